@@ -1,0 +1,54 @@
+"""Keep a Celery task from running twice."""
+
+from .admission import duplicates
+from .backends.base import Backend
+from .backends.memory import MemoryBackend
+from .backends.redis import RedisBackend
+from .decorator import unique
+from .exceptions import (
+    ConfigurationError,
+    DuplicateTaskError,
+    LockRecordError,
+    LockStoreError,
+    UniqueError,
+    UniqueKeyError,
+)
+from .integration import hook
+from .lease import Lease, current_lock
+from .policies import Duplicate, Policy, cached, retry, skip
+from .signals import lock_acquired, lock_lost, lock_released, task_duplicate
+from .task_class import UniqueCeleryTask
+
+__all__ = [
+    # the two forms
+    "unique",
+    "UniqueCeleryTask",
+    # inside a guarded body
+    "current_lock",
+    "Lease",
+    # policies
+    "Duplicate",
+    "Policy",
+    "cached",
+    "retry",
+    "skip",
+    # what is told of
+    "duplicates",
+    "lock_acquired",
+    "lock_lost",
+    "lock_released",
+    "task_duplicate",
+    # backends
+    "Backend",
+    "MemoryBackend",
+    "RedisBackend",
+    # errors
+    "ConfigurationError",
+    "DuplicateTaskError",
+    "LockRecordError",
+    "LockStoreError",
+    "UniqueError",
+    "UniqueKeyError",
+]
+
+hook()

@@ -1,0 +1,202 @@
+"""The way into a guarded body: take the lock, or find out why not, and what then."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from .backends.base import Acquired, Backend, Held, Stored
+from .backends.record import Record, Token
+from .calls import Call
+from .exceptions import LockRecordError, LockStoreError
+from .keeper import keeper
+from .lease import Lease, Unguarded
+from .policies import Cached, Duplicate, Policy, Wait
+from .requeue import Waited, come_back
+from .settings import Settings
+from .signals import lock_acquired, task_duplicate
+from .values import UNREADABLE, decode_value
+
+logger = logging.getLogger(__name__)
+
+#: How many duplicates each task has met in this process, by the task's name.
+duplicates: Counter[str] = Counter()
+
+#: Seconds for which a successor waits in its worker's slot for an attempt that leaves.
+_LEAVING = 1.0
+_LOOK_AGAIN = 0.05
+
+#: Longest pause in seconds between two looks at an earlier delivery that still runs.
+_REDELIVERY = 30.0
+
+
+@dataclass
+class Attempt:
+    """A call, and what its options and settings come to; times are seconds."""
+
+    call: Call
+    settings: Settings
+    backend: Backend
+    key: str
+    policy: Policy
+    expire: float
+    renew: bool
+
+    @property
+    def lease(self) -> float:
+        """How long the lock stands after it was taken or renewed."""
+        return min(self.expire, self.settings.lease) if self.renew else self.expire
+
+
+    @property
+    def fresh(self) -> float | None:
+        """How long the value of the run is fresh; None if it is not stored."""
+        if not isinstance(self.policy, Cached):
+            return None
+        return self.expire if self.policy.ttl is None else self.policy.ttl
+
+
+@dataclass
+class Answer:
+    """The value of a call whose body does not run."""
+
+    value: Any
+
+
+def admit(attempt: Attempt) -> Lease | Answer:
+    """Take the lock of `attempt`, or do what its policy says of a duplicate.
+
+    Returns:
+        The lease to run under, or the answer if there is nothing to run.
+
+    Raises:
+        LockStoreError, DuplicateTaskError: see :class:`unique_task.guard.Guard`.
+        celery.exceptions.Ignore, Retry, Reject: if the call ends here, or comes back.
+    """
+    try:
+        return _admit(attempt)
+    except LockStoreError as error:
+        return _without_store(attempt, error)
+
+
+def _admit(attempt: Attempt) -> Lease | Answer:
+    call = attempt.call
+    token = str(Token.of_attempt(call.owner, call.retries))
+    record = Record(token, call.task.name, call.worker)
+    # A task that was let in before runs to its end, whatever was stored meanwhile.
+    stored = isinstance(attempt.policy, Cached) and not call.admitted
+    answer, asked = _take(attempt, record, stored=stored)
+    if isinstance(answer, Stored):
+        try:
+            return _stored_value(attempt, answer)
+        except UNREADABLE as error:
+            logger.warning("%s: a stored value cannot be read: %s", call.task.name, error)
+        answer, asked = _take(attempt, record, stored=False)
+    if isinstance(answer, Held):
+        return _turned_away(attempt, answer)
+    assert isinstance(answer, Acquired)
+    lease = Lease(
+        call.task, attempt.backend, attempt.key, record, answer.fence, attempt.lease, asked
+    )
+    lease.fresh = attempt.fresh
+    if attempt.renew:
+        keeper.keep(lease)
+    lock_acquired.send(sender=call.task, lock=lease)
+    return lease
+
+
+def _take(
+    attempt: Attempt, record: Record, *, stored: bool
+) -> tuple[Acquired | Held | Stored, float]:
+    """Return the store's answer, and when it was asked."""
+    patience = time.monotonic() + _LEAVING
+    while True:
+        asked = time.monotonic()
+        answer = attempt.backend.acquire(
+            attempt.key, record, attempt.lease, stored=stored
+        )
+        if not isinstance(answer, Held) or asked > patience:
+            return answer, asked
+        if not _is_leaving(attempt.call, answer):
+            return answer, asked
+        time.sleep(_LOOK_AGAIN)
+
+
+def _is_leaving(call: Call, held: Held) -> bool:
+    """Tell whether the holder only has to end what led to this call.
+
+    A retry is sent before the try that asks for it has ended. With late acknowledgement
+    the lock outlives the sending of callbacks, and one of them may be an equal call::
+
+        first   body ends, sends the next of the chain    outcome stored, lock freed
+        second                           arrives, finds the lock
+    """
+    if not call.queued:
+        return False
+    holder = held.record
+    if holder.owner == call.owner:
+        return holder.retries < call.retries
+    return call.late and holder.owner == call.request.parent_id
+
+
+def _turned_away(attempt: Attempt, held: Held) -> Answer:
+    call = attempt.call
+    if call.queued and held.record.owner == call.owner:
+        _wait_for_own(attempt, held)
+    duplicate = _duplicate(attempt, held.record.owner, held.remaining)
+    if call.admitted:
+        policy = attempt.policy if isinstance(attempt.policy, Wait) else Wait()
+        return Answer(policy(duplicate))
+    _tell(duplicate)
+    return Answer(attempt.policy(duplicate))
+
+
+def _wait_for_own(attempt: Attempt, held: Held) -> None:
+    """Come back when an earlier delivery or try of this very task may be over."""
+    call = attempt.call
+    reason = _duplicate(attempt, held.record.owner, held.remaining).error
+    countdown = min(held.remaining, _REDELIVERY)
+    come_back(call.task, call.request, countdown, reason, quiet=True)
+
+
+def _stored_value(attempt: Attempt, stored: Stored) -> Answer:
+    value = decode_value(attempt.call.task.app, stored.value)
+    _tell(_duplicate(attempt, None, None))
+    return Answer(value)
+
+
+def _duplicate(attempt: Attempt, owner: str | None, remaining: float | None) -> Duplicate:
+    call = attempt.call
+    return Duplicate(
+        call.task, call.args, call.kwargs, attempt.key, owner, remaining, call.request
+    )
+
+
+def _tell(duplicate: Duplicate) -> None:
+    """Tell of a duplicate, once: not each time that it comes back."""
+    request = duplicate.request
+    if duplicate.queued and Waited.of(request).times:
+        return
+    name = duplicate.task.name
+    task_id = request.id if request is not None else None
+    duplicates[name] += 1
+    logger.info("%s[%s] is a duplicate of %s", name, task_id, duplicate.owner or "an earlier run")
+    task_duplicate.send(
+        sender=duplicate.task, key=duplicate.key, owner=duplicate.owner, task_id=task_id
+    )
+
+
+def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:
+    call, settings = attempt.call, attempt.settings
+    # A lock that cannot be read is a lock that is held.
+    if settings.on_unavailable == "run" and not isinstance(error, LockRecordError):
+        logger.warning("%s[%s] runs unguarded: %s", call.task.name, call.owner, error)
+        return Unguarded(call.task, call.owner)
+    if settings.on_unavailable == "raise" or not call.queued:
+        raise error
+    logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)
+    countdown = Wait().next_countdown(Waited.of(call.request).times)
+    come_back(call.task, call.request, countdown, error, quiet=True)

@@ -1,0 +1,182 @@
+"""The contract of a store of locks: what every backend does, in single atomic steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from ..exceptions import LockStoreError
+from .record import Record
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """The lock is ours.
+
+    Attributes:
+        fence: grows with every acquisition of a key; None where the store has no clock.
+    """
+
+    fence: int | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """Another token holds the lock.
+
+    Attributes:
+        record: who holds it, and since when.
+        remaining: seconds for which it stands if nothing renews it.
+    """
+
+    record: Record
+    remaining: float
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Nobody has to run: a value of an earlier run is fresh."""
+
+    value: bytes
+
+
+class Renewed(Enum):
+    """What became of a lock that was to be renewed."""
+
+    HELD = "held"
+    #: It had vanished (restart, flush, stall); nobody had it, and it was taken again.
+    RETAKEN = "retaken"
+    #: Another token holds it.
+    TAKEN = "taken"
+
+
+class Backend(ABC):
+    """A store of locks.
+
+    A lock is one :class:`Record` under a key, compared by its token, timed by the store's
+    own clock. Every method is one atomic step for each key. All times are seconds.
+
+    To write a backend, implement the hooks `_acquire`, `_release`, `_renew` and `_get`,
+    and name in `driver_errors` what the store's driver raises.
+    """
+
+    #: What the driver raises when the store does not answer or refuses.
+    driver_errors: tuple[type[Exception], ...] = ()
+
+    #: Where the locks live, for people: without password.
+    name: str = ""
+
+    #: False if each process has locks of its own.
+    shared = True
+
+    @classmethod
+    @abstractmethod
+    def from_url(cls, url: str, timeout: float) -> Backend:
+        """Return a backend for `url`; it must not connect before it is used.
+
+        Arguments:
+            timeout: seconds that one operation may take at most.
+
+        Raises:
+            ConfigurationError: if the URL makes no sense.
+        """
+
+    def acquire(
+        self, key: str, record: Record, expire: float, *, stored: bool = False
+    ) -> Acquired | Held | Stored:
+        """Take `key` for `expire` seconds, unless it is held.
+
+        A token that holds the key already gets it again under the fence it has, so a
+        client may repeat a call whose answer was lost.
+
+        Arguments:
+            key: of the lock.
+            record: with the token of this attempt, good for one acquisition.
+            expire: how long the lock stands if nothing renews it.
+            stored: accept a fresh value of an earlier run in place of the lock.
+
+        Raises:
+            LockStoreError: if the store does not answer.
+            LockRecordError: if the lock was written by a newer version.
+        """
+        with self._driver_errors_wrapped():
+            return self._acquire(key, record, expire, stored)
+
+    def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        """Hold on to several locks, in one round trip for each node of the store.
+
+        A lock that vanished is taken again under its old fence if nobody holds it.
+
+        Raises:
+            LockStoreError: if the store does not answer.
+        """
+        with self._driver_errors_wrapped():
+            return self._renew(renewals)
+
+    def release(
+        self, key: str, token: str, *, value: bytes | None = None, fresh: float = 0
+    ) -> bool:
+        """Free a lock, and store the value of the run in the same step.
+
+        Arguments:
+            key: of the lock.
+            token: that took it; any other changes nothing.
+            value: what :meth:`acquire` shall hand out for `fresh` seconds.
+
+        Returns:
+            False if `token` did not hold the lock any more.
+
+        Raises:
+            LockStoreError: if the store does not answer.
+        """
+        with self._driver_errors_wrapped():
+            return self._release(key, token, value, fresh)
+
+    def get(self, key: str) -> Held | None:
+        """Tell who holds a lock; None if it is free.
+
+        Raises:
+            LockStoreError: if the store does not answer.
+            LockRecordError: if the lock was written by a newer version.
+        """
+        with self._driver_errors_wrapped():
+            return self._get(key)
+
+    @abstractmethod
+    def _acquire(
+        self, key: str, record: Record, expire: float, stored: bool
+    ) -> Acquired | Held | Stored: ...
+
+    @abstractmethod
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]: ...
+
+    @abstractmethod
+    def _release(
+        self, key: str, token: str, value: bytes | None, fresh: float
+    ) -> bool: ...
+
+    @abstractmethod
+    def _get(self, key: str) -> Held | None: ...
+
+    @contextmanager
+    def _driver_errors_wrapped(self) -> Iterator[None]:
+        try:
+            yield
+        except self.driver_errors as error:
+            raise LockStoreError(f"{self.name}: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """A lock to hold on to for `expire` more seconds."""
+
+    key: str
+    record: Record
+    fence: int | None
+    expire: float

@@ -1,0 +1,96 @@
+"""Locks within one process, for tests and demonstrations."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import RLock
+
+from cachetools import TLRUCache
+
+from .base import Acquired, Backend, Held, Renewal, Renewed, Stored
+from .record import Record
+
+
+@dataclass(frozen=True)
+class _Entry:
+    content: Record | bytes
+    end: float
+
+
+class MemoryBackend(Backend):
+    """Locks in this process; other processes do not see them.
+
+    Arguments:
+        timer: seconds that never go back; another one makes time pass in tests.
+
+    >>> backend = MemoryBackend()
+    >>> backend.acquire("key", Record("task-1/0/a"), expire=10)
+    Acquired(fence=...)
+    """
+
+    name = "memory://"
+    shared = False
+
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+        self._timer = timer
+        self._mutex = RLock()
+        self._fence = 0
+        # Unbounded: an evicted lock would be a lock given to two tasks.
+        self._entries: TLRUCache[tuple[str, str], _Entry] = TLRUCache(
+            maxsize=math.inf, ttu=lambda _, entry, now: entry.end, timer=timer
+        )
+
+    @classmethod
+    def from_url(cls, url: str, timeout: float) -> MemoryBackend:
+        return cls()
+
+    def _acquire(
+        self, key: str, record: Record, expire: float, stored: bool
+    ) -> Acquired | Held | Stored:
+        with self._mutex:
+            if stored and (entry := self._entries.get(("value", key))):
+                return Stored(entry.content)
+            held = self._get(key)
+            if held is None:
+                return Acquired(self._put(key, record, self._next_fence(), expire))
+            if held.record.token == record.token:
+                return Acquired(held.record.fence)
+            return held
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        with self._mutex:
+            return [self._renew_one(renewal) for renewal in renewals]
+
+    def _renew_one(self, renewal: Renewal) -> Renewed:
+        held = self._get(renewal.key)
+        if held is not None and held.record.token != renewal.record.token:
+            return Renewed.TAKEN
+        self._put(renewal.key, renewal.record, renewal.fence or 0, renewal.expire)
+        return Renewed.RETAKEN if held is None else Renewed.HELD
+
+    def _release(self, key: str, token: str, value: bytes | None, fresh: float) -> bool:
+        with self._mutex:
+            held = self._get(key)
+            if held is None or held.record.token != token:
+                return False
+            if value is not None:
+                self._entries["value", key] = _Entry(value, self._timer() + fresh)
+            self._entries.pop(("lock", key), None)
+            return True
+
+    def _get(self, key: str) -> Held | None:
+        with self._mutex:
+            entry = self._entries.get(("lock", key))
+            return entry and Held(entry.content, entry.end - self._timer())
+
+    def _put(self, key: str, record: Record, fence: int, expire: float) -> int:
+        entry = _Entry(replace(record, fence=fence), self._timer() + expire)
+        self._entries["lock", key] = entry
+        return fence
+
+    def _next_fence(self) -> int:
+        self._fence = max(time.time_ns() // 1000, self._fence + 1)
+        return self._fence

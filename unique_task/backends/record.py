@@ -1,0 +1,109 @@
+"""What a store keeps of a lock, and the text it is kept as."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from ..exceptions import LockRecordError
+
+#: First word of every record. A reader that does not know it leaves the lock alone.
+VERSION = "1"
+
+# Everything but blanks and control characters may stand in a field as it is.
+_PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+@dataclass(frozen=True)
+class Token:
+    """One attempt of one task: only the token that took a lock can renew or free it.
+
+    The nonce tells apart two deliveries of one message, which are alike in all else.
+    """
+
+    owner: str
+    retries: int
+    nonce: str
+
+    @classmethod
+    def of_attempt(cls, owner: str, retries: int = 0) -> Token:
+        """Return a fresh token for an attempt of the task with the id `owner`."""
+        return cls(owner, retries, os.urandom(6).hex())
+
+    @classmethod
+    def parse(cls, text: str) -> Token:
+        """Read what :meth:`__str__` wrote."""
+        owner, retries, nonce = text.rsplit("/", 2)
+        return cls(unquote(owner), int(retries), nonce)
+
+    def __str__(self) -> str:
+        return f"{_quoted(self.owner)}/{self.retries}/{self.nonce}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Who holds a lock.
+
+    Attributes:
+        token: of the attempt, as text; see :class:`Token`.
+        task: name of the task.
+        worker: node and process that run it.
+        state: ``running``.
+        fence: see :class:`~unique_task.backends.base.Acquired`; None before it is taken.
+    """
+
+    token: str
+    task: str = ""
+    worker: str = ""
+    state: str = "running"
+    fence: int | None = None
+
+    @property
+    def owner(self) -> str:
+        """Id of the task that holds the lock."""
+        return Token.parse(self.token).owner
+
+    @property
+    def retries(self) -> int:
+        """How often that task had retried itself when it took the lock."""
+        return Token.parse(self.token).retries
+
+    @property
+    def since(self) -> float | None:
+        """When the lock was taken, in seconds since 1970 by the store's clock."""
+        return None if self.fence is None else self.fence / 1e6
+
+    @property
+    def tail(self) -> str:
+        """What follows the fence in the text of the record, token first."""
+        return f"{self.token} {self.state} {_quoted(self.worker)} {_quoted(self.task)}"
+
+    def text(self, fence: int) -> str:
+        """Return the line a store keeps: version, fence, and the :attr:`tail`.
+
+        One line for each holder, so that a key with several of them needs no new form.
+        """
+        return f"{VERSION} {fence} {self.tail}"
+
+    @classmethod
+    def parse(cls, text: str) -> Record:
+        """Read what :meth:`text` wrote.
+
+        Raises:
+            LockRecordError: if a version wrote it that this one does not know.
+        """
+        version, _, rest = text.partition(" ")
+        fields = rest.split(" ")
+        if version != VERSION or len(fields) != 5:
+            raise LockRecordError(
+                f"the lock's record {text[:40]!r} has a format that this version of "
+                f"unique_task (record version {VERSION}) cannot read; the lock is left "
+                "alone: update unique_task here, or wait for the lock to end"
+            )
+        fence, token, state, worker, task = fields
+        return cls(token, unquote(task), unquote(worker), state, int(fence))
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=_PLAIN)

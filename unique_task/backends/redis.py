@@ -1,0 +1,168 @@
+"""Locks in Redis or Valkey."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ..exceptions import ConfigurationError
+from .base import Acquired, Backend, Held, Renewal, Renewed, Stored
+from .record import VERSION, Record
+from .redis_url import client_url, without_password
+
+# Keys: 1 the lock, 2 the value if one is accepted.
+# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds.
+# Returns {1, fence} taken, {0, record, milliseconds left} held, {2, value} not needed.
+ACQUIRE = """
+if KEYS[2] then
+  local value = redis.call('GET', KEYS[2])
+  if value then return {2, value} end
+end
+local now = redis.call('TIME')
+local fence = now[1] .. string.format('%06d', now[2])
+local record = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
+if redis.call('SET', KEYS[1], record, 'NX', 'PX', ARGV[3]) then return {1, fence} end
+return {0, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+"""
+
+# Keys: 1 the lock, 2 the value if one is to be stored.
+# Arguments: 1 token, 2 value, 3 milliseconds it stays fresh.
+# Returns 1 freed, 0 not held by this token.
+RELEASE = """
+local record = redis.call('GET', KEYS[1])
+if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
+redis.call('DEL', KEYS[1])
+return 1
+"""
+
+# Keys: 1 the lock. Arguments: 1 token, 2 the whole record, 3 milliseconds.
+# Returns 1 renewed, 2 vanished and taken again, 0 held by another token.
+RENEW = """
+local record = redis.call('GET', KEYS[1])
+if not record then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  return 2
+end
+if string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+_RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
+
+
+class RedisBackend(Backend):
+    """Locks in Redis (6.2 or newer) or Valkey, timed by the server's clock.
+
+    Arguments:
+        url: ``redis://``, ``rediss://`` (TLS) or ``redis+socket://``, as Celery takes them.
+        client: in place of `url`, a client of your own; it must not decode responses.
+        timeout: seconds that one operation may take at most, reconnecting included.
+    """
+
+    driver_errors = (redis.RedisError, OSError)
+
+    def __init__(
+        self,
+        url: str = "redis://localhost:6379/0",
+        *,
+        client: redis.Redis | None = None,
+        timeout: float = 2.0,
+    ) -> None:
+        self._client: Any = client or _connect(url, timeout)
+        self.name = without_password(url) if client is None else repr(client)
+        if self._client.connection_pool.connection_kwargs.get("decode_responses"):
+            raise ConfigurationError(
+                f"{self.name}: the client decodes responses, and stored values are "
+                "bytes: pass one with decode_responses=False"
+            )
+        self._acquire_script = _Script(self._client, ACQUIRE)
+        self._release_script = _Script(self._client, RELEASE)
+
+    @classmethod
+    def from_url(cls, url: str, timeout: float) -> RedisBackend:
+        return cls(url, timeout=timeout)
+
+    def _acquire(
+        self, key: str, record: Record, expire: float, stored: bool
+    ) -> Acquired | Held | Stored:
+        keys = [_lock(key), _value(key)] if stored else [_lock(key)]
+        answer = self._acquire_script(keys, VERSION, record.tail, _milliseconds(expire))
+        if answer[0] == 1:
+            return Acquired(int(answer[1]))
+        if answer[0] == 2:
+            return Stored(answer[1])
+        held = _held(answer[1], answer[2])
+        return Acquired(held.record.fence) if held.record.token == record.token else held
+
+    def _release(self, key: str, token: str, value: bytes | None, fresh: float) -> bool:
+        if value is None:
+            return bool(self._release_script([_lock(key)], token))
+        keys = [_lock(key), _value(key)]
+        return bool(self._release_script(keys, token, value, _milliseconds(fresh)))
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        pipeline = self._client.pipeline(transaction=False)
+        for renewal in renewals:
+            record = renewal.record
+            text = record.text(renewal.fence or 0)
+            expire = _milliseconds(renewal.expire)
+            pipeline.eval(RENEW, 1, _lock(renewal.key), record.token, text, expire)
+        return [_RENEWED[answer] for answer in pipeline.execute()]
+
+    def _get(self, key: str) -> Held | None:
+        pipeline = self._client.pipeline(transaction=True)
+        record, remaining = pipeline.get(_lock(key)).pttl(_lock(key)).execute()
+        return None if record is None else _held(record, remaining)
+
+
+class _Script:
+    """A script that is sent by its digest, and as a whole where the server lost it."""
+
+    def __init__(self, client: Any, text: str) -> None:
+        self._client = client
+        self._text = text
+        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[str], *args: Any) -> Any:
+        try:
+            return self._client.evalsha(self._digest, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return self._client.eval(self._text, len(keys), *keys, *args)
+
+
+def _connect(url: str, timeout: float) -> redis.Redis:
+    # Two steps at most have to wait, to connect and to be answered. A connection that the
+    # server closed is tried once more; an answer that is late is not waited for again.
+    return redis.Redis.from_url(
+        client_url(url),
+        socket_connect_timeout=timeout / 2,
+        socket_timeout=timeout / 2,
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+    )
+
+
+def _held(text: bytes, milliseconds: int) -> Held:
+    # -1: somebody took the end off the key by hand.
+    remaining = math.inf if milliseconds == -1 else max(milliseconds, 0) / 1000
+    return Held(Record.parse(text.decode()), remaining)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))
+
+
+# The braces put all keys of one lock into one slot of a cluster.
+def _lock(key: str) -> str:
+    return f"unique:{{{key}}}"
+
+
+def _value(key: str) -> str:
+    return f"unique:{{{key}}}:value"

@@ -1,0 +1,135 @@
+"""The decorator ``@unique``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+from celery import Task, _state
+from celery.local import PromiseProxy, Proxy
+
+from .backends.base import Backend
+from .durations import Duration
+from .exceptions import ConfigurationError
+from .keys import KeyOption
+from .options import Options
+from .wrapping import GUARDED, PENDING, Wrapping, function_in, wrapping_in
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@overload
+def unique(function: F, /) -> F: ...
+
+
+@overload
+def unique(
+    function: None = None,
+    /,
+    *,
+    key: KeyOption = None,
+    expire: Duration | None = None,
+    on_duplicate: Any = None,
+    lock: str | None = None,
+    renew: bool | None = None,
+    namespace: str | None = None,
+    backend: Backend | str | None = None,
+) -> Callable[[F], F]: ...
+
+
+def unique(function: Any = None, /, **options: Any) -> Any:
+    """Let no two equal calls of a Celery task run at once.
+
+    Stands below or above ``@app.task``, with or without options.
+
+    Arguments:
+        key: what makes two calls equal. None: all parameters. ``"order:{order_id}"``: a
+            template. ``["tenant", "order_id"]``: these parameters. A callable: it gets the
+            arguments, without ``self``, and returns a string or plain data. Another
+            string, or ``()``: one lock for the task.
+        expire: seconds (int, float, timedelta) a lock stands when nothing renews it;
+            default ``unique_expire``, 3600.
+        on_duplicate: ``"ignore"`` (default, ``unique_on_duplicate``), ``"skip"``,
+            ``"cached"``, ``"retry"``, ``"raise"``, a policy object such as
+            ``retry(countdown=5)``, a callable that gets the :class:`Duplicate`, or
+            ``{"publish": ..., "run": ...}``.
+        lock: from when to when the lock is held: ``"while_executing"``.
+        renew: hold the lock by short leases that are renewed while the body runs;
+            default ``unique_renew``, True.
+        namespace: tasks with one namespace share their locks; default: the task's name.
+        backend: where this task's locks live, a URL or a backend object; default: see
+            ``unique_backend``.
+
+    Raises:
+        ConfigurationError: for an option that makes no sense.
+
+    Example::
+
+        @app.task
+        @unique(key="{order_id}", on_duplicate="retry")
+        def charge(order_id, note=""): ...
+    """
+    if function is None:
+        return functools.partial(_decorate, Options(**options))
+    if options or not callable(function):
+        raise ConfigurationError(
+            f"unique({function!r}): options are given by name, as in @unique(key=...)"
+        )
+    return _decorate(Options(), function)
+
+
+def _decorate(options: Options, target: Any) -> Any:
+    # By type(), because isinstance() would make a lazy task before its app is configured.
+    if type(target) in (PromiseProxy, Proxy) or isinstance(target, Task):
+        return _guard_task(options, target)
+    if isinstance(target, type):
+        raise ConfigurationError(
+            f"@unique on the class {target.__qualname__}: put it on its run() method, or "
+            "derive the class from UniqueCeleryTask"
+        )
+    _refuse_second(target)
+    return Wrapping(options, target).wrap(target)
+
+
+def _guard_task(options: Options, task: Any) -> Any:
+    function = inspect.unwrap(_function_of(task))
+    _refuse_second(function)
+    wrapping = Wrapping(options, function)
+    setattr(function, PENDING, wrapping)
+    for app in _state._get_active_apps():
+        for made in list(app._tasks.values()):
+            install_pending(type(made), app, made)
+    return task
+
+
+def _refuse_second(function: Callable[..., Any]) -> None:
+    if wrapping_in(function, GUARDED) or wrapping_in(function, PENDING):
+        raise ConfigurationError(f"{function.__qualname__}() has @unique already")
+
+
+def _function_of(task: Any) -> Callable[..., Any]:
+    """Return the function that a task was, or will be, made of; the task stays lazy."""
+    if type(task) is PromiseProxy and not task.__evaluated__():
+        return object.__getattribute__(task, "_Proxy__args")[0]
+    if type(task) is Proxy:
+        return _cell(object.__getattribute__(task, "_Proxy__local"), "fun")
+    return function_in(inspect.getattr_static(task.__class__, "run"))
+
+
+def _cell(function: Any, name: str) -> Any:
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__))
+    return cells[name].cell_contents
+
+
+def install_pending(task_class: type[Task], app: Any, task: Task | None = None) -> None:
+    """Guard the tasks of a class whose function carries ``@unique``, if it does."""
+    run = function_in(inspect.getattr_static(task_class, "run"))
+    wrapping = wrapping_in(run, GUARDED) or wrapping_in(run, PENDING)
+    if wrapping is None or getattr(task_class, GUARDED, None) is wrapping:
+        return
+    wrapping.install(task_class, app)
+    if task is not None and "_orig_run" in vars(task):  # made by autoretry_for
+        guarded = inspect.getattr_static(task_class, "run")
+        task._orig_run = guarded.__get__(task, task_class)

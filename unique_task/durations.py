@@ -1,0 +1,32 @@
+"""Durations as users write them, in seconds."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Union
+
+from .exceptions import ConfigurationError
+
+#: What options and settings take for a duration.
+Duration = Union[int, float, timedelta]
+
+
+def seconds(name: str, value: object, *, zero: bool = False) -> float:
+    """Return the duration `value` in seconds.
+
+    Arguments:
+        name: of the option, for the error.
+        zero: allow 0 too.
+
+    Raises:
+        ConfigurationError: if `value` is no finite duration above 0.
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, (int, float)) and not isinstance(number, bool):
+        if math.isfinite(number) and (number > 0 or (zero and number == 0)):
+            return float(number)
+    raise ConfigurationError(
+        f"{name}={value!r}: must be a number of seconds or a timedelta, "
+        f"finite and {'0 or more' if zero else 'more than 0'}"
+    )

@@ -1,0 +1,153 @@
+"""Plain values as bytes, so that two values share their bytes only if they are equal.
+
+Every value is written as a tag and either a length or an end mark, which makes the
+encoding prefix-free: no concatenation of values can be read as another one. ``1``,
+``"1"``, ``True`` and ``1.0`` differ by their tags.
+
+What a serializer makes equal is equal here, because the publisher sees a value before
+and the worker after it: a tuple is a list, the keys of a dict are spelled as in JSON, an
+enum that is also a string or number is that string or number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kombu.utils.json import textual_types
+
+
+class UnsupportedTypeError(TypeError):
+    """The value is of a type that has no canonical form."""
+
+
+def encode(value: Any) -> bytes:
+    """Return the canonical bytes of `value`.
+
+    Raises:
+        UnsupportedTypeError: for a type that has no canonical form.
+
+    >>> encode([1, "a"])
+    b'l2;i1;s1;a'
+    """
+    return _writer_of(type(value), value)(value)
+
+
+def _writer_of(kind: type, value: Any) -> Callable[[Any], bytes]:
+    writer = _WRITERS.get(kind)
+    return writer if writer is not None else _writer_of_subclass(value)
+
+
+def _writer_of_subclass(value: Any) -> Callable[[Any], bytes]:
+    for kind, writer in _WRITERS.items():
+        if isinstance(value, kind):
+            return writer
+    for applies, writer in _STRUCTURES:
+        if applies(value):
+            return writer
+    raise UnsupportedTypeError(f"{type(value).__qualname__} has no canonical form")
+
+
+def _sized(tag: bytes, body: bytes) -> bytes:
+    return b"%b%d;%b" % (tag, len(body), body)
+
+
+def _counted(tag: bytes, items: Iterable[bytes]) -> bytes:
+    parts = list(items)
+    return b"%b%d;%b" % (tag, len(parts), b"".join(parts))
+
+
+def _text(value: str) -> bytes:
+    # surrogatepass: JSON carries lone surrogates, so a task may have them as argument.
+    return _sized(b"s", str.encode(value, "utf-8", "surrogatepass"))
+
+
+def _integer(value: int) -> bytes:
+    # Hexadecimal, because Python refuses to write very long decimal numbers.
+    return b"i%x;" % int(value)
+
+
+def _float(value: float) -> bytes:
+    return b"d%b;" % float.__repr__(value).encode()
+
+
+def _bytes(value: bytes) -> bytes:
+    return _sized(b"b", bytes(value))
+
+
+def _list(value: Iterable[Any]) -> bytes:
+    return _counted(b"l", map(encode, value))
+
+
+def _set(value: Iterable[Any]) -> bytes:
+    return _counted(b"S", sorted(map(encode, value)))
+
+
+def _dict(value: dict[Any, Any]) -> bytes:
+    # A later key wins over an equal one, as it does in the JSON that the worker reads.
+    items = {_dict_key(key): encode(item) for key, item in value.items()}
+    return _counted(b"m", (key + items[key] for key in sorted(items)))
+
+
+def _dict_key(key: Any) -> bytes:
+    if key is None or isinstance(key, (bool, int, float)):
+        return _text(json.dumps(key))
+    return encode(key)
+
+
+def _spelled(tag: bytes, spell: Callable[[Any], str]) -> Callable[[Any], bytes]:
+    return lambda value: _sized(tag, spell(value).encode())
+
+
+def _timedelta(value: datetime.timedelta) -> bytes:
+    return _sized(b"P", b"%d;%d;%d" % (value.days, value.seconds, value.microseconds))
+
+
+def _enum(value: enum.Enum) -> bytes:
+    return _sized(b"E", _type_name(value) + _text(value.name))
+
+
+def _dataclass(value: Any) -> bytes:
+    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return _sized(b"C", _type_name(value) + _dict(fields))
+
+
+def _type_name(value: Any) -> bytes:
+    return _text(f"{type(value).__module__}.{type(value).__qualname__}")
+
+
+_WRITERS: dict[type, Callable[[Any], bytes]] = {
+    str: _text,
+    bool: lambda value: b"t;" if value else b"f;",  # before int, which it is too
+    int: _integer,
+    type(None): lambda value: b"n;",
+    float: _float,
+    list: _list,
+    tuple: _list,
+    dict: _dict,
+    bytes: _bytes,
+    bytearray: _bytes,
+    set: _set,
+    frozenset: _set,
+    datetime.datetime: _spelled(b"T", lambda value: str(value.isoformat())),
+    datetime.date: _spelled(b"D", lambda value: str(value.isoformat())),
+    datetime.time: _spelled(b"H", lambda value: str(value.isoformat())),
+    datetime.timedelta: _timedelta,
+    decimal.Decimal: _spelled(b"N", str),
+    uuid.UUID: _spelled(b"U", lambda value: str(value.hex)),
+    enum.Enum: _enum,  # last: an enum that is a str or int too is written as that
+}
+
+# Checked in this order: kombu's JSON asks `__json__` first.
+_STRUCTURES: tuple[tuple[Callable[[Any], bool], Callable[[Any], bytes]], ...] = (
+    (lambda v: hasattr(type(v), "__json__"), lambda v: encode(v.__json__())),
+    (lambda v: hasattr(type(v), "__pydantic_fields__"), lambda v: _dict(dict(v))),
+    (lambda v: dataclasses.is_dataclass(v) and not isinstance(v, type), _dataclass),
+    (lambda v: isinstance(v, textual_types), lambda v: _text(str(v))),
+)

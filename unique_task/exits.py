@@ -1,0 +1,46 @@
+"""The ways out of a guarded body, and when each frees the lock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Task, states
+
+from .calls import Call
+from .lease import Lease
+
+
+def leave(call: Call, lease: Lease, value: bytes | None) -> None:
+    """Free the lock of a body that has ended, now or when its outcome is stored.
+
+    A message that is acknowledged late is delivered again if the worker dies before the
+    outcome is stored; until then nobody else may run.
+    """
+    if call.late:
+        call.request.unique_exit = lease, value
+    else:
+        lease.free(value)
+
+
+def outcome_stored(task: Task, state: str | None) -> None:
+    """Free the lock that the run of `task` has kept until now; for ``task_postrun``."""
+    lease, value = task.request.get("unique_exit") or (None, None)
+    if lease is not None:
+        task.request.unique_exit = None
+        lease.free(value if state == states.SUCCESS else None)
+
+
+def no_autoretry(retry: Any) -> Any:
+    """Wrap ``Task.retry`` so that a verdict of the guard ends the task at once.
+
+    ``autoretry_for=(Exception,)`` catches all but Ignore and Retry, and would answer
+    "there is an equal call" and "the store is down" by spending the task's retries.
+    """
+
+    def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
+        verdict = task.request.get("unique_verdict")
+        if verdict is not None and kwargs.get("exc") is verdict:
+            raise verdict
+        return retry(task, *args, **kwargs)
+
+    return retry_or_raise

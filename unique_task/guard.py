@@ -1,0 +1,99 @@
+"""One guarded call: go in, run the body under its lock, and free it on the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Task
+
+from .admission import Answer, Attempt, admit
+from .arguments import Parameters
+from .calls import Call
+from .durations import seconds
+from .exits import leave
+from .keys import Key
+from .lease import Lease, Unguarded, held_lease, running_under
+from .options import Options, check_lock_type
+from .policies import ignore, policy_from
+from .settings import Settings, backend_of, settings_of
+from .values import encode_value
+
+
+class Guard:
+    """Guards one task.
+
+    Arguments:
+        options: what ``@unique`` says of the task.
+        parameters: of the task, without ``self``.
+
+    Raises:
+        ConfigurationError: if ``key=`` does not fit the parameters.
+    """
+
+    def __init__(self, options: Options, parameters: Parameters) -> None:
+        self.options = options
+        self.parameters = parameters
+        self._key = Key(options.key, parameters)
+        self._policy = policy_from(options.on_duplicate) if options.on_duplicate else None
+        self._expire = None if options.expire is None else seconds("expire", options.expire)
+
+    def __call__(self, call: Call) -> Any:
+        """Run the body of `call` under its lock, or do what the policy says.
+
+        Raises:
+            DuplicateTaskError: if the policy says so.
+            LockStoreError: if the store does not answer, and the settings say so or the
+                call has no queue to come back from.
+            UniqueKeyError: if the arguments cannot be made a key.
+            Exception: what the body raises; Celery's Ignore, Retry and Reject.
+        """
+        try:
+            entry = self._enter(call)
+        except Exception as verdict:
+            call.note_verdict(verdict)
+            raise
+        if isinstance(entry, Answer):
+            return entry.value
+        return call.body() if entry is None else self._run(call, entry)
+
+    def digest(self, task: Task, args: Any, kwargs: Any) -> str:
+        """Return the key of a call of `task` with these arguments."""
+        return self._key.digest(self.options.namespace or task.name, args, kwargs)
+
+    def expire(self, task: Task, settings: Settings) -> float:
+        """Return how many seconds a lock of `task` stands when nothing renews it."""
+        return settings.expire if self._expire is None else self._expire
+
+    def _enter(self, call: Call) -> Lease | Answer | None:
+        """Return a lease, an answer, or None for a call inside of its own attempt."""
+        settings = settings_of(call.task.app)
+        if not settings.enabled:
+            return Unguarded(call.task, call.owner)
+        attempt = self._attempt(call, settings)
+        if held_lease(attempt.key, attempt.backend) is not None:
+            return None
+        return admit(attempt)
+
+    def _attempt(self, call: Call, settings: Settings) -> Attempt:
+        options, task = self.options, call.task
+        check_lock_type(options.lock or settings.lock)
+        return Attempt(
+            call,
+            settings,
+            backend_of(task.app, options.backend, eager=call.eager),
+            self.digest(task, call.args, call.kwargs),
+            self._policy or policy_from(settings.on_duplicate) or ignore,
+            self.expire(task, settings),
+            settings.renew if options.renew is None else options.renew,
+        )
+
+    def _run(self, call: Call, lease: Lease) -> Any:
+        stored = None
+        try:
+            with running_under(lease):
+                value = call.body()
+            if lease.fresh is not None:
+                stored = encode_value(call.task.app, value)
+            return value
+        finally:
+            leave(call, lease, stored)

@@ -1,0 +1,136 @@
+"""Renews the leases of this process while their bodies run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from threading import Condition, Thread
+from typing import Protocol
+
+from .backends.base import Backend, Renewal, Renewed
+from .exceptions import LockStoreError
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until the next try, while a store does not answer.
+_TRY_AGAIN = 0.5
+
+_IDLE = 5.0
+
+
+class Renewable(Protocol):
+    """What the keeper renews: :class:`unique_task.lease.Lease`."""
+
+    backend: Backend
+    renew_at: float
+
+    @property
+    def interval(self) -> float: ...
+
+    def remaining(self) -> float: ...
+
+    def renewal(self, now: float) -> Renewal: ...
+
+    def renewed(self, outcome: Renewed, asked: float) -> None: ...
+
+    def lose(self, reason: str) -> None: ...
+
+
+class Keeper:
+    """One thread that renews all leases of a process.
+
+    It starts with the first lease and then looks round in even steps, so that a lease
+    costs one registration, and a run that is over before a third of it no round trip.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew: neither the thread nor the leases of a parent live on in its fork."""
+        self._changed = Condition()
+        self._leases: dict[int, Renewable] = {}
+        self._renewing: set[int] = set()
+        self._thread: Thread | None = None
+        self._pause = _IDLE
+        self._next_look = 0.0
+
+    def keep(self, lease: Renewable) -> None:
+        """Renew `lease` until it is let go."""
+        with self._changed:
+            self._leases[id(lease)] = lease
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="unique_task", daemon=True)
+                self._thread.start()
+            if lease.renew_at < self._next_look:
+                self._changed.notify_all()
+
+    def let_go(self, lease: Renewable) -> bool:
+        """Renew `lease` no more; tell whether it was kept.
+
+        Waits for a renewal that is under way::
+
+            keeper  renews a batch  ------------------>  finds no lock, takes it again
+            task                      frees the lock ->
+
+        Freed first, the lock would stand for one more lease with nobody behind it.
+        """
+        with self._changed:
+            kept = self._leases.pop(id(lease), None) is not None
+            while id(lease) in self._renewing:
+                self._changed.wait()
+        return kept
+
+    def _run(self) -> None:
+        while True:
+            due = self._wait()
+            try:
+                for backend in {lease.backend for lease in due}:
+                    self._renew(backend, [x for x in due if x.backend is backend])
+            except Exception:  # a receiver of lock_lost must not end the others' leases
+                logger.exception("renewing leases failed; they are tried again")
+            finally:
+                with self._changed:
+                    self._renewing.clear()
+                    self._changed.notify_all()
+
+    def _wait(self) -> list[Renewable]:
+        with self._changed:
+            while not (due := self._due(time.monotonic())):
+                times = [lease.renew_at for lease in self._leases.values()]
+                self._next_look = min([time.monotonic() + self._pause, *times])
+                self._changed.wait(max(0.0, self._next_look - time.monotonic()))
+            self._renewing = {id(lease) for lease in due}
+        return due
+
+    def _due(self, now: float) -> list[Renewable]:
+        leases = list(self._leases.values())
+        if leases:
+            self._pause = min(lease.interval for lease in leases)
+        if all(lease.renew_at > now for lease in leases):
+            return []
+        # Those that are nearly due go along, in the same round trip.
+        return [lease for lease in leases if lease.renew_at <= now + self._pause / 2]
+
+    def _renew(self, backend: Backend, leases: Sequence[Renewable]) -> None:
+        asked = time.monotonic()
+        for lease in leases:
+            lease.renew_at = asked + min(_TRY_AGAIN, lease.interval)
+        try:
+            outcomes = backend.renew([lease.renewal(asked) for lease in leases])
+        except LockStoreError as error:
+            logger.warning("%d leases could not be renewed: %s", len(leases), error)
+            for lease in leases:
+                if not lease.remaining():
+                    lease.lose("its lease ended while the store did not answer")
+            return
+        for lease, outcome in zip(leases, outcomes):
+            lease.renewed(outcome, asked)
+
+
+#: The keeper of this process.
+keeper = Keeper()
+
+os.register_at_fork(after_in_child=keeper.forget)

@@ -1,0 +1,217 @@
+"""A lock that a running attempt holds, as the keeper and the task's body see it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from .backends.base import Backend, Renewal, Renewed
+from .backends.record import Record
+from .exceptions import LockStoreError
+from .keeper import keeper
+from .signals import lock_lost, lock_released
+
+logger = logging.getLogger(__name__)
+
+_current: ContextVar[Lease | None] = ContextVar("unique_task_lock", default=None)
+
+
+def current_lock() -> Lease:
+    """Return the lock under which the running body runs.
+
+    Raises:
+        LookupError: outside of a guarded body, or in a thread that the body started.
+
+    Example::
+
+        @app.task
+        @unique
+        def write(path):
+            storage.write(path, fence=current_lock().fence)
+    """
+    lease = _current.get()
+    if lease is None:
+        raise LookupError(
+            "current_lock() is there only inside the body of a @unique task, in the "
+            "thread that runs it: call it there and pass the lock on"
+        )
+    return lease
+
+
+class Lease:
+    """A lock held by this attempt, counted on until its lease ends.
+
+    Attributes:
+        key: digest that the attempt holds.
+        owner: id of the task that holds it.
+        fence: grows with every acquisition of the key; hand it to the resource, so that
+            it can refuse a late writer. None where the store has no clock.
+        lost: True once the lock was, or may have been, somebody else's. It stays True.
+        fresh: seconds for which the value of the run is handed to duplicates; None if
+            they do not get it.
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        backend: Backend,
+        key: str,
+        record: Record,
+        fence: int | None,
+        expire: float,
+        asked: float,
+    ) -> None:
+        self.task = task
+        self.key = key
+        self.owner = record.owner
+        self.fence = fence
+        self.lost = False
+        self.backend = backend
+        self.record = record
+        self.outer: Lease | None = None
+        self.fresh: float | None = None
+        self.freed = False
+        self._expire = expire
+        self._extended = -math.inf
+        # Counted from before the question: the store's clock started later.
+        self._end = asked + expire
+        self.renew_at = asked + self.interval
+        self._process = os.getpid()
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two renewals: two may fail before the lease ends."""
+        return self._expire / 3
+
+    def remaining(self) -> float:
+        """Return for how many seconds the lock surely stands if nothing renews it."""
+        return max(0.0, self._end - time.monotonic())
+
+    def extend(self, seconds: float) -> bool:
+        """Hold on to the lock for `seconds` from now, even if nothing renews it.
+
+        For what a renewal cannot get through to, such as a call into C that keeps Python's
+        global lock for longer than a lease.
+
+        Returns:
+            False if the lock is lost.
+
+        Raises:
+            LockStoreError: if the store does not answer.
+        """
+        kept = keeper.let_go(self)
+        try:
+            asked = time.monotonic()
+            self._extended = asked + seconds
+            self.renewed(self.backend.renew([self.renewal(asked)])[0], asked)
+        finally:
+            if kept:
+                keeper.keep(self)
+        return not self.lost
+
+    def renewal(self, now: float) -> Renewal:
+        """Return what to ask the store for at the time `now`."""
+        expire = max(self._expire, self._extended - now)
+        return Renewal(self.key, self.record, self.fence, expire)
+
+    def renewed(self, outcome: Renewed, asked: float) -> None:
+        """Note what the store said to the renewal that was `asked` for then."""
+        if outcome is Renewed.TAKEN:
+            self._end = asked
+            self.renew_at = math.inf
+            self.lose("another task holds it")
+            return
+        if outcome is Renewed.RETAKEN:
+            self.lose("it had vanished from the store, and was taken again")
+        self._end = asked + self.renewal(asked).expire
+        self.renew_at = asked + self.interval
+
+    def lose(self, reason: str) -> None:
+        """Tell the body, the log and the signal's receivers, once, that the lock is lost."""
+        if self.lost:
+            return
+        self.lost = True
+        logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
+        lock_lost.send(sender=self.task, lock=self)
+
+    def free(self, value: bytes | None = None) -> None:
+        """Free the lock, and store the `value` of the run in the same step.
+
+        Never raises: the task's own outcome counts. What the store did not hear ends with
+        the lease.
+        """
+        # In a fork of the body the lock is its parent's.
+        if self.freed or os.getpid() != self._process:
+            return
+        self.freed = True
+        keeper.let_go(self)
+        try:
+            held = self.backend.release(
+                self.key, self.record.token, value=value, fresh=self.fresh or 0
+            )
+        except LockStoreError as error:
+            logger.warning(
+                "%s[%s] could not free its lock, which ends in %.1f s at most: %s",
+                self.task.name,
+                self.owner,
+                self.remaining(),
+                error,
+            )
+            return
+        if not held:
+            self.lose("it was not held any more when the task ended")
+        lock_released.send(sender=self.task, lock=self)
+
+
+class Unguarded(Lease):
+    """Stands in for the lock of a body that runs without one, and never ends."""
+
+    def __init__(self, task: Any, owner: str) -> None:
+        self.task = task
+        self.key = ""
+        self.owner = owner
+        self.fence = None
+        self.lost = False
+        self.outer = None
+        self.fresh = None
+        self.freed = True
+
+    def remaining(self) -> float:
+        return math.inf
+
+    def extend(self, seconds: float) -> bool:
+        return True
+
+    def free(self, value: bytes | None = None) -> None:
+        pass
+
+
+@contextmanager
+def running_under(lease: Lease) -> Iterator[None]:
+    """Make `lease` the :func:`current_lock` of a body."""
+    lease.outer = _current.get()
+    before = _current.set(lease)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def held_lease(key: str, backend: Backend | None = None) -> Lease | None:
+    """Return the lease on `key` that the running attempt has, itself or around it.
+
+    Arguments:
+        backend: where the lock lives; None for any.
+    """
+    lease = _current.get()
+    while lease is not None and (
+        lease.key != key or lease.freed or backend not in (None, lease.backend)
+    ):
+        lease = lease.outer
+    return lease

@@ -1,0 +1,96 @@
+"""A task that comes back later as the same task."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from celery import Task
+from celery.exceptions import Ignore, Reject, Retry
+
+#: Message header that counts the waits of one attempt.
+HEADER = "unique_task_wait"
+
+
+@dataclass(frozen=True)
+class Waited:
+    """How often, and since when, an attempt has come back without running.
+
+    Attributes:
+        times: 0 for an attempt that comes for the first time.
+        since: when it first had to wait, in seconds since 1970.
+    """
+
+    times: int
+    since: float
+
+    @classmethod
+    def of(cls, request: Any) -> Waited:
+        """Read the waits of the attempt that `request` is about.
+
+        A header of another task or attempt does not count: Celery forwards headers to
+        retries and callbacks.
+        """
+        header = (request.headers or {}).get(HEADER) or {}
+        if header.get("attempt") != _attempt(request):
+            return cls(0, time.time())
+        return cls(header["times"], header["since"])
+
+    def header(self, request: Any) -> dict[str, Any]:
+        """Return what the next arrival reads."""
+        times = self.times + 1
+        return {"attempt": _attempt(request), "times": times, "since": self.since}
+
+
+def come_back(
+    task: Task, request: Any, countdown: float, reason: Exception, *, quiet: bool = False
+) -> NoReturn:
+    """Send the message of `request` again, to arrive in `countdown` seconds.
+
+    It stays the same task: id, arguments, retries, callbacks, chord, chain, headers,
+    priority, queue and expiry; its own retry budget is untouched.
+
+    Arguments:
+        reason: what the task's state RETRY and the log show.
+        quiet: write no state. For waits in which another delivery of the same task owns
+            the state, or the store of states may be out of order.
+
+    Raises:
+        celery.exceptions.Retry: ends this arrival; with `quiet`, Ignore.
+        celery.exceptions.Reject: if the message cannot be sent; one that is acknowledged
+            late goes back to its queue.
+        Exception: `reason`, if the message cannot be sent and is acknowledged already.
+    """
+    signature = _same_again(task, request, countdown)
+    try:
+        signature.apply_async()
+    except Exception as error:
+        if task.acks_late:
+            raise Reject(error, requeue=True) from error
+        raise reason from error
+    # Celery 5.3 stores the state RETRY of a task even if its result is to be ignored.
+    if quiet or ignores_result(task, request):
+        raise Ignore(f"comes back in {countdown:.1f} s: {reason}")
+    raise Retry(message=str(reason), exc=reason, when=countdown, sig=signature)
+
+
+def _same_again(task: Task, request: Any, countdown: float) -> Any:
+    # Redis as broker adds "redelivered" to the headers of what it delivers again; sent on,
+    # it would stick to the task.
+    headers = {k: v for k, v in (request.headers or {}).items() if k != "redelivered"}
+    headers[HEADER] = Waited.of(request).header(request)
+    options = {"countdown": countdown, "retries": request.retries, "headers": headers}
+    if request.ignore_result is not None:
+        options["ignore_result"] = request.ignore_result
+    return task.signature_from_request(request, request.args, request.kwargs, **options)
+
+
+def ignores_result(task: Task, request: Any) -> bool:
+    """Tell whether nobody will ask for the result: the call says so, else the task."""
+    ignore = request.ignore_result
+    return bool(task.ignore_result if ignore is None else ignore)
+
+
+def _attempt(request: Any) -> str:
+    return f"{request.id}/{request.retries}/{request.replaced_task_nesting}"

@@ -1,0 +1,146 @@
+"""The ``unique_*`` settings of a Celery app, and the store of locks they choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from celery import Celery
+
+from .backends import BACKENDS, Backend, can_hold_locks, open_backend
+from .durations import seconds
+from .exceptions import ConfigurationError
+
+#: Every setting and its default.
+DEFAULTS: Mapping[str, Any] = {
+    "unique_backend": None,
+    "unique_enabled": True,
+    "unique_expire": 3600.0,
+    "unique_lease": 15.0,
+    "unique_lock": "while_executing",
+    "unique_on_duplicate": "ignore",
+    "unique_on_unavailable": "retry",
+    "unique_renew": True,
+    "unique_timeout": 2.0,
+}
+
+_READ = (*DEFAULTS, "result_backend", "broker_url")
+
+ON_UNAVAILABLE = ("retry", "run", "raise")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an app says of its locks; times are seconds.
+
+    Attributes:
+        backend: object or URL: what is set, else the app's result backend or broker.
+            None where neither can hold locks.
+        enabled: False switches every guard off.
+        expire: how long a lock stands when nothing renews it.
+        lease: how long a running attempt's lock stands after its last renewal.
+        lock: lock type.
+        on_duplicate: policy.
+        on_unavailable: what happens when the store does not answer.
+        renew: hold running attempts' locks by leases.
+        timeout: how long one operation of the store may take at most.
+    """
+
+    backend: Backend | str | None
+    enabled: bool
+    expire: float
+    lease: float
+    lock: str
+    on_duplicate: Any
+    on_unavailable: str
+    renew: bool
+    timeout: float
+
+
+_cache: WeakKeyDictionary[Celery, tuple[object, Settings]] = WeakKeyDictionary()
+
+
+def settings_of(app: Celery) -> Settings:
+    """Return the settings of `app`; a change of ``app.conf`` is seen by the next call.
+
+    Raises:
+        ConfigurationError: for an unknown setting or a value that makes no sense.
+    """
+    conf = app.conf
+    # What is set on app.conf later lands in `changes`; a look there is a hundredth of the
+    # cost of nine look-ups through all of Celery's layers of configuration.
+    seen = (id(conf), *map(conf.changes.get, _READ))
+    cached = _cache.get(app)
+    if cached is None or cached[0] != seen:
+        cached = _cache[app] = (seen, _read(conf))
+    return cached[1]
+
+
+def _read(conf: Any) -> Settings:
+    for name in _names(conf):
+        if name not in DEFAULTS:
+            raise ConfigurationError(
+                f"{name} is no setting of unique_task; known are {', '.join(DEFAULTS)}"
+            )
+    values = {name: conf.get(name, default) for name, default in DEFAULTS.items()}
+    for name in ("unique_expire", "unique_lease", "unique_timeout"):
+        values[name] = seconds(name, values[name])
+    for name in ("unique_enabled", "unique_renew"):
+        _check(name, values[name], (True, False))
+    _check("unique_on_unavailable", values["unique_on_unavailable"], ON_UNAVAILABLE)
+    if values["unique_backend"] is None:
+        values["unique_backend"] = _store_of_app(conf)
+    return Settings(**{name.removeprefix("unique_"): v for name, v in values.items()})
+
+
+def _names(conf: Any) -> Iterator[str]:
+    prefix = (conf.prefix or "").lower()
+    for mapping in conf.maps:
+        for key in mapping:
+            name = str(key).lower().removeprefix(prefix)
+            if name.startswith("unique_"):
+                yield name
+
+
+def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        choices = ", ".join(map(repr, allowed))
+        raise ConfigurationError(f"{name}={value!r}: allowed are {choices}")
+
+
+def backend_of(app: Celery, option: object = None, *, eager: bool = False) -> Backend:
+    """Return the store of locks of `app`.
+
+    That is what the task's own `option` says, else ``unique_backend``, else the result
+    backend, else the broker, where a lock can live there.
+
+    Arguments:
+        eager: fall back on locks in memory, for a call that no worker is part of.
+
+    Raises:
+        ConfigurationError: if there is none; it says what to set.
+    """
+    settings = settings_of(app)
+    choice = settings.backend if option is None else option
+    if isinstance(choice, Backend):
+        return choice
+    if isinstance(choice, str):
+        return open_backend(choice, settings.timeout)
+    if choice is not None:
+        raise ConfigurationError(f"backend={choice!r}: must be a URL or a Backend object")
+    if eager or app.conf.task_always_eager:
+        return open_backend("memory://", settings.timeout)
+    raise ConfigurationError(
+        "no store for the locks of unique tasks: neither the result backend nor the "
+        'broker can hold them. Set unique_backend, for example to "redis://localhost/0"; '
+        f"known schemes are {', '.join(sorted(BACKENDS))}"
+    )
+
+
+def _store_of_app(conf: Any) -> str | None:
+    for url in (conf.result_backend, conf.broker_url):
+        if isinstance(url, str) and can_hold_locks(url):
+            return url
+    return None

@@ -1,0 +1,31 @@
+"""The result of a duplicate that does not run."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from celery import Task, states
+from celery.exceptions import Ignore, TaskRevokedError
+
+from .requeue import ignores_result
+
+
+def settle_and_ignore(task: Task, request: Any, reason: str) -> NoReturn:
+    """Settle the task as REVOKED and end this run of it.
+
+    Along its chain and its chord too, so that no ``.get()``, group or chord waits for
+    ever; ``mark_as_revoked`` would leave the rest of a chain pending.
+
+    Raises:
+        celery.exceptions.Ignore: always.
+    """
+    task.backend.mark_as_failure(
+        request.id,
+        TaskRevokedError(reason),
+        request=request,
+        store_result=not ignores_result(task, request),
+        call_errbacks=False,
+        state=states.REVOKED,
+    )
+    task.send_event("task-revoked", terminated=False, signum=None, expired=False)
+    raise Ignore(reason)

@@ -1,0 +1,128 @@
+"""The base-class form: a task class that guards its tasks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from celery import Task
+
+from .durations import Duration, seconds
+from .exceptions import ConfigurationError, UniqueKeyError
+from .guard import Guard
+from .keys import digest_of
+from .lease import held_lease
+from .options import Options
+from .settings import Settings
+from .wrapping import GUARDED, Wrapping, function_in, wrapping_in
+
+
+class ClassGuard(Guard):
+    """Guards a task by what its class says."""
+
+    def expire(self, task: Task, settings: Settings) -> float:
+        if task.custom_lock_expire is not None:
+            return seconds("custom_lock_expire", task.custom_lock_expire)
+        return seconds("LOCK_EXPIRE", task.LOCK_EXPIRE)
+
+    def digest(self, task: Task, args: Any, kwargs: Any) -> str:
+        args, kwargs = self.parameters.as_called(self.parameters.bind(args, kwargs))
+        lock_id = task.generate_lock_id(*args, **kwargs)
+        if lock_id is None:
+            raise UniqueKeyError(
+                f"{task.name}: generate_lock_id() returned None, which would be one key "
+                "for many calls: return a string or plain data"
+            )
+        return self.digest_of_id(task, lock_id)
+
+    def digest_of_id(self, task: Task, lock_id: Any) -> str:
+        """Return the key that stands for what ``generate_lock_id()`` returned."""
+        return digest_of(self.options.namespace or task.name, lock_id)
+
+    def default_id(self, task: Task, args: Any, kwargs: Any) -> str:
+        """Return the key of a call as ``unique_options`` says."""
+        return super().digest(task, args, kwargs)
+
+
+class UniqueCeleryTask(Task):
+    """A task of which no two equal calls run at once.
+
+    Attributes:
+        LOCK_EXPIRE: how long (seconds, timedelta) a lock stands when nothing renews it.
+        custom_lock_expire: the same, and wins where it is set.
+        unique_options: the other options of :func:`unique_task.unique`.
+
+    Example::
+
+        @app.task(base=UniqueCeleryTask)
+        def process_data(data_id): ...
+    """
+
+    abstract = True
+
+    LOCK_EXPIRE: ClassVar[Duration] = 600
+    custom_lock_expire: ClassVar[Duration | None] = None
+    unique_options: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        run = inspect.getattr_static(cls, "run")
+        if run is inspect.getattr_static(Task, "run"):
+            return
+        function = _unguarded(cls, function_in(run))
+        wrapping = Wrapping(_options(cls), function, ClassGuard)
+        guarded = wrapping.wrap(function)
+        cls.run = staticmethod(guarded) if isinstance(run, staticmethod) else guarded
+
+    def generate_lock_id(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what makes two calls equal: a string or plain data. May be overridden.
+
+        Gets the arguments of the call, with defaults applied.
+        """
+        return _guard(self).default_id(self, args, kwargs)
+
+    def release_lock(self, lock_id: Any) -> bool:
+        """Free a lock before the body ends.
+
+        Arguments:
+            lock_id: what :meth:`generate_lock_id` returns for the call.
+
+        Returns:
+            False if the current attempt does not hold it; then nothing is freed.
+        """
+        lease = held_lease(_guard(self).digest_of_id(self, lock_id))
+        if lease is None:
+            return False
+        lease.free()
+        return True
+
+
+def _guard(task: Task) -> ClassGuard:
+    guard = getattr(task, GUARDED).guard
+    assert isinstance(guard, ClassGuard)
+    return guard
+
+
+def _unguarded(cls: type[Task], run: Any) -> Any:
+    """Return the function itself, if a parent class has put its guard around it."""
+    wrapping = wrapping_in(run, GUARDED)
+    if wrapping is None:
+        return run
+    if wrapping.guard_class is not ClassGuard:
+        raise ConfigurationError(
+            f"{cls.__qualname__} has @unique and is a UniqueCeleryTask: use one of the two"
+        )
+    return wrapping.run
+
+
+def _options(cls: type[UniqueCeleryTask]) -> Options:
+    if "expire" in cls.unique_options:
+        raise ConfigurationError(
+            "unique_options: say LOCK_EXPIRE or custom_lock_expire in place of expire"
+        )
+    try:
+        return Options(**cls.unique_options)
+    except TypeError as error:
+        known = ", ".join(Options.__dataclass_fields__)
+        raise ConfigurationError(f"unique_options: {error}; known are {known}") from None

@@ -1,0 +1,58 @@
+"""The return value of a run as bytes, for the duplicates that get it too."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import ContentDisallowed, DecodeError, EncodeError
+from kombu.serialization import dumps, loads, prepare_accept_content
+
+logger = logging.getLogger(__name__)
+
+
+def encode_value(app: Celery, value: Any) -> bytes | None:
+    """Return `value` as ``app`` would store a result, or None if that cannot be.
+
+    A serializer whose content the app does not accept (pickle, unless it says so) is not
+    used: a worker that read it would have to trust whoever can write to the store.
+    """
+    serializer = app.conf.result_serializer
+    try:
+        content_type, encoding, payload = dumps(
+            app.backend.prepare_value(value), serializer
+        )
+    except EncodeError as error:
+        logger.warning("a value is not cached, %s cannot encode it: %s", serializer, error)
+        return None
+    if content_type not in _accepted(app):
+        logger.warning(
+            "a value is not cached: result_serializer=%r, but accept_content lacks %s",
+            serializer,
+            content_type,
+        )
+        return None
+    body = payload.encode() if isinstance(payload, str) else payload
+    return f"{content_type} {encoding}\n".encode() + body
+
+
+def decode_value(app: Celery, data: bytes) -> Any:
+    """Return what :func:`encode_value` was given.
+
+    Raises:
+        kombu.exceptions.DecodeError: if it cannot be read.
+        kombu.exceptions.ContentDisallowed: if the app does not accept its serializer.
+    """
+    head, _, body = data.partition(b"\n")
+    content_type, encoding = head.decode().split(" ")
+    return loads(body, content_type, encoding, accept=_accepted(app))
+
+
+#: What :func:`decode_value` raises for a value that this app cannot use.
+UNREADABLE = (ContentDisallowed, DecodeError)
+
+
+def _accepted(app: Celery) -> Any:
+    conf = app.conf
+    return prepare_accept_content(conf.result_accept_content or conf.accept_content)

@@ -1,0 +1,129 @@
+"""Where the guard sits: around the run function of a task, however the task is made."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, Task
+from celery._state import get_current_task
+
+from .arguments import Parameters, models_of, signature_of
+from .calls import call_of
+from .exceptions import ConfigurationError
+from .exits import no_autoretry
+from .guard import Guard
+from .options import Options
+
+#: Attribute of a run function that has the guard around it: its :class:`Wrapping`.
+GUARDED = "__unique__"
+
+#: Attribute of a function whose tasks get the guard as soon as they exist.
+PENDING = "__unique_pending__"
+
+
+class Wrapping:
+    """Puts the guard around one function, for all tasks that are made of it.
+
+    Arguments:
+        options: of ``@unique``.
+        function: the task's own, as its author wrote it.
+        guard_class: makes the guard.
+
+    Raises:
+        ConfigurationError: if ``key=`` does not fit the function's parameters.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        function: Callable[..., Any],
+        guard_class: type[Guard] = Guard,
+    ) -> None:
+        options.check_key(function)
+        self.options = options
+        self.function = function
+        self.guard_class = guard_class
+        self._home: tuple[Celery, str] | None = None
+        self._bound = False
+        self._validated = False
+
+    @functools.cached_property
+    def guard(self) -> Guard:
+        """The guard; it is made when it is known whether the task is bound."""
+        models = models_of(self.function) if self._validated else {}
+        parameters = Parameters(self.function, bound=self._bound, models=models)
+        return self.guard_class(self.options, parameters)
+
+    def wrap(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `run` with the guard around it, and its own name, doc and signature."""
+        self.run = run
+
+        @functools.wraps(run)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            task, own = self._called(args)
+            return self.guard(call_of(task, own, kwargs, lambda: run(*args, **kwargs)))
+
+        # Celery checks the arguments of delay() by the signature of what it decorates.
+        guarded.__signature__ = signature_of(run)  # type: ignore[attr-defined]
+        # Celery takes off what has this attribute when it applies "@run" annotations.
+        del guarded.__wrapped__  # type: ignore[attr-defined]
+        guarded.__dict__.pop(PENDING, None)
+        setattr(guarded, GUARDED, self)
+        return guarded
+
+    def install(self, task_class: type[Task], app: Celery) -> None:
+        """Guard the tasks of a class that Celery has just bound to `app`."""
+        raw = inspect.getattr_static(task_class, "run")
+        plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
+        run = function_in(raw)
+        self._bound = not plain
+        self._home = app, task_class.name
+        if wrapping_in(run, GUARDED) is not self:
+            self._validated = _is_pydantic(run)
+            run = self.wrap(run)
+            task_class.run = staticmethod(run) if plain else run
+        setattr(task_class, GUARDED, self)
+        task_class.retry = no_autoretry(task_class.retry)
+
+    def _called(self, args: tuple[Any, ...]) -> tuple[Task, tuple[Any, ...]]:
+        """Return the task that is called, and its arguments without itself."""
+        if self._home is None:
+            raise ConfigurationError(
+                f"{self.function.__qualname__}() has @unique and is no Celery task: "
+                "put @app.task above it"
+            )
+        if self._bound:
+            return args[0], args[1:]
+        task = get_current_task()
+        if getattr(task, GUARDED, None) is self:
+            return task, args
+        app, name = self._home
+        return app.tasks[name], args
+
+
+def function_in(run: Any) -> Callable[..., Any]:
+    """Return the function of a ``run`` as it stands in the class."""
+    function: Callable[..., Any] = run.__func__ if isinstance(run, staticmethod) else run
+    return function
+
+
+def wrapping_in(run: Any, attribute: str) -> Wrapping | None:
+    """Return the wrapping noted in `attribute` of `run`, or of what that wraps."""
+    while run is not None:
+        found: Wrapping | None = vars(run).get(attribute)
+        if found is not None:
+            return found
+        run = vars(run).get("__wrapped__")
+    return None
+
+
+def _is_pydantic(run: Any) -> bool:
+    """Tell whether Celery's ``pydantic=True`` lies between the guard and the function."""
+    while run is not None:
+        if run.__globals__.get("__name__") == "celery.app.base":
+            return True
+        run = vars(run).get("__wrapped__")
+    return False
