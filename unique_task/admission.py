@@ -50,7 +50,6 @@ class Attempt:
         """How long the lock stands after it was taken or renewed."""
         return min(self.expire, self.settings.lease) if self.renew else self.expire
 
-
     @property
     def fresh(self) -> float | None:
         """How long the value of the run is fresh; None if it is not stored."""
@@ -93,13 +92,21 @@ def _admit(attempt: Attempt) -> Lease | Answer:
         try:
             return _stored_value(attempt, answer)
         except UNREADABLE as error:
-            logger.warning("%s: a stored value cannot be read: %s", call.task.name, error)
+            logger.warning(
+                "%s: a stored value cannot be read: %s", call.task.name, error
+            )
         answer, asked = _take(attempt, record, stored=False)
     if isinstance(answer, Held):
         return _turned_away(attempt, answer)
     assert isinstance(answer, Acquired)
     lease = Lease(
-        call.task, attempt.backend, attempt.key, record, answer.fence, attempt.lease, asked
+        call.task,
+        attempt.backend,
+        attempt.key,
+        record,
+        answer.fence,
+        attempt.lease,
+        asked,
     )
     lease.fresh = attempt.fresh
     if attempt.renew:
@@ -168,7 +175,9 @@ def _stored_value(attempt: Attempt, stored: Stored) -> Answer:
     return Answer(value)
 
 
-def _duplicate(attempt: Attempt, owner: str | None, remaining: float | None) -> Duplicate:
+def _duplicate(
+    attempt: Attempt, owner: str | None, remaining: float | None
+) -> Duplicate:
     call = attempt.call
     return Duplicate(
         call.task, call.args, call.kwargs, attempt.key, owner, remaining, call.request
@@ -183,7 +192,12 @@ def _tell(duplicate: Duplicate) -> None:
     name = duplicate.task.name
     task_id = request.id if request is not None else None
     duplicates[name] += 1
-    logger.info("%s[%s] is a duplicate of %s", name, task_id, duplicate.owner or "an earlier run")
+    logger.info(
+        "%s[%s] is a duplicate of %s",
+        name,
+        task_id,
+        duplicate.owner or "an earlier run",
+    )
     task_duplicate.send(
         sender=duplicate.task, key=duplicate.key, owner=duplicate.owner, task_id=task_id
     )

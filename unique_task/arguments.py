@@ -63,8 +63,10 @@ class Parameters:
         call.apply_defaults()
         return dict(call.arguments)
 
-    def as_called(self, values: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return `values` as the ``args`` and ``kwargs`` the task would be called with."""
+    def as_called(
+        self, values: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return `values` as the ``args`` and ``kwargs`` of the call."""
         call = inspect.BoundArguments(self.signature, values)  # type: ignore[arg-type]
         return call.args, call.kwargs
 

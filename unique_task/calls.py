@@ -84,8 +84,8 @@ def call_of(task: Task, args: Any, kwargs: Any, body: Callable[[], Any]) -> Call
 def current_request(task: Task) -> Any:
     """Return the request that `task` works on; None if it is called directly.
 
-    Celery's current task need not be `task`: it may be one that calls ``task.run()``. And
-    ``self(...)`` inside of a task sees, from Celery 5.5 on, the request of the outer run.
+    Celery's current task need not be `task`: it may be one that calls ``task.run()``.
+    And ``self(...)`` inside of a task sees, from Celery 5.5 on, the outer run's request.
     """
     if get_current_task() is not task:
         return None

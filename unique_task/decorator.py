@@ -46,8 +46,8 @@ def unique(function: Any = None, /, **options: Any) -> Any:
 
     Arguments:
         key: what makes two calls equal. None: all parameters. ``"order:{order_id}"``: a
-            template. ``["tenant", "order_id"]``: these parameters. A callable: it gets the
-            arguments, without ``self``, and returns a string or plain data. Another
+            template. ``["tenant", "order_id"]``: these parameters. A callable: it gets
+            the arguments, without ``self``, and returns a string or plain data. Another
             string, or ``()``: one lock for the task.
         expire: seconds (int, float, timedelta) a lock stands when nothing renews it;
             default ``unique_expire``, 3600.
@@ -81,13 +81,13 @@ def unique(function: Any = None, /, **options: Any) -> Any:
 
 
 def _decorate(options: Options, target: Any) -> Any:
-    # By type(), because isinstance() would make a lazy task before its app is configured.
+    # By type(), because isinstance() would make a lazy task, and configure its app.
     if type(target) in (PromiseProxy, Proxy) or isinstance(target, Task):
         return _guard_task(options, target)
     if isinstance(target, type):
         raise ConfigurationError(
-            f"@unique on the class {target.__qualname__}: put it on its run() method, or "
-            "derive the class from UniqueCeleryTask"
+            f"@unique on the class {target.__qualname__}: put it on its run() method, "
+            "or derive the class from UniqueCeleryTask"
         )
     _refuse_second(target)
     return Wrapping(options, target).wrap(target)

@@ -38,7 +38,9 @@ class DuplicateTaskError(UniqueError):
         self.remaining = remaining
 
     def __str__(self) -> str:
-        text = f"duplicate of task {self.owner or 'unknown'}, which holds key {self.key}"
+        text = (
+            f"duplicate of task {self.owner or 'unknown'}, which holds key {self.key}"
+        )
         if self.remaining is None:
             return text
         return f"{text}; it stands for {self.remaining:.1f} s unless renewed"

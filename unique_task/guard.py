@@ -34,8 +34,12 @@ class Guard:
         self.options = options
         self.parameters = parameters
         self._key = Key(options.key, parameters)
-        self._policy = policy_from(options.on_duplicate) if options.on_duplicate else None
-        self._expire = None if options.expire is None else seconds("expire", options.expire)
+        self._policy = (
+            policy_from(options.on_duplicate) if options.on_duplicate else None
+        )
+        self._expire = (
+            None if options.expire is None else seconds("expire", options.expire)
+        )
 
     def __call__(self, call: Call) -> Any:
         """Run the body of `call` under its lock, or do what the policy says.

@@ -59,7 +59,9 @@ def _tell_of_locks(app: Celery, tasks: list[Task]) -> None:
     if not settings.enabled:
         logger.warning("unique_enabled is False: no task is guarded against duplicates")
         return
-    backends = {backend_of(app, getattr(task, GUARDED).options.backend) for task in tasks}
+    backends = {
+        backend_of(app, getattr(task, GUARDED).options.backend) for task in tasks
+    }
     names = ", ".join(sorted(backend.name for backend in backends))
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)
     if not all(backend.shared for backend in backends):

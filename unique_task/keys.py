@@ -101,7 +101,8 @@ def _template(text: str, parameters: Parameters) -> KeyFunction:
         return lambda values: values[fields[0]]
     # Typed fields between literals, not a formatted text: "{a}{b}" cannot collide.
     return lambda values: [
-        (literal, None if field is None else [values[field]]) for literal, field in parts
+        (literal, None if field is None else [values[field]])
+        for literal, field in parts
     ]
 
 
@@ -155,7 +156,9 @@ def _computed(function: Callable[..., Any], parameters: Parameters) -> KeyFuncti
         try:
             value = function(*args, **kwargs)
         except Exception as error:
-            raise UniqueKeyError(f"key callable {function!r} raised {error!r}") from error
+            raise UniqueKeyError(
+                f"key callable {function!r} raised {error!r}"
+            ) from error
         if value is None:
             raise UniqueKeyError(
                 f"key callable {function!r} returned None, which would be one key for "

@@ -37,7 +37,9 @@ class Options:
         if self.lock is not None:
             check_lock_type(self.lock)
         if self.renew not in (None, True, False):
-            raise ConfigurationError(f"renew={self.renew!r}: allowed are True and False")
+            raise ConfigurationError(
+                f"renew={self.renew!r}: allowed are True and False"
+            )
         if self.namespace is not None and not (
             isinstance(self.namespace, str) and self.namespace
         ):

@@ -94,7 +94,11 @@ def retry(
     Raises:
         ConfigurationError: for a value that makes no sense.
     """
-    if isinstance(backoff, bool) or not isinstance(backoff, (int, float)) or backoff < 1:
+    if (
+        isinstance(backoff, bool)
+        or not isinstance(backoff, (int, float))
+        or backoff < 1
+    ):
         raise ConfigurationError(f"backoff={backoff!r}: must be a number, 1 or more")
     return Wait(
         seconds("countdown", countdown),

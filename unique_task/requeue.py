@@ -44,7 +44,12 @@ class Waited:
 
 
 def come_back(
-    task: Task, request: Any, countdown: float, reason: Exception, *, quiet: bool = False
+    task: Task,
+    request: Any,
+    countdown: float,
+    reason: Exception,
+    *,
+    quiet: bool = False,
 ) -> NoReturn:
     """Send the message of `request` again, to arrive in `countdown` seconds.
 

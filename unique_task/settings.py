@@ -129,7 +129,9 @@ def backend_of(app: Celery, option: object = None, *, eager: bool = False) -> Ba
     if isinstance(choice, str):
         return open_backend(choice, settings.timeout)
     if choice is not None:
-        raise ConfigurationError(f"backend={choice!r}: must be a URL or a Backend object")
+        raise ConfigurationError(
+            f"backend={choice!r}: must be a URL or a Backend object"
+        )
     if eager or app.conf.task_always_eager:
         return open_backend("memory://", settings.timeout)
     raise ConfigurationError(

@@ -125,4 +125,6 @@ def _options(cls: type[UniqueCeleryTask]) -> Options:
         return Options(**cls.unique_options)
     except TypeError as error:
         known = ", ".join(Options.__dataclass_fields__)
-        raise ConfigurationError(f"unique_options: {error}; known are {known}") from None
+        raise ConfigurationError(
+            f"unique_options: {error}; known are {known}"
+        ) from None

@@ -24,7 +24,9 @@ def encode_value(app: Celery, value: Any) -> bytes | None:
             app.backend.prepare_value(value), serializer
         )
     except EncodeError as error:
-        logger.warning("a value is not cached, %s cannot encode it: %s", serializer, error)
+        logger.warning(
+            "a value is not cached, %s cannot encode it: %s", serializer, error
+        )
         return None
     if content_type not in _accepted(app):
         logger.warning(

@@ -106,7 +106,9 @@ class Wrapping:
 
 def function_in(run: Any) -> Callable[..., Any]:
     """Return the function of a ``run`` as it stands in the class."""
-    function: Callable[..., Any] = run.__func__ if isinstance(run, staticmethod) else run
+    function: Callable[..., Any] = (
+        run.__func__ if isinstance(run, staticmethod) else run
+    )
     return function
 
 

@@ -56,8 +56,9 @@ class Renewed(Enum):
 class Backend(ABC):
     """A store of locks.
 
-    A lock is one :class:`Record` under a key, compared by its token, timed by the store's
-    own clock. Every method is one atomic step for each key. All times are seconds.
+    A lock is one :class:`Record` under a key, compared by its token, timed by the
+    store's own clock. Every method is one atomic step for each key. All times are
+    seconds.
 
     To write a backend, implement the hooks `_acquire`, `_release`, `_renew` and `_get`,
     and name in `driver_errors` what the store's driver raises.

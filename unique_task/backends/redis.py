@@ -62,7 +62,7 @@ class RedisBackend(Backend):
     """Locks in Redis (6.2 or newer) or Valkey, timed by the server's clock.
 
     Arguments:
-        url: ``redis://``, ``rediss://`` (TLS) or ``redis+socket://``, as Celery takes them.
+        url: ``redis://``, ``rediss://`` (TLS) or ``redis+socket://``, as for Celery.
         client: in place of `url`, a client of your own; it must not decode responses.
         timeout: seconds that one operation may take at most, reconnecting included.
     """
@@ -100,7 +100,9 @@ class RedisBackend(Backend):
         if answer[0] == 2:
             return Stored(answer[1])
         held = _held(answer[1], answer[2])
-        return Acquired(held.record.fence) if held.record.token == record.token else held
+        return (
+            Acquired(held.record.fence) if held.record.token == record.token else held
+        )
 
     def _release(self, key: str, token: str, value: bytes | None, fresh: float) -> bool:
         if value is None:
@@ -139,8 +141,9 @@ class _Script:
 
 
 def _connect(url: str, timeout: float) -> redis.Redis:
-    # Two steps at most have to wait, to connect and to be answered. A connection that the
-    # server closed is tried once more; an answer that is late is not waited for again.
+    # Two steps at most have to wait, to connect and to be answered. A connection that
+    # the server closed is tried once more; an answer that is late is not waited for
+    # again.
     return redis.Redis.from_url(
         client_url(url),
         socket_connect_timeout=timeout / 2,

@@ -22,7 +22,9 @@ def client_url(url: str) -> str:
     'unix:///run/redis.sock?db=2'
     """
     parts = urlsplit(url)
-    options = {_OPTIONS.get(name, name): value for name, value in parse_qsl(parts.query)}
+    options = {
+        _OPTIONS.get(name, name): value for name, value in parse_qsl(parts.query)
+    }
     if "ssl_cert_reqs" in options:
         value = options["ssl_cert_reqs"]
         options["ssl_cert_reqs"] = _CERT_REQS.get(value, value)

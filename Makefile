@@ -1,0 +1,59 @@
+PYTHON ?= python3
+PY := .venv/bin/python
+OLDEST := .venv-celery53/bin/python
+CODE := $(wildcard setup.py unique_task tests benchmarks docs)
+
+.PHONY: help demo test lint types servers coverage oldest bench matrix clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/installed  ## Show two workers and one lock; REDIS_URL=... to use a real Redis
+	$(PY) docs/demo/demo.py $(if $(REDIS_URL),--redis $(REDIS_URL))
+
+test: lint types coverage oldest  ## Everything that CI checks
+
+lint: .venv/installed  ## Format, style, import layers
+	$(PY) -m black --check --quiet $(CODE)
+	$(PY) -m isort --check --quiet $(CODE)
+	$(PY) -m flake8 $(CODE)
+	.venv/bin/lint-imports --no-logo
+
+types: .venv/installed  ## Static types
+	$(PY) -m mypy
+
+servers: .venv/installed  ## Find or unpack the servers that the tests start
+	$(PY) -m tests.servers
+
+coverage: servers  ## The tests, with the floor under their coverage
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report
+
+oldest: servers .venv-celery53/installed  ## The tests on the oldest Celery we support
+	$(OLDEST) -m pytest
+
+bench: .venv/installed  ## What a lock costs
+	$(PY) -m benchmarks
+
+matrix: .venv/installed servers  ## The tests on every Python and Celery at hand
+	$(PY) -m tox
+
+clean:  ## Remove all that was made
+	rm -rf .venv .venv-celery53 .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info
+
+.venv/installed: setup.cfg setup.py
+	$(call venv,.venv,.[dev])
+
+.venv-celery53/installed: setup.cfg setup.py
+	$(call venv,.venv-celery53,.[test] celery==5.3.*)
+
+# Debian's Python comes without ensurepip until python3-venv is installed.
+define venv
+	@$(PYTHON) -c "import ensurepip" 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make a venv: install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/pip install --quiet --use-pep517 --editable $(foreach item,$(2),'$(item)')
+	@touch $@
+endef

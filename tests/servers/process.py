@@ -1,0 +1,102 @@
+"""A server as a process of our own, started for the tests and gone with them."""
+
+import signal
+import socket
+import subprocess
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TypeVar
+
+from tests.servers.find import environment, require
+from tests.waiting import wait_until
+
+Started = TypeVar("Started", bound="ServerProcess")
+
+HOST = "127.0.0.1"
+LOG_TAIL = 2000
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.create_server((HOST, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+class ServerProcess(ABC):
+    """Start, stop, kill, freeze; a kind of server adds its options and its ping."""
+
+    name: str
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self._log = directory / f"{self.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def options(self) -> list[str]:
+        """The command line after the program."""
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Whether the server takes requests now."""
+
+    def start(self) -> None:
+        """Return when the server answers."""
+        program = require(self.name)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [program, *self.options()],
+                cwd=self.directory,
+                env=environment(program),
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._ready, timeout=20, message=self._log_tail)
+
+    def stop(self) -> None:
+        """End it as an administrator would, paused or not."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Kill it and start it on the same port; it remembers nothing."""
+        self.kill()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open, nothing is answered."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server answer again, also what came in meanwhile."""
+        self._running.send_signal(signal.SIGCONT)
+
+    def __enter__(self: Started) -> Started:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process, f"{self.name} was not started"
+        return self._process
+
+    def _ready(self) -> bool:
+        assert self._running.poll() is None, self._log_tail()
+        return self.answers()
+
+    def _end(self, how: signal.Signals) -> None:
+        self._running.send_signal(how)
+        # A paused process notices SIGTERM only when it goes on.
+        self._running.send_signal(signal.SIGCONT)
+        self._running.wait(timeout=20)
+
+    def _log_tail(self) -> str:
+        return f"{self.name} did not start:\n{self._log.read_text()[-LOG_TAIL:]}"

@@ -1,0 +1,52 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.servers import find as finding
+from tests.servers.find import MissingServer, environment, find, require
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine without servers; what is unpacked goes to the folder returned."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(finding, "FOLDERS", ["unpacked/bin"])
+    monkeypatch.setattr(finding, "UNPACKED", tmp_path)
+    return tmp_path
+
+
+def put_program(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    path.touch(mode=0o755)
+    return path
+
+
+def test_a_missing_server_is_an_error_that_says_what_to_do(nothing_installed):
+    with pytest.raises(MissingServer, match="redis-server: run `make servers`"):
+        require("redis")
+
+
+def test_an_unpacked_server_is_found(nothing_installed):
+    program = put_program(nothing_installed / "redis/unpacked/bin/redis-server")
+
+    assert find("redis") == program
+
+
+def test_an_installed_server_goes_before_an_unpacked_one(nothing_installed):
+    put_program(nothing_installed / "redis/unpacked/bin/redis-server")
+    installed = put_program(nothing_installed / "bin/redis-server")
+
+    assert find("redis") == installed
+
+
+def test_an_unpacked_server_runs_with_its_own_libraries(nothing_installed):
+    libraries = nothing_installed / "redis/usr/lib/x86_64-linux-gnu"
+    libraries.mkdir(parents=True)
+    program = nothing_installed / "redis/usr/bin/redis-server"
+
+    assert environment(program)["LD_LIBRARY_PATH"] == str(libraries)
+
+
+def test_an_installed_server_runs_in_our_environment():
+    assert environment(Path("/usr/bin/redis-server")) == dict(os.environ)

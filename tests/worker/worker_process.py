@@ -1,0 +1,131 @@
+"""A real Celery worker: a process group of its own, with its log in a file."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+from tests.waiting import wait_until
+
+LOG_TAIL = 3000
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a container's init may never reap a killed one."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@dataclass
+class WorkerProcess:
+    """`with WorkerProcess(...)` gives a worker that is ready, and reaps it after."""
+
+    directory: Path
+    broker: str
+    backend: str
+    locks: str
+    pool: str = "prefork"
+    concurrency: int = 2
+    app: str = "tests.worker.app"
+    options: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.name = f"{self.pool}-{uuid4().hex[:8]}@localhost"
+        self._log = self.directory / f"{self.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return when the worker says it is ready."""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
+                # A group of its own: pool children die with it, pytest does not.
+                start_new_session=True,
+            )
+        wait_until(self._ready, timeout=60, message=self._tail)
+
+    @property
+    def pid(self) -> int:
+        assert self._process, "the worker was not started"
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_for_log(self, text: str, timeout: float = 20) -> None:
+        wait_until(
+            lambda: text in self.log, timeout, lambda: f"no {text!r}; {self._tail()}"
+        )
+
+    def children(self) -> list[int]:
+        """The pids of the pool's processes."""
+        return [child.pid for child in psutil.Process(self.pid).children()]
+
+    def terminate(self, timeout: float = 30) -> None:
+        """Warm shutdown: running tasks end first. Return when the worker is gone."""
+        os.kill(self.pid, signal.SIGTERM)
+        wait_until(lambda: not self.running, timeout, self._tail)
+
+    def kill(self) -> None:
+        """SIGKILL to the worker and all its children, also when it is gone already."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        wait_until(lambda: not self.running, message=self._tail)
+
+    def __enter__(self) -> "WorkerProcess":
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A warm shutdown when nothing was killed: coverage is saved by it.
+        try:
+            if self.running:
+                self.terminate()
+        finally:
+            self.kill()
+
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "celery", "-A", self.app, "worker"),
+            *("-n", self.name, "-P", self.pool, "-c", str(self.concurrency)),
+            *("--without-gossip", "--without-mingle", "-l", "INFO"),
+            *self.options,
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "UNIQUE_TEST_BROKER": self.broker,
+            "UNIQUE_TEST_BACKEND": self.backend,
+            "UNIQUE_TEST_REDIS": self.locks,
+            **self.environment,
+        }
+
+    def _ready(self) -> bool:
+        assert self.running, self._tail()
+        return f"{self.name} ready." in self.log
+
+    def _tail(self) -> str:
+        return f"the log of {self.name} ends:\n{self.log[-LOG_TAIL:]}"
