@@ -155,7 +155,7 @@ def _turned_away(attempt: Attempt, held: Held) -> Answer:
         _wait_for_own(attempt, held)
     duplicate = _duplicate(attempt, held.record.owner, held.remaining)
     if call.admitted:
-        policy = attempt.policy if isinstance(attempt.policy, Wait) else Wait()
+        policy: Policy = attempt.policy if isinstance(attempt.policy, Wait) else Wait()
         return Answer(policy(duplicate))
     _tell(duplicate)
     return Answer(attempt.policy(duplicate))

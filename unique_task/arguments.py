@@ -11,6 +11,15 @@ from typing import Any
 _PLAIN = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
+# From Python 3.14 on a look at the signature evaluates annotations, and they may name
+# what is imported for type checkers only.
+_LENIENT: dict[str, Any] = {}
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    _LENIENT["annotation_format"] = Format.FORWARDREF
+
+
 class Parameters:
     """What a task takes; binds calls to it, with defaults applied.
 
@@ -67,18 +76,13 @@ class Parameters:
         self, values: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return `values` as the ``args`` and ``kwargs`` of the call."""
-        call = inspect.BoundArguments(self.signature, values)  # type: ignore[arg-type]
+        call = inspect.BoundArguments(self.signature, values)
         return call.args, call.kwargs
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     """Return the signature of `function`, without evaluating what it cannot."""
-    if sys.version_info < (3, 14):
-        return inspect.signature(function)
-    # Annotations may name what is imported for type checkers only.
-    from annotationlib import Format
-
-    return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function, **_LENIENT)
 
 
 def models_of(function: Callable[..., Any]) -> dict[str, Any]:

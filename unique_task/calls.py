@@ -85,7 +85,8 @@ def current_request(task: Task) -> Any:
     """Return the request that `task` works on; None if it is called directly.
 
     Celery's current task need not be `task`: it may be one that calls ``task.run()``.
-    And ``self(...)`` inside of a task sees, from Celery 5.5 on, the outer run's request.
+    And ``self(...)`` inside of a task sees, from Celery 5.5 on, the request of the
+    outer run.
     """
     if get_current_task() is not task:
         return None

@@ -98,10 +98,14 @@ def _guard_task(options: Options, task: Any) -> Any:
     _refuse_second(function)
     wrapping = Wrapping(options, function)
     setattr(function, PENDING, wrapping)
-    for app in _state._get_active_apps():
+    for app in _active_apps():
         for made in list(app._tasks.values()):
             install_pending(type(made), app, made)
     return task
+
+
+def _active_apps() -> Any:
+    return getattr(_state, "_get_active_apps")()
 
 
 def _refuse_second(function: Callable[..., Any]) -> None:
@@ -109,7 +113,7 @@ def _refuse_second(function: Callable[..., Any]) -> None:
         raise ConfigurationError(f"{function.__qualname__}() has @unique already")
 
 
-def _function_of(task: Any) -> Callable[..., Any]:
+def _function_of(task: Any) -> Any:
     """Return the function that a task was, or will be, made of; the task stays lazy."""
     if type(task) is PromiseProxy and not task.__evaluated__():
         return object.__getattribute__(task, "_Proxy__args")[0]
@@ -123,7 +127,7 @@ def _cell(function: Any, name: str) -> Any:
     return cells[name].cell_contents
 
 
-def install_pending(task_class: type[Task], app: Any, task: Task | None = None) -> None:
+def install_pending(task_class: type[Task], app: Any, task: Any = None) -> None:
     """Guard the tasks of a class whose function carries ``@unique``, if it does."""
     run = function_in(inspect.getattr_static(task_class, "run"))
     wrapping = wrapping_in(run, GUARDED) or wrapping_in(run, PENDING)

@@ -5,8 +5,8 @@ encoding prefix-free: no concatenation of values can be read as another one. ``1
 ``"1"``, ``True`` and ``1.0`` differ by their tags.
 
 What a serializer makes equal is equal here, because the publisher sees a value before
-and the worker after it: a tuple is a list, the keys of a dict are spelled as in JSON, an
-enum that is also a string or number is that string or number.
+and the worker after it: a tuple is a list, the keys of a dict are spelled as in JSON,
+an enum that is also a string or number is that string or number.
 """
 
 from __future__ import annotations

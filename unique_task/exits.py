@@ -24,9 +24,10 @@ def leave(call: Call, lease: Lease, value: bytes | None) -> None:
 
 def outcome_stored(task: Task, state: str | None) -> None:
     """Free the lock that the run of `task` has kept until now; for ``task_postrun``."""
-    lease, value = task.request.get("unique_exit") or (None, None)
+    request: Any = task.request
+    lease, value = request.get("unique_exit") or (None, None)
     if lease is not None:
-        task.request.unique_exit = None
+        request.unique_exit = None
         lease.free(value if state == states.SUCCESS else None)
 
 
@@ -38,8 +39,8 @@ def no_autoretry(retry: Any) -> Any:
     """
 
     def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
-        verdict = task.request.get("unique_verdict")
-        if verdict is not None and kwargs.get("exc") is verdict:
+        verdict: Any = task.request.get("unique_verdict")
+        if isinstance(verdict, Exception) and kwargs.get("exc") is verdict:
             raise verdict
         return retry(task, *args, **kwargs)
 

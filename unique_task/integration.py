@@ -1,4 +1,4 @@
-"""Where Celery is hooked: tasks as they are made, the end of runs, the start of workers."""
+"""Where Celery is hooked: tasks in the making, ends of runs, starts of workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .wrapping import GUARDED
 
 logger = logging.getLogger(__name__)
 
-_bind = Task.bind.__func__
+_bind: Any = vars(Task)["bind"].__func__
 
 
 def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
@@ -31,7 +31,7 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
 
 def hook() -> None:
     """Hook Celery; more than once does no harm."""
-    Task.bind = classmethod(_bind_and_guard)
+    setattr(Task, "bind", classmethod(_bind_and_guard))
     signals.task_postrun.connect(_on_postrun, dispatch_uid="unique_task")
     signals.worker_init.connect(_on_worker_init, dispatch_uid="unique_task")
 
@@ -66,6 +66,6 @@ def _tell_of_locks(app: Celery, tasks: list[Task]) -> None:
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)
     if not all(backend.shared for backend in backends):
         logger.warning(
-            "locks in memory hold within one process: duplicates in other processes, such "
-            "as the children of a prefork pool, are not seen; set unique_backend"
+            "locks in memory hold within one process: duplicates in other processes, "
+            "such as the children of a prefork pool, are not seen; set unique_backend"
         )

@@ -49,7 +49,7 @@ class Keeper:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew: neither the thread nor the leases of a parent live on in its fork."""
+        """Start anew: a fork has neither the thread nor the leases of its parent."""
         self._changed = Condition()
         self._leases: dict[int, Renewable] = {}
         self._renewing: set[int] = set()

@@ -28,7 +28,7 @@ class Key:
 
     Arguments:
         option: all parameters (None), a template ``"order:{order_id}"``, names of
-            parameters, a callable that gets the arguments, or one constant for the task.
+            parameters, a callable that gets the arguments, or a constant for the task.
         parameters: of the task, without ``self``.
 
     Raises:
@@ -115,7 +115,8 @@ def _template_parts(text: str) -> list[tuple[str, str | None]]:
         if spec or conversion or (field is not None and not field.isidentifier()):
             raise ConfigurationError(
                 f"key={text!r}: {{{field}}} must be a bare {{name}} of a parameter, "
-                "without index, attribute, format or conversion; for more, pass a callable"
+                "without index, attribute, format or conversion; "
+                "for more, pass a callable"
             )
     return [(literal, field) for literal, field, _, _ in parsed]
 

@@ -96,8 +96,8 @@ class Lease:
     def extend(self, seconds: float) -> bool:
         """Hold on to the lock for `seconds` from now, even if nothing renews it.
 
-        For what a renewal cannot get through to, such as a call into C that keeps Python's
-        global lock for longer than a lease.
+        For what a renewal cannot get through to, such as a call into C that keeps
+        Python's global lock for longer than a lease.
 
         Returns:
             False if the lock is lost.
@@ -133,7 +133,7 @@ class Lease:
         self.renew_at = asked + self.interval
 
     def lose(self, reason: str) -> None:
-        """Tell the body, the log and the signal's receivers, once, that the lock is lost."""
+        """Tell the body, the log and the signal's receivers, once, of the loss."""
         if self.lost:
             return
         self.lost = True
@@ -143,8 +143,8 @@ class Lease:
     def free(self, value: bytes | None = None) -> None:
         """Free the lock, and store the `value` of the run in the same step.
 
-        Never raises: the task's own outcome counts. What the store did not hear ends with
-        the lease.
+        Never raises: the task's own outcome counts. What the store did not hear ends
+        with the lease.
         """
         # In a fork of the body the lock is its parent's.
         if self.freed or os.getpid() != self._process:

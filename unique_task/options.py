@@ -60,7 +60,7 @@ class Options:
     def check_key(self, function: Callable[..., Any]) -> None:
         """Raise ConfigurationError if `key` fits `function` neither bound nor plain.
 
-        Whether the first parameter is the task itself is known only once there is a task.
+        Whether the first parameter is the task itself is known once there is a task.
         """
         try:
             Key(self.key, Parameters(function))

@@ -192,8 +192,9 @@ def policy_from(value: Any) -> Policy | None:
         policy: Policy = value
         return policy
     raise ConfigurationError(
-        f"on_duplicate={value!r}: allowed are {', '.join(map(repr, POLICIES))}, a policy "
-        'such as retry(countdown=5), a callable, or {"publish": ..., "run": ...}'
+        f"on_duplicate={value!r}: allowed are {', '.join(map(repr, POLICIES))}, "
+        "a policy such as retry(countdown=5), a callable, or "
+        '{"publish": ..., "run": ...}'
     )
 
 

@@ -63,8 +63,8 @@ def come_back(
 
     Raises:
         celery.exceptions.Retry: ends this arrival; with `quiet`, Ignore.
-        celery.exceptions.Reject: if the message cannot be sent; one that is acknowledged
-            late goes back to its queue.
+        celery.exceptions.Reject: if the message cannot be sent; one that is
+            acknowledged late goes back to its queue.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
     signature = _same_again(task, request, countdown)
@@ -77,12 +77,13 @@ def come_back(
     # Celery 5.3 stores the state RETRY of a task even if its result is to be ignored.
     if quiet or ignores_result(task, request):
         raise Ignore(f"comes back in {countdown:.1f} s: {reason}")
-    raise Retry(message=str(reason), exc=reason, when=countdown, sig=signature)
+    when: Any = countdown
+    raise Retry(message=str(reason), exc=reason, when=when, sig=signature)
 
 
 def _same_again(task: Task, request: Any, countdown: float) -> Any:
-    # Redis as broker adds "redelivered" to the headers of what it delivers again; sent on,
-    # it would stick to the task.
+    # Redis as broker adds "redelivered" to the headers of what it delivers again; sent
+    # on, it would stick to the task.
     headers = {k: v for k, v in (request.headers or {}).items() if k != "redelivered"}
     headers[HEADER] = Waited.of(request).header(request)
     options = {"countdown": countdown, "retries": request.retries, "headers": headers}

@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from celery import Celery
 
-from .backends import BACKENDS, Backend, can_hold_locks, open_backend
+from .backends import BACKENDS, can_hold_locks, open_backend
+from .backends.base import Backend
 from .durations import seconds
 from .exceptions import ConfigurationError
 
@@ -68,9 +69,9 @@ def settings_of(app: Celery) -> Settings:
     Raises:
         ConfigurationError: for an unknown setting or a value that makes no sense.
     """
-    conf = app.conf
-    # What is set on app.conf later lands in `changes`; a look there is a hundredth of the
-    # cost of nine look-ups through all of Celery's layers of configuration.
+    conf: Any = app.conf
+    # What is set on app.conf later lands in `changes`; a look there is a hundredth of
+    # the cost of nine look-ups through all of Celery's layers of configuration.
     seen = (id(conf), *map(conf.changes.get, _READ))
     cached = _cache.get(app)
     if cached is None or cached[0] != seen:
@@ -136,7 +137,7 @@ def backend_of(app: Celery, option: object = None, *, eager: bool = False) -> Ba
         return open_backend("memory://", settings.timeout)
     raise ConfigurationError(
         "no store for the locks of unique tasks: neither the result backend nor the "
-        'broker can hold them. Set unique_backend, for example to "redis://localhost/0"; '
+        'broker can hold them. Set unique_backend, as in "redis://localhost/0"; '
         f"known schemes are {', '.join(sorted(BACKENDS))}"
     )
 

@@ -22,17 +22,18 @@ class ClassGuard(Guard):
     """Guards a task by what its class says."""
 
     def expire(self, task: Task, settings: Settings) -> float:
-        if task.custom_lock_expire is not None:
-            return seconds("custom_lock_expire", task.custom_lock_expire)
-        return seconds("LOCK_EXPIRE", task.LOCK_EXPIRE)
+        name = "LOCK_EXPIRE"
+        if getattr(task, "custom_lock_expire", None) is not None:
+            name = "custom_lock_expire"
+        return seconds(name, getattr(task, name))
 
-    def digest(self, task: Task, args: Any, kwargs: Any) -> str:
+    def digest(self, task: Any, args: Any, kwargs: Any) -> str:
         args, kwargs = self.parameters.as_called(self.parameters.bind(args, kwargs))
         lock_id = task.generate_lock_id(*args, **kwargs)
         if lock_id is None:
             raise UniqueKeyError(
-                f"{task.name}: generate_lock_id() returned None, which would be one key "
-                "for many calls: return a string or plain data"
+                f"{task.name}: generate_lock_id() returned None, which would be one "
+                "key for many calls: return a string or plain data"
             )
         return self.digest_of_id(task, lock_id)
 
@@ -73,7 +74,8 @@ class UniqueCeleryTask(Task):
         function = _unguarded(cls, function_in(run))
         wrapping = Wrapping(_options(cls), function, ClassGuard)
         guarded = wrapping.wrap(function)
-        cls.run = staticmethod(guarded) if isinstance(run, staticmethod) else guarded
+        plain = isinstance(run, staticmethod)
+        setattr(cls, "run", staticmethod(guarded) if plain else guarded)
 
     def generate_lock_id(self, *args: Any, **kwargs: Any) -> Any:
         """Return what makes two calls equal: a string or plain data. May be overridden.
@@ -111,7 +113,8 @@ def _unguarded(cls: type[Task], run: Any) -> Any:
         return run
     if wrapping.guard_class is not ClassGuard:
         raise ConfigurationError(
-            f"{cls.__qualname__} has @unique and is a UniqueCeleryTask: use one of the two"
+            f"{cls.__qualname__} has @unique and is a UniqueCeleryTask: "
+            "use one of the two"
         )
     return wrapping.run
 

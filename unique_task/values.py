@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 def encode_value(app: Celery, value: Any) -> bytes | None:
     """Return `value` as ``app`` would store a result, or None if that cannot be.
 
-    A serializer whose content the app does not accept (pickle, unless it says so) is not
-    used: a worker that read it would have to trust whoever can write to the store.
+    A serializer whose content the app does not accept (pickle, unless it says so) is
+    not used: a worker that read it would have to trust whoever can write to the store.
     """
     serializer = app.conf.result_serializer
     try:

@@ -58,7 +58,7 @@ class Wrapping:
         return self.guard_class(self.options, parameters)
 
     def wrap(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `run` with the guard around it, and its own name, doc and signature."""
+        """Return `run` with the guard around it; name, doc and signature stay."""
         self.run = run
 
         @functools.wraps(run)
@@ -69,7 +69,7 @@ class Wrapping:
         # Celery checks the arguments of delay() by the signature of what it decorates.
         guarded.__signature__ = signature_of(run)  # type: ignore[attr-defined]
         # Celery takes off what has this attribute when it applies "@run" annotations.
-        del guarded.__wrapped__  # type: ignore[attr-defined]
+        del guarded.__wrapped__
         guarded.__dict__.pop(PENDING, None)
         setattr(guarded, GUARDED, self)
         return guarded
@@ -84,9 +84,9 @@ class Wrapping:
         if wrapping_in(run, GUARDED) is not self:
             self._validated = _is_pydantic(run)
             run = self.wrap(run)
-            task_class.run = staticmethod(run) if plain else run
+            setattr(task_class, "run", staticmethod(run) if plain else run)
         setattr(task_class, GUARDED, self)
-        task_class.retry = no_autoretry(task_class.retry)
+        setattr(task_class, "retry", no_autoretry(task_class.retry))
 
     def _called(self, args: tuple[Any, ...]) -> tuple[Task, tuple[Any, ...]]:
         """Return the task that is called, and its arguments without itself."""
@@ -123,7 +123,7 @@ def wrapping_in(run: Any, attribute: str) -> Wrapping | None:
 
 
 def _is_pydantic(run: Any) -> bool:
-    """Tell whether Celery's ``pydantic=True`` lies between the guard and the function."""
+    """Tell whether Celery's ``pydantic=True`` wrapper lies around the function."""
     while run is not None:
         if run.__globals__.get("__name__") == "celery.app.base":
             return True

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
+from typing import Any
 
 from cachetools import TLRUCache
 
@@ -16,7 +17,7 @@ from .record import Record
 
 @dataclass(frozen=True)
 class _Entry:
-    content: Record | bytes
+    content: Any
     end: float
 
 
@@ -84,7 +85,9 @@ class MemoryBackend(Backend):
     def _get(self, key: str) -> Held | None:
         with self._mutex:
             entry = self._entries.get(("lock", key))
-            return entry and Held(entry.content, entry.end - self._timer())
+            if entry is None:
+                return None
+            return Held(entry.content, entry.end - self._timer())
 
     def _put(self, key: str, record: Record, fence: int, expire: float) -> int:
         entry = _Entry(replace(record, fence=fence), self._timer() + expire)

@@ -50,7 +50,7 @@ class Record:
         task: name of the task.
         worker: node and process that run it.
         state: ``running``.
-        fence: see :class:`~unique_task.backends.base.Acquired`; None before it is taken.
+        fence: see :class:`~unique_task.backends.base.Acquired`; None until it is taken.
     """
 
     token: str
