@@ -39,9 +39,9 @@ def no_autoretry(retry: Any) -> Any:
     """
 
     def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
-        verdict: Any = task.request.get("unique_verdict")
-        if isinstance(verdict, Exception) and kwargs.get("exc") is verdict:
-            raise verdict
+        error = kwargs.get("exc")
+        if error is not None and error is task.request.get("unique_verdict"):
+            raise error
         return retry(task, *args, **kwargs)
 
     return retry_or_raise

@@ -13,6 +13,8 @@ from typing import Any
 
 from .backends.base import Backend, Renewal, Renewed
 from .backends.record import Record
+from .durations import Duration
+from .durations import seconds as in_seconds
 from .exceptions import LockStoreError
 from .keeper import keeper
 from .signals import lock_lost, lock_released
@@ -93,22 +95,26 @@ class Lease:
         """Return for how many seconds the lock surely stands if nothing renews it."""
         return max(0.0, self._end - time.monotonic())
 
-    def extend(self, seconds: float) -> bool:
+    def extend(self, seconds: Duration) -> bool:
         """Hold on to the lock for `seconds` from now, even if nothing renews it.
 
         For what a renewal cannot get through to, such as a call into C that keeps
         Python's global lock for longer than a lease.
 
         Returns:
-            False if the lock is lost.
+            False if the lock is lost, or freed already.
 
         Raises:
+            ConfigurationError: if `seconds` is no duration.
             LockStoreError: if the store does not answer.
         """
+        duration = in_seconds("seconds", seconds)
+        if self.freed:
+            return False
         kept = keeper.let_go(self)
         try:
             asked = time.monotonic()
-            self._extended = asked + seconds
+            self._extended = asked + duration
             self.renewed(self.backend.renew([self.renewal(asked)])[0], asked)
         finally:
             if kept:
@@ -185,7 +191,7 @@ class Unguarded(Lease):
     def remaining(self) -> float:
         return math.inf
 
-    def extend(self, seconds: float) -> bool:
+    def extend(self, seconds: Duration) -> bool:
         return True
 
     def free(self, value: bytes | None = None) -> None:
