@@ -41,7 +41,7 @@ matrix: .venv/installed servers  ## The tests on every Python and Celery at hand
 	$(PY) -m tox
 
 clean:  ## Remove all that was made
-	rm -rf .venv .venv-celery53 .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info
+	rm -rf .venv .venv-celery53 .virtualenv .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info
 
 .venv/installed: setup.cfg setup.py
 	$(call venv,.venv,.[dev])
@@ -49,11 +49,11 @@ clean:  ## Remove all that was made
 .venv-celery53/installed: setup.cfg setup.py
 	$(call venv,.venv-celery53,.[test] celery==5.3.*)
 
-# Debian's Python comes without ensurepip until python3-venv is installed.
+# Debian's Python cannot make a venv until python3-venv is installed; virtualenv can.
 define venv
-	@$(PYTHON) -c "import ensurepip" 2>/dev/null || \
-		{ echo "$(PYTHON) cannot make a venv: install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(1)
+	@$(PYTHON) -m venv $(1) 2>/dev/null || { \
+		$(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
+		PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet $(1); }
 	$(1)/bin/pip install --quiet --use-pep517 --editable $(foreach item,$(2),'$(item)')
 	@touch $@
 endef

@@ -1,0 +1,1 @@
+"""What a lock costs, measured against plain Celery."""

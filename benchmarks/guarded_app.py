@@ -1,0 +1,14 @@
+"""The same app with guarded tasks."""
+
+from __future__ import annotations
+
+from benchmarks.plain_app import app
+from unique_task import unique
+
+__all__ = ["app", "guarded"]
+
+
+@app.task
+@unique
+def guarded(number: int, text: str = "a") -> None:
+    """Do nothing, but no two of an equal number at once."""

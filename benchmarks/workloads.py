@@ -1,0 +1,88 @@
+"""The steps of a guarded run, one by one, for a profiler that counts instructions.
+
+Each runs in two forks, in the second one twice as often; its name and the pids of both
+are printed. What the second counts more is what the iterations cost.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from celery import signals
+from celery.app.trace import build_tracer
+from redis import Redis
+
+from benchmarks.guarded_app import app, guarded
+from benchmarks.plain_app import plain
+from unique_task.backends.record import VERSION, Record, Token
+from unique_task.backends.redis import ACQUIRE, RELEASE
+from unique_task.wrapping import GUARDED
+
+ARGUMENTS = (12, "ab")
+
+# What the first call does once for all, and a profiler should not see at all.
+WARM_UP = 20
+
+Step = Callable[[], object]
+
+
+def main(iterations: int) -> None:
+    for prepare in (key, client, run_guarded, run_plain):
+        once, twice = (_forked(prepare, times * iterations) for times in (1, 2))
+        print(prepare.__name__, once, twice, flush=True)
+
+
+def key() -> Step:
+    guard = getattr(guarded, GUARDED).guard
+    return lambda: guard.digest(guarded, ARGUMENTS, {})
+
+
+def client() -> Step:
+    """What the guard has the client do, without the guard."""
+    store: Any = Redis.from_url(app.conf.unique_backend)
+    take, free = (store.script_load(text) for text in (ACQUIRE, RELEASE))
+    token = str(Token.of_attempt(str(uuid4())))
+    tail = Record(token, guarded.name, "celery@host/1").tail
+
+    def take_and_free() -> None:
+        store.evalsha(take, 1, "unique:{client}", VERSION, tail, 15000)
+        store.evalsha(free, 1, "unique:{client}", token)
+
+    return take_and_free
+
+
+def run_guarded() -> Step:
+    return _run(guarded)
+
+
+def run_plain() -> Step:
+    # A worker without this library has no receiver there, and skips the signal.
+    signals.task_postrun.receivers.clear()
+    return _run(plain)
+
+
+def _run(task: Any) -> Step:
+    """Return a run of `task` as a worker does it, from the message's arrival on."""
+    trace = build_tracer(task.name, task, app=app)
+    task_id = str(uuid4())
+    request = {"id": task_id, "task": task.name, "hostname": "celery@host"}
+    request |= {"is_eager": False, "ignore_result": True}
+    return lambda: trace(task_id, list(ARGUMENTS), {}, request)
+
+
+def _forked(prepare: Callable[[], Step], times: int) -> int:
+    pid = os.fork()
+    if pid == 0:
+        step = prepare()
+        for _ in range(WARM_UP + times):
+            step()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+
+
+main(int(sys.argv[1]))
