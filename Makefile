@@ -8,7 +8,7 @@ CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/installed  ## Show two workers and one lock; REDIS_URL=... to use a real Redis
+demo: .venv/installed  ## Watch duplicates not run; REDIS_URL=... to use a real Redis
 	$(PY) docs/demo/demo.py $(if $(REDIS_URL),--redis $(REDIS_URL))
 
 test: lint types coverage oldest  ## Everything that CI checks

@@ -12,22 +12,20 @@ Connect to them as to Celery's own; the sender is the task::
 
 from __future__ import annotations
 
-from typing import Any
-
 from celery.utils.dispatch import Signal
 
 #: An attempt took a lock. Arguments: ``lock`` (see :func:`unique_task.current_lock`).
-lock_acquired: Any = Signal(name="lock_acquired", providing_args=["lock"])
+lock_acquired: Signal = Signal(name="lock_acquired", providing_args=["lock"])
 
 #: An attempt freed its lock. Arguments: ``lock``.
-lock_released: Any = Signal(name="lock_released", providing_args=["lock"])
+lock_released: Signal = Signal(name="lock_released", providing_args=["lock"])
 
 #: A running attempt no longer holds, or for a while did not hold, its lock.
 #: Arguments: ``lock``.
-lock_lost: Any = Signal(name="lock_lost", providing_args=["lock"])
+lock_lost: Signal = Signal(name="lock_lost", providing_args=["lock"])
 
 #: A call met the lock of another one. Arguments: ``key``, ``owner`` (the holder's task
 #: id), ``task_id`` (the duplicate's, None for a direct call).
-task_duplicate: Any = Signal(
+task_duplicate: Signal = Signal(
     name="task_duplicate", providing_args=["key", "owner", "task_id"]
 )

@@ -3,47 +3,35 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
-from random import sample
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
 import shop
-from celery import Task, states
-from celery.contrib.testing.worker import start_worker
-from celery.exceptions import TimeoutError
-from celery.result import AsyncResult
-from redis import Redis, RedisError
+from tally import (
+    CLICKS,
+    NO_GUARD,
+    ORDERS,
+    OUTCOMES,
+    PUBLISHERS,
+    TRIGGERED,
+    Scene,
+    Tally,
+)
 from witness import FILE, Event, Testimony
-
-from unique_task import DuplicateTaskError
-
-PUBLISHERS = ["web-1", "web-2", "web-3", "web-4"]
-
-# Others than those of an earlier run, whose invoices may still be cached.
-ORDERS = sample(range(1000, 10000), 2)
-
-#: What each publisher triggers, without a pause.
-CLICKS = [ORDERS[0], ORDERS[1], ORDERS[0]]
-
-TRIGGERED = len(PUBLISHERS) * len(CLICKS)
+from workers import worker
 
 #: Seconds after which an answer that is missing is lost.
-PATIENCE = 10.0
+PATIENCE = 15.0
 
-OUTCOMES = ["ran", "ignored", "skipped", "cached", "failed"]
+COLOURS = {"RUNS": "green", "OVERLAPS": "red", "FAILED": "yellow"}
 
-#: What Celery's states say of a call that did not run.
-ENDS = {states.IGNORED: "IGNORED", states.SUCCESS: "SKIPPED", states.FAILURE: "FAILED"}
+ALL_WELL = "With the guard nothing overlapped, and every call is accounted for."
 
 COLUMNS = [
     *("task", "policy", "triggered", *OUTCOMES),
@@ -51,129 +39,23 @@ COLUMNS = [
 ]
 
 LEGEND = """\
-ran, ignored, skipped, cached, failed: how each call ended for its caller; cached is that
-it got the value of a run, failed that it got DuplicateTaskError. came back: calls that
-had to come back later, before they ended so. overlaps: runs that began while another one
-worked at the same order. lock held by: ids of the tasks that ran under a lock."""
+ran, ignored, skipped, cached, failed: how each call ended, as its caller sees it;
+  cached: it got the value of a run; failed: it got DuplicateTaskError.
+came back: calls that had to come back later, once or more, before they ended so.
+overlaps: runs that began while another run worked at the same order.
+lock held by: the first two tasks that ran under a lock, and how many more."""
 
-
-@dataclass(frozen=True)
-class Scene:
-    """A task, its policy, and what becomes of a duplicate, as outcome and in words."""
-
-    task: Task[Any, Any]
-    policy: str
-    outcome: str
-    says: str
-
-    @property
-    def name(self) -> str:
-        return self.task.name.rpartition(".")[2]
-
-
-PLAIN = Scene(shop.charge_plain, "no guard", "ran", "every call runs, at any time")
+PLAIN = Scene(shop.charge_plain, NO_GUARD, "ran", "every call runs, at any time")
 
 GUARDED = [
     Scene(shop.ship, "ignore", "ignored", "a duplicate is dropped, its result REVOKED"),
     Scene(shop.notify, "skip", "skipped", "a duplicate succeeds at once with None"),
     Scene(shop.invoice, "cached", "cached", "a duplicate gets the value of the run"),
-    Scene(shop.charge, "retry", "ran", "a duplicate comes back later: all run, in turn"),
+    Scene(
+        shop.charge, "retry", "ran", "a duplicate comes back later: all run, in turn"
+    ),
     Scene(shop.refund, "raise", "failed", "a duplicate fails with DuplicateTaskError"),
 ]
-
-
-@dataclass
-class Tally:
-    """Counts one scene by what the worker tells, and by what the callers got."""
-
-    scene: Scene
-    ran: list[str] = field(default_factory=list)
-    holders: list[str] = field(default_factory=list)
-    orders: set[int] = field(default_factory=set)
-    came_back: set[str] = field(default_factory=set)
-    over: set[str] = field(default_factory=set)
-    overlaps: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    _inside: Counter[int] = field(default_factory=Counter)
-    _met: dict[str, str] = field(default_factory=dict)
-
-    def note(self, event: Event) -> tuple[str, str] | None:
-        """Count `event`; return what to print of it: what happened, and the rest."""
-        if event.what == "began":
-            return self._began(event)
-        if event.what == "over":
-            return self._over(event)
-        if event.what == "duplicate":
-            self._met[event.task_id] = event.holder or "an earlier call"
-        else:
-            self._inside[event.order] -= 1
-        return None
-
-    def _began(self, event: Event) -> tuple[str, str]:
-        beside = self._inside[event.order]
-        self._inside[event.order] += 1
-        self.ran.append(event.task_id)
-        self.orders.add(event.order)
-        self.holders += [event.holder] if event.holder else []
-        where = f"{short(event.task_id)} in {event.worker}"
-        if beside:
-            self.overlaps += 1
-            return "OVERLAPS", f"{where}, beside {beside} more"
-        return "RUNS", where
-
-    def _over(self, event: Event) -> tuple[str, str] | None:
-        task_id = event.task_id
-        if event.state == states.RETRY:
-            first = task_id not in self.came_back
-            self.came_back.add(task_id)
-            return ("LATER", self._reason(task_id)) if first else None
-        self.over.add(task_id)
-        if task_id in self.ran:
-            return None
-        if event.value is not None:
-            return "CACHED", f"{short(task_id)} gets {event.value}"
-        return ENDS.get(event.state or "", "LOST"), self._reason(task_id)
-
-    def _reason(self, task_id: str) -> str:
-        return f"{short(task_id)}, as {short(self._met.get(task_id, '?'))} runs"
-
-    def answer(self, results: list[AsyncResult[Any]]) -> None:
-        """Count what the callers got."""
-        values = [r.result for r in results if r.id in self.ran]
-        self.outcomes.update(self._outcome(result, values) for result in results)
-
-    def _outcome(self, result: AsyncResult[Any], values: list[Any]) -> str:
-        state, value = result.state, result.result
-        if state == states.SUCCESS and result.id in self.ran:
-            return "ran"
-        if state == states.SUCCESS and value in [None, *values]:
-            return "skipped" if value is None else "cached"
-        if isinstance(value, DuplicateTaskError):
-            return "failed"
-        return "ignored" if state == states.REVOKED else f"lost ({state})"
-
-    def faults(self) -> Iterator[str]:
-        """Tell what should not be."""
-        expected = Counter({"ran": len(self.ran)})
-        expected[self.scene.outcome] += TRIGGERED - len(self.ran)
-        if self.outcomes != expected or len(set(self.ran)) < len(self.ran):
-            yield f"{len(self.ran)} ran, but the callers got {dict(self.outcomes)}"
-        if self.orders != set(ORDERS):
-            yield f"only these orders ran: {self.orders}"
-        if self.scene is not PLAIN and self.overlaps:
-            yield f"{self.overlaps} runs began beside another"
-        if self.scene is not PLAIN and self.holders != self.ran:
-            yield "a run had no lock"
-
-    def row(self) -> list[str]:
-        counts = [TRIGGERED, *(self.outcomes[outcome] for outcome in OUTCOMES)]
-        first = [short(holder) for holder in self.holders[:2]] or ["nobody"]
-        more = [f"+{len(self.holders) - 2}"] if self.holders[2:] else []
-        return [
-            *(self.scene.name, self.scene.policy),
-            *map(str, [*counts, len(self.came_back), self.overlaps]),
-            " ".join(first + more),
-        ]
 
 
 @click.command()
@@ -188,29 +70,72 @@ def main(redis: str | None) -> None:
             tallies = [play(scene, testimony) for scene in [PLAIN, *GUARDED]]
     show_table(tallies)
     faults = [f"{t.scene.name}: {fault}" for t in tallies for fault in t.faults()]
-    click.echo("\n".join(["", *faults] if faults else ["", "No overlap, nothing lost."]))
+    click.echo("\n" + "\n".join(faults or [ALL_WELL]))
     sys.exit(bool(faults))
 
 
 def introduce(redis: str | None) -> None:
-    where = "4 processes, with Redis" if redis else "4 threads, all in memory"
+    pool, store = ("4 processes", "Redis") if redis else ("4 threads", "memory")
     first, second = ORDERS
     click.echo(
-        f"{len(PUBLISHERS)} publishers trigger each task {TRIGGERED} times at once, for "
+        f"{len(PUBLISHERS)} threads trigger each task {TRIGGERED} times at once, for "
         f"order {first} and order {second}.\n"
-        f"The worker has {where}. Each run takes 0.3 s. Calls are shown by the first "
-        "letters of their id."
+        f"Worker: {pool}; broker, results and locks: {store}.\n"
+        "Each run takes 0.3 s. A call is shown by the first letters of its task id."
     )
 
 
 def play(scene: Scene, testimony: Testimony) -> Tally:
     """Let the publishers trigger a task, and show what happens until all is over."""
-    click.echo(f"\n@unique, {scene.policy}: {scene.says}")
+    click.echo(f"\n{scene.policy}: {scene.says}")
     tally = Tally(scene)
     with ThreadPoolExecutor(len(PUBLISHERS)) as publishers:
-        sent = list(publishers.map(lambda name: publish(scene, name), PUBLISHERS))
+        sent = publishers.map(lambda name: publish(scene, name), PUBLISHERS)
+        task_ids = [task_id for each in sent for task_id in each]
+    watch(tally, testimony, set(task_ids))
+    tally.answer([shop.app.AsyncResult(task_id) for task_id in task_ids])
+    if scene is PLAIN:
+        click.echo(
+            f"Without the guard: {TRIGGERED} triggers, {len(tally.ran)} runs, "
+            f"{tally.overlaps} of them beside another run for the same order."
+        )
     return tally
 
 
-def publish(scene: Scene, publisher: str) -> list[AsyncResult[Any]]:
-    return [scene.task.delay(order, publisher) for order in CLICKS]
+def publish(scene: Scene, publisher: str) -> list[str]:
+    return [scene.task.delay(order, publisher).id for order in CLICKS]
+
+
+def watch(tally: Tally, testimony: Testimony, task_ids: set[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not tally.over >= task_ids and time.monotonic() < deadline:
+        time.sleep(0.1)
+        noted = [(event, tally.note(event)) for event in testimony.news()]
+        # Written a moment later by one thread than by another: shown in order of time.
+        for event, words in sorted(noted, key=lambda line: line[0].at):
+            if words:
+                show(event, *words)
+
+
+def show(event: Event, what: str, rest: str) -> None:
+    clock = datetime.fromtimestamp(event.at).strftime("%H:%M:%S.%f")[:-3]
+    call = f"{event.task}(order {event.order})"
+    verb = click.style(f"{what:<10}", COLOURS.get(what))
+    click.echo(f"{clock}  {call:<25}{verb}{rest}")
+
+
+def show_table(tallies: list[Tally]) -> None:
+    rows = [COLUMNS, *(tally.row() for tally in tallies)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    click.echo()
+    for row in rows:
+        click.echo("  ".join(map(aligned, row, widths)).rstrip())
+    click.echo(f"\n{LEGEND}")
+
+
+def aligned(cell: str, width: int) -> str:
+    return cell.rjust(width) if cell.isdigit() else cell.ljust(width)
+
+
+if __name__ == "__main__":
+    main()

@@ -30,8 +30,8 @@ class Event:
     """One line of the file.
 
     Attributes:
-        what: ``"began"`` or ``"ended"`` for a body, ``"duplicate"`` for a call that met a
-            lock, ``"over"`` for a delivery that the worker has dealt with.
+        what: ``"began"`` or ``"ended"`` for a body, ``"duplicate"`` for a call
+            that met a lock, ``"over"`` when the worker is done with a delivery.
         task: its name.
         order: that the task is about.
         task_id: of the call.
@@ -79,23 +79,19 @@ def witness() -> Iterator[None]:
         _tell("ended", current_task)
 
 
-@task_duplicate.connect  # type: ignore[untyped-decorator]
 def _on_duplicate(sender: Task[Any, Any], owner: str | None, **_: Any) -> None:
     _tell("duplicate", sender, holder=owner)
 
 
-@task_postrun.connect  # type: ignore[untyped-decorator]
 def _on_postrun(sender: Task[Any, Any], state: str, retval: Any, **_: Any) -> None:
     value = retval if isinstance(retval, str) else None
     _tell("over", sender, state=state, value=value)
 
 
-def _tell(what: str, task: Task[Any, Any], **seen: str | None) -> None:
-    request = task.request
+def _tell(what: str, task: Task[Any, Any], **seen: Any) -> None:
+    request: Any = task.request
     name = task.name.rpartition(".")[2]
-    event = Event(
-        what, name, request.args[0], request.id, worker=_worker(), **seen
-    )
+    event = Event(what, name, request.args[0], request.id, worker=_worker(), **seen)
     line = json.dumps(asdict(event)) + "\n"
     # One write at the end of the file: lines of two processes do not mix.
     with open(os.environ.get(FILE, os.devnull), "ab", buffering=0) as file:
@@ -114,3 +110,7 @@ def _worker() -> str:
     if thread is main_thread():
         return f"process {os.getpid()}"
     return f"thread {thread.name.rpartition('_')[2]}"
+
+
+task_duplicate.connect(_on_duplicate)
+task_postrun.connect(_on_postrun)

@@ -7,7 +7,7 @@ from tests.servers.find import SERVERS, MissingServer, find, require
 
 
 def main() -> None:
-    missing = [name for name in SERVERS if not find(name)]
+    missing = [name for name in SERVERS if SERVERS[name].package and not find(name)]
     try:
         if missing:
             fetch(missing)

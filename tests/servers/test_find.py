@@ -23,7 +23,9 @@ def put_program(path: Path) -> Path:
 
 
 def test_a_missing_server_is_an_error_that_says_what_to_do(nothing_installed):
-    with pytest.raises(MissingServer, match="redis-server: run `make servers`"):
+    with pytest.raises(
+        MissingServer, match=r"redis-server \(redis\): run `make servers`"
+    ):
         require("redis")
 
 
