@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from celery import Task
 from celery._state import get_current_task
 from celery.utils.nodenames import gethostname
 from kombu.utils.uuid import uuid
+
+
+@dataclass
+class Progress:
+    """What the guard has to remember of an attempt until it is over.
+
+    Attributes:
+        verdict: the guard, not the body, ended the attempt with this.
+        finish: frees the lock that is kept until the outcome is stored; gets the state.
+    """
+
+    verdict: Exception | None = None
+    finish: Callable[[str | None], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,7 @@ class Call:
         kwargs: of the call.
         body: runs the task's own function.
         owner: id of the task, or one made up for a direct call.
+        progress: what is to be remembered until the attempt is over.
     """
 
     task: Task
@@ -33,6 +48,7 @@ class Call:
     kwargs: dict[str, Any]
     body: Callable[[], Any]
     owner: str
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def queued(self) -> bool:
@@ -57,11 +73,6 @@ class Call:
         redelivered = (self.request.delivery_info or {}).get("redelivered")
         return bool(self.request.retries or redelivered)
 
-    def note_verdict(self, verdict: Exception) -> None:
-        """Remember that the guard, not the body, ended this attempt."""
-        if self.request is not None:
-            self.request.unique_verdict = verdict
-
     @property
     def retries(self) -> int:
         """How often the task has retried itself."""
@@ -74,29 +85,50 @@ class Call:
         return f"{node or _node_name()}/{os.getpid()}"
 
 
+# Beside the requests, not in them: Celery sends on as a header what it does not know in
+# a request, and reads attributes of a request from headers.
+_progress: WeakKeyDictionary[Any, Progress] = WeakKeyDictionary()
+
+
+def progress_of(task: Task) -> Progress | None:
+    """Return what is remembered of the attempt that `task` is at; None if nothing."""
+    return _progress.get(_outermost(task))
+
+
+def forget_progress(task: Task) -> Progress | None:
+    """Return the same for the last time: the attempt is over."""
+    return _progress.pop(_outermost(task), None)
+
+
 def call_of(task: Task, args: Any, kwargs: Any, body: Callable[[], Any]) -> Call:
     """Return the call of `task` that is under way in this thread."""
-    request = current_request(task)
-    owner = request.id if request is not None else uuid()
-    return Call(task, request, args, kwargs, body, owner)
+    request = _new_request(task)
+    if request is None:
+        return Call(task, None, args, kwargs, body, uuid())
+    call = Call(task, request, args, kwargs, body, request.id)
+    _progress[request] = call.progress
+    return call
 
 
-def current_request(task: Task) -> Any:
-    """Return the request that `task` works on; None if it is called directly.
+def _new_request(task: Task) -> Any:
+    """Return the request that `task` begins to work on; None if it is called directly.
 
     Celery's current task need not be `task`: it may be one that calls ``task.run()``.
-    And ``self(...)`` inside of a task sees, from Celery 5.5 on, the request of the
-    outer run.
+    And ``self(...)`` in a body that is guarded already sees the request of that body.
     """
-    if get_current_task() is not task:
+    if get_current_task() is not task or task.request.called_directly:
         return None
+    request = _outermost(task)
+    return None if not request.id or request in _progress else request
+
+
+def _outermost(task: Task) -> Any:
+    """Return the request as the worker made it, not the copies of it.
+
+    ``Task.__call__`` works on a copy, from Celery 5.5 on with the same id.
+    """
     request = task.request
-    if request.called_directly or not request.id:
-        return None
-    stack = task.request_stack.stack
-    if len(stack) > 1 and stack[-2].id == request.id:
-        return None
-    return request
+    return next((r for r in task.request_stack.stack if r.id == request.id), request)
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Task, states
 
-from .calls import Call
+from .calls import Call, forget_progress, progress_of
 from .lease import Lease
 
 
@@ -16,19 +16,21 @@ def leave(call: Call, lease: Lease, value: bytes | None) -> None:
     A message that is acknowledged late is delivered again if the worker dies before the
     outcome is stored; until then nobody else may run.
     """
-    if call.late:
-        call.request.unique_exit = lease, value
-    else:
+    if not call.late:
         lease.free(value)
+        return
+
+    def finish(state: str | None) -> None:
+        lease.free(value if state == states.SUCCESS else None)
+
+    call.progress.finish = finish
 
 
 def outcome_stored(task: Task, state: str | None) -> None:
     """Free the lock that the run of `task` has kept until now; for ``task_postrun``."""
-    request: Any = task.request
-    lease, value = request.get("unique_exit") or (None, None)
-    if lease is not None:
-        request.unique_exit = None
-        lease.free(value if state == states.SUCCESS else None)
+    progress = forget_progress(task)
+    if progress and progress.finish:
+        progress.finish(state)
 
 
 def no_autoretry(retry: Any) -> Any:
@@ -39,8 +41,8 @@ def no_autoretry(retry: Any) -> Any:
     """
 
     def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
-        error = kwargs.get("exc")
-        if error is not None and error is task.request.get("unique_verdict"):
+        error, progress = kwargs.get("exc"), progress_of(task)
+        if progress and error is progress.verdict and error is not None:
             raise error
         return retry(task, *args, **kwargs)
 

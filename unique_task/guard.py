@@ -54,7 +54,7 @@ class Guard:
         try:
             entry = self._enter(call)
         except Exception as verdict:
-            call.note_verdict(verdict)
+            call.progress.verdict = verdict
             raise
         if isinstance(entry, Answer):
             return entry.value
