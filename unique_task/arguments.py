@@ -86,17 +86,22 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def models_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the pydantic models among the annotations of `function`, by parameter.
+    """Return the models that Celery's ``pydantic=True`` validates, by parameter.
 
-    ``Model | None`` counts as ``Model``, as it does for Celery.
+    As Celery does: annotations that are a model, or a model or None.
     """
+    # Both are there from Celery 5.5 on, as ``pydantic=True`` is.
+    from celery.utils.annotations import annotation_issubclass, get_optional_arg
+    from pydantic import BaseModel
+
     try:
         hints = typing.get_type_hints(function)
     except (NameError, AttributeError, TypeError):
         hints = dict(inspect.get_annotations(function))
-    models = {}
-    for name, hint in hints.items():
-        for kind in (hint, *typing.get_args(hint)):
-            if name != "return" and hasattr(kind, "model_validate"):
-                models[name] = kind
-    return models
+    hints.pop("return", None)
+    models = {name: get_optional_arg(hint) or hint for name, hint in hints.items()}
+    return {
+        name: model
+        for name, model in models.items()
+        if annotation_issubclass(model, BaseModel)
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from typing import Union
 
@@ -10,6 +9,10 @@ from .exceptions import ConfigurationError
 
 #: What options and settings take for a duration.
 Duration = Union[int, float, timedelta]
+
+
+#: A thousand years. Beyond it clocks and stores overflow.
+_LONGEST = 1000 * 366 * 86400
 
 
 def seconds(name: str, value: object, *, zero: bool = False) -> float:
@@ -24,9 +27,10 @@ def seconds(name: str, value: object, *, zero: bool = False) -> float:
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, (int, float)) and not isinstance(number, bool):
-        if math.isfinite(number) and (number > 0 or (zero and number == 0)):
+        # Compared with the bounds first: an int may be too large for a float.
+        if (0 < number <= _LONGEST) or (zero and number == 0):
             return float(number)
     raise ConfigurationError(
         f"{name}={value!r}: must be a number of seconds or a timedelta, "
-        f"finite and {'0 or more' if zero else 'more than 0'}"
+        f"{'0 or more' if zero else 'more than 0'}, and a thousand years at most"
     )

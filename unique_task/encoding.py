@@ -40,18 +40,23 @@ def encode(value: Any) -> bytes:
 
 
 def _writer_of(kind: type, value: Any) -> Callable[[Any], bytes]:
-    writer = _WRITERS.get(kind)
+    writer = _BASIC.get(kind) or _SPECIAL.get(kind)
     return writer if writer is not None else _writer_of_subclass(value)
 
 
 def _writer_of_subclass(value: Any) -> Callable[[Any], bytes]:
-    for kind, writer in _WRITERS.items():
-        if isinstance(value, kind):
-            return writer
-    for applies, writer in _STRUCTURES:
+    for applies, writer in _KINDS:
         if applies(value):
             return writer
     raise UnsupportedTypeError(f"{type(value).__qualname__} has no canonical form")
+
+
+def _is_instance_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+def _has(attribute: str) -> Callable[[Any], bool]:
+    return lambda value: hasattr(type(value), attribute)
 
 
 def _sized(tag: bytes, body: bytes) -> bytes:
@@ -64,8 +69,13 @@ def _counted(tag: bytes, items: Iterable[bytes]) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    # surrogatepass: JSON carries lone surrogates, so a task may have them as argument.
-    return _sized(b"s", str.encode(value, "utf-8", "surrogatepass"))
+    try:
+        return _sized(b"s", str.encode(value, "utf-8"))
+    except UnicodeEncodeError:
+        # JSON carries lone surrogates, and makes one character of a pair of them.
+        pairs = str.encode(value, "utf-16", "surrogatepass")
+        text = pairs.decode("utf-16", "surrogatepass")
+        return _sized(b"s", text.encode("utf-8", "surrogatepass"))
 
 
 def _integer(value: int) -> bytes:
@@ -118,11 +128,21 @@ def _dataclass(value: Any) -> bytes:
     return _sized(b"C", _type_name(value) + _dict(fields))
 
 
+def _model(value: Any) -> bytes:
+    fields = {name: getattr(value, name) for name in type(value).__pydantic_fields__}
+    return _dict({**fields, **(value.__pydantic_extra__ or {})})
+
+
+def _json_form(value: Any) -> bytes:
+    return encode(value.__json__())
+
+
 def _type_name(value: Any) -> bytes:
     return _text(f"{type(value).__module__}.{type(value).__qualname__}")
 
 
-_WRITERS: dict[type, Callable[[Any], bytes]] = {
+#: What JSON has itself.
+_BASIC: dict[type, Callable[[Any], bytes]] = {
     str: _text,
     bool: lambda value: b"t;" if value else b"f;",  # before int, which it is too
     int: _integer,
@@ -131,6 +151,9 @@ _WRITERS: dict[type, Callable[[Any], bytes]] = {
     list: _list,
     tuple: _list,
     dict: _dict,
+}
+
+_SPECIAL: dict[type, Callable[[Any], bytes]] = {
     bytes: _bytes,
     bytearray: _bytes,
     set: _set,
@@ -141,13 +164,15 @@ _WRITERS: dict[type, Callable[[Any], bytes]] = {
     datetime.timedelta: _timedelta,
     decimal.Decimal: _spelled(b"N", str),
     uuid.UUID: _spelled(b"U", lambda value: str(value.hex)),
-    enum.Enum: _enum,  # last: an enum that is a str or int too is written as that
+    enum.Enum: _enum,
+    **{kind: lambda value: _text(str(value)) for kind in textual_types},
 }
 
-# Checked in this order: kombu's JSON asks `__json__` first.
-_STRUCTURES: tuple[tuple[Callable[[Any], bool], Callable[[Any], bytes]], ...] = (
-    (lambda v: hasattr(type(v), "__json__"), lambda v: encode(v.__json__())),
-    (lambda v: hasattr(type(v), "__pydantic_fields__"), lambda v: _dict(dict(v))),
-    (lambda v: dataclasses.is_dataclass(v) and not isinstance(v, type), _dataclass),
-    (lambda v: isinstance(v, textual_types), lambda v: _text(str(v))),
+# In the order in which kombu's JSON asks: what JSON has itself, `__json__`, the rest.
+_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], bytes]], ...] = (
+    *((_is_instance_of(kind), writer) for kind, writer in _BASIC.items()),
+    (_has("__json__"), _json_form),
+    *((_is_instance_of(kind), writer) for kind, writer in _SPECIAL.items()),
+    (_has("__dataclass_fields__"), _dataclass),
+    (_has("__pydantic_fields__"), _model),
 )

@@ -60,6 +60,14 @@ class Guard:
             return entry.value
         return call.body() if entry is None else self._run(call, entry)
 
+    def check(self, task: Task) -> None:
+        """Raise ConfigurationError if options or settings make no sense."""
+        settings = settings_of(task.app)
+        check_lock_type(self.options.lock or settings.lock)
+        policy_from(settings.on_duplicate)
+        self.expire(task, settings)
+        backend_of(task.app, self.options.backend)
+
     def digest(self, task: Task, args: Any, kwargs: Any) -> str:
         """Return the key of a call of `task` with these arguments."""
         return self._key.digest(self.options.namespace or task.name, args, kwargs)

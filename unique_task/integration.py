@@ -59,6 +59,8 @@ def _tell_of_locks(app: Celery, tasks: list[Task]) -> None:
     if not settings.enabled:
         logger.warning("unique_enabled is False: no task is guarded against duplicates")
         return
+    for task in tasks:
+        getattr(task, GUARDED).guard.check(task)
     backends = {
         backend_of(app, getattr(task, GUARDED).options.backend) for task in tasks
     }

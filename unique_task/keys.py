@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from string import Formatter
 from typing import Any, Union
@@ -22,6 +23,11 @@ FORMAT = 1
 
 _DIGEST_BYTES = 16
 
+_ADVICE = "pass key= to @unique with what tells this call from another"
+
+#: What :func:`encode` raises for what is no plain data, or is nested without end.
+_NO_KEY = (UnsupportedTypeError, RecursionError)
+
 
 class Key:
     """Makes the keys of one task.
@@ -38,6 +44,7 @@ class Key:
     def __init__(self, option: KeyOption, parameters: Parameters) -> None:
         self._parameters = parameters
         self._value = _key_function(option, parameters)
+        self._computed = callable(option)
 
     def digest(
         self, namespace: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -48,28 +55,41 @@ class Key:
             UniqueKeyError: if an argument cannot be part of a key.
             TypeError: if the arguments do not fit the task.
         """
-        value = self._value(self._parameters.bind(args, kwargs))
-        return digest_of(namespace, value)
+        values = self._parameters.bind(args, kwargs)
+        value = self._value(values)
+        try:
+            return digest_of(namespace, value)
+        except UniqueKeyError as error:
+            raise self._named(values, error) from error.__cause__
+
+    def _named(
+        self, values: Mapping[str, Any], error: UniqueKeyError
+    ) -> UniqueKeyError:
+        """Return the error with the name of the parameter to blame, if there is one."""
+        if self._computed:
+            return error
+        for name, value in values.items():
+            try:
+                encode(value)
+            except _NO_KEY as reason:
+                return UniqueKeyError(
+                    f"parameter {name!r} cannot be part of a key: {reason}; {_ADVICE}"
+                )
+        return error
 
 
 def digest_of(namespace: str, value: Any) -> str:
-    """Return the key under which `value` is locked in `namespace`."""
+    """Return the key under which `value` is locked in `namespace`.
+
+    Raises:
+        UniqueKeyError: if `value` is no plain data.
+    """
     try:
         data = encode([FORMAT, namespace, value])
-    except (UnsupportedTypeError, RecursionError) as error:
-        raise UniqueKeyError(_explain(value, error)) from error
+    except _NO_KEY as error:
+        text = f"{reprlib.repr(value)} cannot be a key: {error}; {_ADVICE}"
+        raise UniqueKeyError(text) from error
     return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
-
-
-def _explain(value: Any, error: Exception) -> str:
-    advice = "pass key= to @unique with what tells this call from another"
-    named = value.items() if isinstance(value, dict) else ()
-    for name, item in named:
-        try:
-            encode(item)
-        except (UnsupportedTypeError, RecursionError) as reason:
-            return f"parameter {name!r} cannot be part of a key: {reason}; {advice}"
-    return f"{value!r} cannot be a key: {error}; {advice}"
 
 
 def _key_function(option: KeyOption, parameters: Parameters) -> KeyFunction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from celery import Celery, Task
@@ -47,6 +47,7 @@ class Wrapping:
         self.function = function
         self.guard_class = guard_class
         self._home: tuple[Celery, str] | None = None
+        self._face: Callable[..., Any] | None = None
         self._bound = False
         self._validated = False
 
@@ -57,13 +58,19 @@ class Wrapping:
         parameters = Parameters(self.function, bound=self._bound, models=models)
         return self.guard_class(self.options, parameters)
 
-    def wrap(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `run` with the guard around it; name, doc and signature stay."""
+    def wrap(
+        self, run: Callable[..., Any], home: tuple[Celery, str] | None = None
+    ) -> Callable[..., Any]:
+        """Return `run` with the guard around it; name, doc and signature stay.
+
+        Arguments:
+            home: app and name of the task that it becomes a part of, once there is one.
+        """
         self.run = run
 
         @functools.wraps(run)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            task, own = self._called(args)
+            task, own = self._called(home, args)
             return self.guard(call_of(task, own, kwargs, lambda: run(*args, **kwargs)))
 
         # Celery checks the arguments of delay() by the signature of what it decorates.
@@ -72,6 +79,7 @@ class Wrapping:
         del guarded.__wrapped__
         guarded.__dict__.pop(PENDING, None)
         setattr(guarded, GUARDED, self)
+        self._face = guarded
         return guarded
 
     def install(self, task_class: type[Task], app: Celery) -> None:
@@ -81,15 +89,24 @@ class Wrapping:
         run = function_in(raw)
         self._bound = not plain
         self._home = app, task_class.name
+        guarded = None
         if wrapping_in(run, GUARDED) is not self:
             self._validated = _is_pydantic(run)
-            run = self.wrap(run)
-            setattr(task_class, "run", staticmethod(run) if plain else run)
+            guarded = self.wrap(run, self._home)
+        elif run is self._face:  # the function of several apps: to each its own
+            guarded = self.wrap(self.run, self._home)
+        if guarded is not None:
+            setattr(task_class, "run", staticmethod(guarded) if plain else guarded)
         setattr(task_class, GUARDED, self)
         setattr(task_class, "retry", no_autoretry(task_class.retry))
 
-    def _called(self, args: tuple[Any, ...]) -> tuple[Task, tuple[Any, ...]]:
+    def _called(
+        self, home: tuple[Celery, str] | None, args: tuple[Any, ...]
+    ) -> tuple[Task, tuple[Any, ...]]:
         """Return the task that is called, and its arguments without itself."""
+        if self._home is None and args and isinstance(args[0], Task):
+            # The run() of a parent class, of which no task is made.
+            self._home, self._bound = (args[0].app, args[0].name), True
         if self._home is None:
             raise ConfigurationError(
                 f"{self.function.__qualname__}() has @unique and is no Celery task: "
@@ -98,9 +115,9 @@ class Wrapping:
         if self._bound:
             return args[0], args[1:]
         task = get_current_task()
-        if getattr(task, GUARDED, None) is self:
+        if home is None and getattr(task, GUARDED, None) is self:
             return task, args
-        app, name = self._home
+        app, name = home or self._home
         return app.tasks[name], args
 
 
@@ -114,18 +131,21 @@ def function_in(run: Any) -> Callable[..., Any]:
 
 def wrapping_in(run: Any, attribute: str) -> Wrapping | None:
     """Return the wrapping noted in `attribute` of `run`, or of what that wraps."""
-    while run is not None:
-        found: Wrapping | None = vars(run).get(attribute)
+    for function in _layers(run):
+        found: Wrapping | None = getattr(function, "__dict__", {}).get(attribute)
         if found is not None:
             return found
-        run = vars(run).get("__wrapped__")
     return None
 
 
 def _is_pydantic(run: Any) -> bool:
     """Tell whether Celery's ``pydantic=True`` wrapper lies around the function."""
+    names = (getattr(f, "__globals__", {}).get("__name__") for f in _layers(run))
+    return "celery.app.base" in names
+
+
+def _layers(run: Any) -> Iterator[Any]:
+    """Yield `run`, what it wraps, what that wraps, and so on."""
     while run is not None:
-        if run.__globals__.get("__name__") == "celery.app.base":
-            return True
-        run = vars(run).get("__wrapped__")
-    return False
+        yield run
+        run = getattr(run, "__dict__", {}).get("__wrapped__")

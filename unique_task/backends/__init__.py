@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from importlib import import_module
+from threading import Lock
 from urllib.parse import urlsplit
 
 from ..exceptions import ConfigurationError
@@ -32,7 +32,10 @@ def can_hold_locks(url: str) -> bool:
     return _scheme(url) in BACKENDS
 
 
-@lru_cache(maxsize=None)
+_opened: dict[tuple[str, float], Backend] = {}
+_mutex = Lock()
+
+
 def open_backend(url: str, timeout: float) -> Backend:
     """Return this process's backend for `url`; nothing connects before it is used.
 
@@ -43,7 +46,21 @@ def open_backend(url: str, timeout: float) -> Backend:
     Raises:
         ConfigurationError: if no backend knows the scheme.
     """
-    return backend_class(url).from_url(url, timeout)
+    backend = _opened.get((url, timeout))
+    if backend is not None:
+        return backend
+    # One for all threads: two stores in memory would be two locks for one key.
+    with _mutex:
+        if (url, timeout) not in _opened:
+            _opened[url, timeout] = backend_class(url).from_url(url, timeout)
+        return _opened[url, timeout]
+
+
+def _forget_opened() -> None:
+    """Start anew in a fork: a client is never shared with the parent."""
+    global _mutex
+    _mutex = Lock()
+    _opened.clear()
 
 
 def backend_class(url: str) -> type[Backend]:
@@ -68,5 +85,4 @@ def _scheme(url: str) -> str:
     return _ALIASES.get(scheme, scheme)
 
 
-# A client is never shared over a fork: the child opens its own.
-os.register_at_fork(after_in_child=open_backend.cache_clear)
+os.register_at_fork(after_in_child=_forget_opened)

@@ -93,16 +93,18 @@ class Record:
         Raises:
             LockRecordError: if a version wrote it that this one does not know.
         """
-        version, _, rest = text.partition(" ")
-        fields = rest.split(" ")
-        if version != VERSION or len(fields) != 5:
+        try:
+            version, fence, token, state, worker, task = text.split(" ")
+            Token.parse(token)
+            if version != VERSION:
+                raise ValueError(f"version {version}")
+            return cls(token, unquote(task), unquote(worker), state, int(fence))
+        except ValueError as error:
             raise LockRecordError(
                 f"the lock's record {text[:40]!r} has a format that this version of "
                 f"unique_task (record version {VERSION}) cannot read; the lock is left "
                 "alone: update unique_task here, or wait for the lock to end"
-            )
-        fence, token, state, worker, task = fields
-        return cls(token, unquote(task), unquote(worker), state, int(fence))
+            ) from error
 
 
 def _quoted(text: str) -> str:

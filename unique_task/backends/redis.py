@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import redis
@@ -44,8 +45,10 @@ return 1
 
 # Keys: 1 the lock. Arguments: 1 token, 2 the whole record, 3 milliseconds.
 # Returns 1 renewed, 2 vanished and taken again, 0 held by another token.
+# pcall: a key that is no string must not end the renewal of the others in the batch.
 RENEW = """
-local record = redis.call('GET', KEYS[1])
+local record = redis.pcall('GET', KEYS[1])
+if type(record) == 'table' then return 0 end
 if not record then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
   return 2
@@ -54,6 +57,13 @@ if string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """
+
+#: What keeps the client from telling the server its name; redis-py 7 renamed it.
+_NAMELESS: dict[str, Any] = (
+    {"driver_info": None}
+    if find_spec("redis.driver_info")
+    else {"lib_name": None, "lib_version": None}
+)
 
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
 
@@ -141,13 +151,15 @@ class _Script:
 
 
 def _connect(url: str, timeout: float) -> redis.Redis:
-    # Two steps at most have to wait, to connect and to be answered. A connection that
-    # the server closed is tried once more; an answer that is late is not waited for
-    # again.
+    # Two steps at most have to wait, to connect and to be answered: version 2 of the
+    # protocol and a client without a name need no further answers. A connection that
+    # the server closed is tried once more; a late answer is not waited for again.
     return redis.Redis.from_url(
         client_url(url),
         socket_connect_timeout=timeout / 2,
         socket_timeout=timeout / 2,
+        protocol=2,
+        **_NAMELESS,
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
 
@@ -155,7 +167,8 @@ def _connect(url: str, timeout: float) -> redis.Redis:
 def _held(text: bytes, milliseconds: int) -> Held:
     # -1: somebody took the end off the key by hand.
     remaining = math.inf if milliseconds == -1 else max(milliseconds, 0) / 1000
-    return Held(Record.parse(text.decode()), remaining)
+    record = Record.parse(text.decode(errors="backslashreplace"))
+    return Held(record, remaining)
 
 
 def _milliseconds(seconds: float) -> int:
