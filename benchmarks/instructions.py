@@ -14,7 +14,7 @@ from tests.servers import RedisServer
 
 #: Iterations in the shorter of two runs. Their difference is free of all that is done
 #: once: imports, connections, the first use of a cache.
-ITERATIONS = 200
+ITERATIONS = 100
 
 
 def rows(locks: RedisServer) -> Iterator[Row]:

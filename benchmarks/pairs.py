@@ -9,15 +9,20 @@ from collections.abc import Callable
 Measure = Callable[[], float]
 
 
-def costs(ours: Measure, plain: Measure, pairs: int) -> list[float]:
-    """Return the time of `ours` as a multiple of that of `plain`, for each pair."""
+def costs(ours: Measure, plain: Measure, pairs: int, turns: int = 1) -> list[float]:
+    """Return the time of `ours` as a multiple of that of `plain`, for each pair.
+
+    Arguments:
+        turns: how often the two take turns in a pair; many short ones are the steadier
+            measure on a machine that others use too.
+    """
     ours(), plain()
-    return [_cost(ours, plain, swapped=number % 2 == 1) for number in range(pairs)]
+    return [_cost(ours, plain, turns) for _ in range(pairs)]
 
 
-def rates(ours: Measure, plain: Measure, pairs: int) -> list[float]:
+def rates(ours: Measure, plain: Measure, pairs: int, turns: int = 1) -> list[float]:
     """Return the rate of `ours` as a part of that of `plain`, for each pair."""
-    return [1 / cost for cost in costs(ours, plain, pairs)]
+    return [1 / cost for cost in costs(ours, plain, pairs, turns)]
 
 
 def timed(work: Callable[[], object]) -> Measure:
@@ -31,9 +36,10 @@ def timed(work: Callable[[], object]) -> Measure:
     return measure
 
 
-def _cost(ours: Measure, plain: Measure, swapped: bool) -> float:
-    # The second of two may profit from, or suffer for, what the first one did.
-    if swapped:
-        seconds = plain()
-        return ours() / seconds
-    return ours() / plain()
+def _cost(ours: Measure, plain: Measure, turns: int) -> float:
+    seconds = {ours: 0.0, plain: 0.0}
+    for turn in range(turns):
+        # Who comes second may profit from, or suffer for, what the first one did.
+        for measure in (ours, plain) if turn % 2 else (plain, ours):
+            seconds[measure] += measure()
+    return seconds[ours] / seconds[plain]

@@ -10,14 +10,15 @@ from benchmarks.pairs import rates, timed
 from benchmarks.plain_app import plain
 from benchmarks.report import Row, at_least
 
-BATCH = 300
+BATCH = 50
+TURNS = 10
 QUEUE = "unread"
 
 
 def rows(pairs: int) -> Iterator[Row]:
     ours, theirs = (timed(_batch(task)) for task in (guarded, plain))
     name = "publish under while_executing, rate over plain"
-    yield Row(name, rates(ours, theirs, 3 * pairs), at_least(0.95))
+    yield Row(name, rates(ours, theirs, pairs, TURNS), at_least(0.95))
     with app.connection_for_write() as connection:
         channel: Any = connection.default_channel
         channel.queue_purge(QUEUE)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_LINE = "{:<54} {:>9} {:>19} {:>10}  {}"
+_LINE = "{:<60} {:>9} {:>19} {:>10}  {}"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from unique_task.backends.record import Record, Token
 
 TASK = "shop.orders.tasks.charge_order"
 WORKER = "celery@worker-12.example.com/12345"
-BATCH = 300
+BATCH = 50
+TURNS = 20
 LEASE = 15.0
 
 # What people write by hand, and the least that is safe.
@@ -46,7 +47,7 @@ def _take_and_free(server: RedisServer, pairs: int) -> Row:
     ours = _batches(partial(_lock_once, RedisBackend(client=client)), _record)
     plain = _batches(_raw_lock(client), lambda: str(uuid4()))
     name = "take + free, time over SET NX PX + compare-and-delete"
-    return Row(name, costs(ours, plain, 3 * pairs), at_most(1.15))
+    return Row(name, costs(ours, plain, pairs, TURNS), at_most(1.15))
 
 
 def _take_among_many(server: RedisServer, pairs: int) -> Row:
@@ -58,7 +59,7 @@ def _take_among_many(server: RedisServer, pairs: int) -> Row:
         for client in (many, few)
     )
     name = "take + free, rate with 1,000,000 locks held over 10"
-    return Row(name, rates(ours, plain, 3 * pairs), at_least(0.95))
+    return Row(name, rates(ours, plain, pairs, TURNS), at_least(0.95))
 
 
 def _memory(server: RedisServer) -> Row:

@@ -37,8 +37,9 @@ def main(iterations: int) -> None:
 
 
 def key() -> Step:
-    guard = getattr(guarded, GUARDED).guard
-    return lambda: guard.digest(guarded, ARGUMENTS, {})
+    task = app.tasks[guarded.name]
+    guard = getattr(task, GUARDED).guard
+    return lambda: guard.digest(task, ARGUMENTS, {})
 
 
 def client() -> Step:
@@ -56,21 +57,26 @@ def client() -> Step:
 
 
 def run_guarded() -> Step:
-    return _run(guarded)
+    return _run(guarded.name)
 
 
 def run_plain() -> Step:
     # A worker without this library has no receiver there, and skips the signal.
     signals.task_postrun.receivers.clear()
-    return _run(plain)
+    return _run(plain.name)
 
 
-def _run(task: Any) -> Step:
-    """Return a run of `task` as a worker does it, from the message's arrival on."""
-    trace = build_tracer(task.name, task, app=app)
+def _run(name: str) -> Step:
+    """Return a run of a task as a worker does it, once the message is decoded."""
+    trace = build_tracer(name, app.tasks[name], app=app)
     task_id = str(uuid4())
-    request = {"id": task_id, "task": task.name, "hostname": "celery@host"}
-    request |= {"is_eager": False, "ignore_result": True}
+    request = {
+        "id": task_id,
+        "task": name,
+        "hostname": "celery@host",
+        "is_eager": False,
+        "ignore_result": True,
+    }
     return lambda: trace(task_id, list(ARGUMENTS), {}, request)
 
 

@@ -63,8 +63,8 @@ class Guard:
     def check(self, task: Task) -> None:
         """Raise ConfigurationError if options or settings make no sense."""
         settings = settings_of(task.app)
-        check_lock_type(self.options.lock or settings.lock)
-        policy_from(settings.on_duplicate)
+        check_lock_type(settings.lock, "unique_lock")
+        policy_from(settings.on_duplicate, "unique_on_duplicate")
         self.expire(task, settings)
         backend_of(task.app, self.options.backend)
 
@@ -88,13 +88,16 @@ class Guard:
 
     def _attempt(self, call: Call, settings: Settings) -> Attempt:
         options, task = self.options, call.task
-        check_lock_type(options.lock or settings.lock)
+        if options.lock is None:
+            check_lock_type(settings.lock, "unique_lock")
         return Attempt(
             call,
             settings,
             backend_of(task.app, options.backend, eager=call.eager),
             self.digest(task, call.args, call.kwargs),
-            self._policy or policy_from(settings.on_duplicate) or ignore,
+            self._policy
+            or policy_from(settings.on_duplicate, "unique_on_duplicate")
+            or ignore,
             self.expire(task, settings),
             settings.renew if options.renew is None else options.renew,
         )

@@ -55,23 +55,34 @@ class Options:
             raise ConfigurationError(
                 f"backend={self.backend!r}: must be a URL or a Backend object"
             )
-        backend_class(self.backend)
+        backend_class(self.backend, "backend").from_url(self.backend, timeout=1)
 
-    def check_key(self, function: Callable[..., Any]) -> None:
-        """Raise ConfigurationError if `key` fits `function` neither bound nor plain.
+    def check_key(
+        self, function: Callable[..., Any], bound: bool | None = None
+    ) -> None:
+        """Raise ConfigurationError if `key` does not fit `function`.
 
-        Whether the first parameter is the task itself is known once there is a task.
+        Arguments:
+            bound: whether its first parameter is the task itself; None if that is not
+                known yet. Then a callable may take that parameter or not.
         """
         try:
-            Key(self.key, Parameters(function))
-        except ConfigurationError:
-            if not Parameters(function).names:
+            Key(self.key, Parameters(function, bound=bool(bound)))
+        except ConfigurationError as error:
+            if bound is not None or not callable(self.key):
                 raise
-            Key(self.key, Parameters(function, bound=True))
+            try:
+                Key(self.key, Parameters(function, bound=True))
+            except ConfigurationError:
+                raise error from None
 
 
-def check_lock_type(lock: object) -> None:
-    """Raise ConfigurationError for a lock type that there is not."""
+def check_lock_type(lock: object, name: str = "lock") -> None:
+    """Raise ConfigurationError for a lock type that there is not.
+
+    Arguments:
+        name: of the option or setting, for the error.
+    """
     if lock not in LOCK_TYPES:
         choices = ", ".join(map(repr, LOCK_TYPES))
-        raise ConfigurationError(f"lock={lock!r}: allowed are {choices}")
+        raise ConfigurationError(f"{name}={lock!r}: allowed are {choices}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -94,15 +95,14 @@ def retry(
     Raises:
         ConfigurationError: for a value that makes no sense.
     """
-    if (
-        isinstance(backoff, bool)
-        or not isinstance(backoff, (int, float))
-        or backoff < 1
-    ):
+    number = isinstance(backoff, (int, float)) and not isinstance(backoff, bool)
+    if not number or not 1 <= backoff < math.inf:
         raise ConfigurationError(f"backoff={backoff!r}: must be a number, 1 or more")
+    if not isinstance(jitter, bool):
+        raise ConfigurationError(f"jitter={jitter!r}: allowed are True and False")
     return Wait(
         seconds("countdown", countdown),
-        backoff,
+        float(backoff),
         seconds("maximum", maximum),
         jitter,
         None if timeout is None else seconds("timeout", timeout, zero=True),
@@ -172,36 +172,37 @@ POLICIES: Mapping[str, Policy] = {
 }
 
 
-def policy_from(value: Any) -> Policy | None:
+def policy_from(value: Any, name: str = "on_duplicate") -> Policy | None:
     """Return the policy that ``on_duplicate=`` names, for a duplicate at run.
 
     None if it names one for the time of publishing only.
 
+    Arguments:
+        name: of the option or setting, for the error.
+
     Raises:
         ConfigurationError: if there is no such policy.
     """
-    if isinstance(value, Mapping):
-        return _policy_at_run(value)
+    if not isinstance(value, Mapping):
+        return _policy_named(value, name)
+    if not value or not value.keys() <= {"publish", "run"}:
+        raise ConfigurationError(f'{name}={value!r}: the keys are "publish" and "run"')
+    policies = {when: _policy_named(choice, name) for when, choice in value.items()}
+    return policies.get("run")
+
+
+def _policy_named(value: Any, name: str) -> Policy:
     if isinstance(value, str) and value in POLICIES:
         return POLICIES[value]
     if value in (skip, retry, cached):
         raise ConfigurationError(
-            f"on_duplicate={value.__name__}: say {value.__name__}(), with parentheses"
+            f"{name}={value.__name__}: say {value.__name__}(), with parentheses"
         )
     if callable(value):
         policy: Policy = value
         return policy
     raise ConfigurationError(
-        f"on_duplicate={value!r}: allowed are {', '.join(map(repr, POLICIES))}, "
+        f"{name}={value!r}: allowed are {', '.join(map(repr, POLICIES))}, "
         "a policy such as retry(countdown=5), a callable, or "
         '{"publish": ..., "run": ...}'
     )
-
-
-def _policy_at_run(choice: Mapping[str, Any]) -> Policy | None:
-    if not choice or not choice.keys() <= {"publish", "run"}:
-        raise ConfigurationError(
-            f'on_duplicate={choice!r}: the keys are "publish" and "run"'
-        )
-    policies = {moment: policy_from(value) for moment, value in choice.items()}
-    return policies.get("run")

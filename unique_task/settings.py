@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from celery import Celery
 
@@ -60,7 +61,8 @@ class Settings:
     timeout: float
 
 
-_cache: WeakKeyDictionary[Celery, tuple[object, Settings]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[Celery, tuple[ref[Any], object, Settings]]
+_cache = WeakKeyDictionary()
 
 
 def settings_of(app: Celery) -> Settings:
@@ -72,14 +74,15 @@ def settings_of(app: Celery) -> Settings:
     conf: Any = app.conf
     # What is set on app.conf later lands in `changes`; a look there is a hundredth of
     # the cost of nine look-ups through all of Celery's layers of configuration.
-    seen = (id(conf), *map(conf.changes.get, _READ))
+    seen = (len(conf.maps), *map(conf.changes.get, _READ))
     cached = _cache.get(app)
-    if cached is None or cached[0] != seen:
-        cached = _cache[app] = (seen, _read(conf))
-    return cached[1]
+    if cached is None or cached[0]() is not conf or cached[1] != seen:
+        cached = _cache[app] = (ref(conf), seen, _read(conf))
+    return cached[2]
 
 
 def _read(conf: Any) -> Settings:
+    conf.get("unique_backend")  # what loads the configuration, and tells its prefix
     for name in _names(conf):
         if name not in DEFAULTS:
             raise ConfigurationError(
@@ -97,12 +100,16 @@ def _read(conf: Any) -> Settings:
 
 
 def _names(conf: Any) -> Iterator[str]:
+    """Yield what is set of ours: behind the prefix if there is one, else as it stands.
+
+    In capitals and without a prefix Celery would not find it: that is a wrong name too.
+    """
     prefix = (conf.prefix or "").lower()
-    for mapping in conf.maps:
-        for key in mapping:
-            name = str(key).lower().removeprefix(prefix)
-            if name.startswith("unique_"):
-                yield name
+    for key in map(str, chain.from_iterable(conf.maps)):
+        if prefix and key.lower().startswith(f"{prefix}unique_"):
+            yield key.lower().removeprefix(prefix)
+        elif key.startswith("unique_" if prefix else ("unique_", "UNIQUE_")):
+            yield key
 
 
 def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -131,7 +138,7 @@ def backend_of(app: Celery, option: object = None, *, eager: bool = False) -> Ba
         return open_backend(choice, settings.timeout)
     if choice is not None:
         raise ConfigurationError(
-            f"backend={choice!r}: must be a URL or a Backend object"
+            f"unique_backend={choice!r}: must be a URL or a Backend object"
         )
     if eager or app.conf.task_always_eager:
         return open_backend("memory://", settings.timeout)

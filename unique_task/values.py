@@ -47,7 +47,10 @@ def decode_value(app: Celery, data: bytes) -> Any:
         kombu.exceptions.ContentDisallowed: if the app does not accept its serializer.
     """
     head, _, body = data.partition(b"\n")
-    content_type, encoding = head.decode().split(" ")
+    try:
+        content_type, encoding = head.decode().split(" ")
+    except ValueError as error:
+        raise DecodeError(f"{data[:40]!r} is no stored value") from error
     return loads(body, content_type, encoding, accept=_accepted(app))
 
 

@@ -88,6 +88,7 @@ class Wrapping:
         plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
         run = function_in(raw)
         self._bound = not plain
+        self.options.check_key(self.function, bound=self._bound)
         self._home = app, task_class.name
         guarded = None
         if wrapping_in(run, GUARDED) is not self:

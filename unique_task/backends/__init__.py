@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from threading import Lock
-from urllib.parse import urlsplit
 
 from ..exceptions import ConfigurationError
 from .base import Backend
@@ -63,8 +62,11 @@ def _forget_opened() -> None:
     _opened.clear()
 
 
-def backend_class(url: str) -> type[Backend]:
+def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
     """Return the class that knows the scheme of `url`.
+
+    Arguments:
+        name: of the option or setting, for the error.
 
     Raises:
         ConfigurationError: if there is none.
@@ -72,7 +74,7 @@ def backend_class(url: str) -> type[Backend]:
     scheme = _scheme(url)
     if scheme not in BACKENDS:
         raise ConfigurationError(
-            f"no store of locks for {without_password(url)!r}: "
+            f"{name}={without_password(url)!r}: no store of locks has such URLs; "
             f"known schemes are {', '.join(sorted(BACKENDS))}"
         )
     module, _, name = BACKENDS[scheme].partition(":")
@@ -81,7 +83,9 @@ def backend_class(url: str) -> type[Backend]:
 
 
 def _scheme(url: str) -> str:
-    scheme = urlsplit(url).scheme
+    if ";" in url:  # several servers, of which Celery takes one that answers
+        return ""
+    scheme = url.partition("://")[0]
     return _ALIASES.get(scheme, scheme)
 
 

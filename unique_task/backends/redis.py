@@ -86,8 +86,8 @@ class RedisBackend(Backend):
         client: redis.Redis | None = None,
         timeout: float = 2.0,
     ) -> None:
-        self._client: Any = client or _connect(url, timeout)
         self.name = without_password(url) if client is None else repr(client)
+        self._client: Any = client or _connect(url, timeout)
         if self._client.connection_pool.connection_kwargs.get("decode_responses"):
             raise ConfigurationError(
                 f"{self.name}: the client decodes responses, and stored values are "
@@ -154,14 +154,22 @@ def _connect(url: str, timeout: float) -> redis.Redis:
     # Two steps at most have to wait, to connect and to be answered: version 2 of the
     # protocol and a client without a name need no further answers. A connection that
     # the server closed is tried once more; a late answer is not waited for again.
-    return redis.Redis.from_url(
-        client_url(url),
-        socket_connect_timeout=timeout / 2,
-        socket_timeout=timeout / 2,
-        protocol=2,
-        **_NAMELESS,
-        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-    )
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    try:
+        return redis.Redis.from_url(
+            client_url(url),
+            socket_connect_timeout=timeout / 2,
+            socket_timeout=timeout / 2,
+            protocol=2,
+            retry=retry,
+            **_NAMELESS,
+        )
+    except ValueError:
+        # Without the cause, which may show a part of the password.
+        raise ConfigurationError(
+            f"{without_password(url)!r} is no URL of Redis; in a password, characters "
+            "such as / # ? and @ are written as %2F %23 %3F and %40"
+        ) from None
 
 
 def _held(text: bytes, milliseconds: int) -> Held:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-from kombu.utils.url import maybe_sanitize_url
 
 _SCHEMES = {"redis+socket": "unix", "valkey": "redis", "valkeys": "rediss"}
 _OPTIONS = {"virtual_host": "db"}
@@ -36,4 +35,6 @@ def client_url(url: str) -> str:
 
 def without_password(url: str) -> str:
     """Return `url` as it may stand in a log."""
-    return str(maybe_sanitize_url(url))
+    # Up to the last "@", because a password may hold any character; options may be one.
+    shown = url.partition("?")[0]
+    return re.sub(r"^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", shown)

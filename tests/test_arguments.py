@@ -1,0 +1,198 @@
+import inspect
+import typing
+from typing import Any, Optional, Union
+
+import pydantic
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unique_task.arguments import Parameters, models_of
+
+
+class Order(pydantic.BaseModel):
+    id: int
+    note: str = ""
+
+
+class Refund(pydantic.BaseModel):
+    amount: int
+
+
+def plain(a, b=2): ...
+def required(a, b): ...
+
+
+def keyword_only(a, *, b=2): ...
+def positional_only(a, b=2, /, c=3): ...
+def variadic(a, *rest, b=2, **more): ...
+def nothing(): ...
+
+
+FUNCTIONS = [plain, required, keyword_only, positional_only, variadic, nothing]
+
+
+@pytest.mark.parametrize(
+    "args, kwargs",
+    [((1, 2), {}), ((1,), {"b": 2}), ((), {"b": 2, "a": 1}), ((1,), {})],
+)
+def test_each_spelling_of_a_call_binds_to_the_same_values(args, kwargs):
+    assert Parameters(plain).bind(args, kwargs) == {"a": 1, "b": 2}
+
+
+def test_what_a_variadic_task_gets_is_bound_whole():
+    bound = Parameters(variadic).bind((1, 2, 3), {"b": 4, "c": 5})
+
+    assert bound == {"a": 1, "rest": (2, 3), "b": 4, "more": {"c": 5}}
+
+
+def test_a_variadic_task_that_gets_no_more_has_it_empty():
+    bound = Parameters(variadic).bind((1,), {})
+
+    assert bound == {"a": 1, "rest": (), "b": 2, "more": {}}
+
+
+def test_a_bound_task_is_no_argument_of_itself():
+    parameters = Parameters(plain, bound=True)
+
+    assert parameters.names == ("b",)
+    assert parameters.bind((), {}) == {"b": 2}
+
+
+@pytest.mark.parametrize(
+    "args, kwargs",
+    [
+        ((), {}),
+        ((), {"b": 1}),
+        ((1, 2, 3), {}),
+        ((1,), {"a": 1}),
+        ((1, 2), {"b": 2}),
+        ((1,), {"c": 3}),
+        ((), {"a": 1, "c": 3}),
+    ],
+)
+def test_arguments_that_do_not_fit_fail_as_the_call_does(args, kwargs):
+    with pytest.raises(TypeError) as expected:
+        inspect.signature(plain).bind(*args, **kwargs)
+
+    with pytest.raises(TypeError) as error:
+        Parameters(plain).bind(args, kwargs)
+
+    assert str(error.value) == str(expected.value)
+
+
+def outcome(bind: Any) -> Any:
+    try:
+        return dict(bind())
+    except TypeError as error:
+        return str(error)
+
+
+def bind_slowly(function: Any, args: Any, kwargs: Any) -> Any:
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(
+    st.sampled_from(FUNCTIONS),
+    st.lists(st.integers(), max_size=4),
+    st.dictionaries(st.sampled_from("abcd"), st.integers(), max_size=4),
+)
+def test_any_call_binds_as_python_binds_it(function, args, kwargs):
+    bound = outcome(lambda: Parameters(function).bind(args, kwargs))
+
+    assert bound == outcome(lambda: bind_slowly(function, args, kwargs))
+
+
+@pytest.mark.parametrize("function", [plain, keyword_only, positional_only, variadic])
+def test_bound_values_become_the_same_call_again(function):
+    parameters = Parameters(function)
+    values = parameters.bind((1,), {})
+
+    args, kwargs = parameters.as_called(values)
+
+    assert parameters.bind(args, kwargs) == values
+
+
+def test_a_call_does_not_change_the_defaults_of_the_next_one():
+    parameters = Parameters(plain)
+    parameters.bind((1, 5), {})["b"] = 6
+
+    assert parameters.bind((1,), {}) == {"a": 1, "b": 2}
+
+
+def with_models(
+    order: Order, refund: Optional[Refund] = None, n: int = 0
+) -> typing.Any: ...
+
+
+def test_a_mapping_is_validated_where_the_task_takes_a_model():
+    parameters = Parameters(with_models, models=models_of(with_models))
+
+    bound = parameters.bind(({"id": 1}, {"amount": "2"}), {})
+
+    assert bound == {"order": Order(id=1), "refund": Refund(amount=2), "n": 0}
+
+
+def test_a_model_and_a_none_stay_as_they_are():
+    parameters = Parameters(with_models, models=models_of(with_models))
+    order = Order(id=1)
+
+    bound = parameters.bind((order, None), {})
+
+    assert bound["order"] is order
+    assert bound["refund"] is None
+
+
+def test_an_argument_that_its_model_does_not_take_is_an_error():
+    parameters = Parameters(with_models, models=models_of(with_models))
+
+    with pytest.raises(pydantic.ValidationError, match="id"):
+        parameters.bind(({"id": "x"},), {})
+
+
+def unresolvable(order: Order, other: "Missing") -> None: ...  # type: ignore # noqa
+
+
+def returning(order: int) -> Order: ...  # type: ignore[empty-body]
+
+
+def with_new_union(order: "Order | None") -> None: ...
+
+
+@pytest.mark.parametrize(
+    "function, models",
+    [
+        (with_models, {"order": Order, "refund": Refund}),
+        (with_new_union, {"order": Order}),
+        (unresolvable, {"order": Order}),
+        (returning, {}),
+        (plain, {}),
+    ],
+)
+def test_models_are_found_by_the_annotations(function, models):
+    assert models_of(function) == models
+
+
+def with_mapping(order: dict[str, Order]) -> None: ...
+def with_choice(order: Union[Order, Refund]) -> None: ...
+
+
+@pytest.mark.parametrize("function", [with_mapping, with_choice])
+@pytest.mark.parametrize("value", [{"id": "1"}, {"first": {"id": "1"}}])
+def test_what_celery_does_not_validate_is_not_validated(function, value):
+    parameters = Parameters(function, models=models_of(function))
+
+    assert parameters.bind((value,), {}) == {"order": value}
+
+
+def test_a_name_that_only_type_checkers_know_is_no_obstacle():
+    assert Parameters(unresolvable).names == ("order", "other")
