@@ -101,6 +101,8 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     assert isinstance(answer, Acquired)
     lease = Lease(
         call.task,
+        call.request,
+        call.owner,
         attempt.backend,
         attempt.key,
         record,
@@ -111,7 +113,8 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     lease.fresh = attempt.fresh
     if attempt.renew:
         keeper.keep(lease)
-    lock_acquired.send(sender=call.task, lock=lease)
+    if lock_acquired.receivers:
+        lock_acquired.send(sender=call.task, lock=lease)
     return lease
 
 
@@ -208,7 +211,7 @@ def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:
     # A lock that cannot be read is a lock that is held.
     if settings.on_unavailable == "run" and not isinstance(error, LockRecordError):
         logger.warning("%s[%s] runs unguarded: %s", call.task.name, call.owner, error)
-        return Unguarded(call.task, call.owner)
+        return Unguarded(call.task, call.request, call.owner)
     if settings.on_unavailable == "raise" or not call.queued:
         raise error
     logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,21 +14,23 @@ from celery._state import get_current_task
 from celery.utils.nodenames import gethostname
 from kombu.utils.uuid import uuid
 
+from .lease import is_guarded
+
 
 @dataclass
 class Progress:
     """What the guard has to remember of an attempt until it is over.
 
     Attributes:
-        verdict: the guard, not the body, ended the attempt with this.
+        verdict: id() of the exception with which the guard ended the attempt.
         finish: frees the lock that is kept until the outcome is stored; gets the state.
     """
 
-    verdict: Exception | None = None
+    verdict: int | None = None
     finish: Callable[[str | None], None] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """One call of a task.
 
@@ -39,7 +41,6 @@ class Call:
         kwargs: of the call.
         body: runs the task's own function.
         owner: id of the task, or one made up for a direct call.
-        progress: what is to be remembered until the attempt is over.
     """
 
     task: Task
@@ -48,7 +49,6 @@ class Call:
     kwargs: dict[str, Any]
     body: Callable[[], Any]
     owner: str
-    progress: Progress = field(default_factory=Progress)
 
     @property
     def queued(self) -> bool:
@@ -73,6 +73,17 @@ class Call:
         redelivered = (self.request.delivery_info or {}).get("redelivered")
         return bool(self.request.retries or redelivered)
 
+    def note_verdict(self, verdict: Exception) -> None:
+        """Remember that the guard, not the body, ended the attempt with `verdict`."""
+        if self.request is not None:
+            # Its id will do for as long as it travels: the exception itself would keep
+            # the request alive, through the frames of its traceback.
+            _progress_at(self.request).verdict = id(verdict)
+
+    def finish_later(self, finish: Callable[[str | None], None]) -> None:
+        """Call `finish` with Celery's state when the outcome is stored."""
+        _progress_at(self.request).finish = finish
+
     @property
     def retries(self) -> int:
         """How often the task has retried itself."""
@@ -95,19 +106,15 @@ def progress_of(task: Task) -> Progress | None:
     return _progress.get(_outermost(task))
 
 
-def forget_progress(task: Task) -> Progress | None:
-    """Return the same for the last time: the attempt is over."""
-    return _progress.pop(_outermost(task), None)
+def _progress_at(request: Any) -> Progress:
+    return _progress.setdefault(request, Progress())
 
 
 def call_of(task: Task, args: Any, kwargs: Any, body: Callable[[], Any]) -> Call:
     """Return the call of `task` that is under way in this thread."""
     request = _new_request(task)
-    if request is None:
-        return Call(task, None, args, kwargs, body, uuid())
-    call = Call(task, request, args, kwargs, body, request.id)
-    _progress[request] = call.progress
-    return call
+    owner = uuid() if request is None else request.id
+    return Call(task, request, args, kwargs, body, owner)
 
 
 def _new_request(task: Task) -> Any:
@@ -119,16 +126,19 @@ def _new_request(task: Task) -> Any:
     if get_current_task() is not task or task.request.called_directly:
         return None
     request = _outermost(task)
-    return None if not request.id or request in _progress else request
+    return None if not request.id or is_guarded(request) else request
 
 
 def _outermost(task: Task) -> Any:
-    """Return the request as the worker made it, not the copies of it.
+    """Return the request as the worker made it, not a copy of it.
 
     ``Task.__call__`` works on a copy, from Celery 5.5 on with the same id.
     """
+    stack = task.request_stack.stack
+    if len(stack) == 1:
+        return stack[0]
     request = task.request
-    return next((r for r in task.request_stack.stack if r.id == request.id), request)
+    return next((r for r in stack if r.id == request.id), request)
 
 
 @lru_cache(maxsize=1)

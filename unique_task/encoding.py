@@ -36,15 +36,13 @@ def encode(value: Any) -> bytes:
     >>> encode([1, "a"])
     b'l2;i1;s1;a'
     """
-    return _writer_of(type(value), value)(value)
+    writer = _BASIC.get(type(value)) or _writer_of(value)
+    return writer(value)
 
 
-def _writer_of(kind: type, value: Any) -> Callable[[Any], bytes]:
-    writer = _BASIC.get(kind) or _SPECIAL.get(kind)
-    return writer if writer is not None else _writer_of_subclass(value)
-
-
-def _writer_of_subclass(value: Any) -> Callable[[Any], bytes]:
+def _writer_of(value: Any) -> Callable[[Any], bytes]:
+    if type(value) in _SPECIAL:
+        return _SPECIAL[type(value)]
     for applies, writer in _KINDS:
         if applies(value):
             return writer
@@ -70,7 +68,8 @@ def _counted(tag: bytes, items: Iterable[bytes]) -> bytes:
 
 def _text(value: str) -> bytes:
     try:
-        return _sized(b"s", str.encode(value, "utf-8"))
+        data = str.encode(value)
+        return b"s%d;%b" % (len(data), data)
     except UnicodeEncodeError:
         # JSON carries lone surrogates, and makes one character of a pair of them.
         pairs = str.encode(value, "utf-16", "surrogatepass")
@@ -101,11 +100,14 @@ def _set(value: Iterable[Any]) -> bytes:
 
 def _dict(value: dict[Any, Any]) -> bytes:
     # A later key wins over an equal one, as it does in the JSON that the worker reads.
-    items = {_dict_key(key): encode(item) for key, item in value.items()}
-    return _counted(b"m", (key + items[key] for key in sorted(items)))
+    items = {_dict_key(key): item for key, item in value.items()}
+    parts = [key + encode(items[key]) for key in sorted(items)]
+    return b"m%d;%b" % (len(parts), b"".join(parts))
 
 
 def _dict_key(key: Any) -> bytes:
+    if type(key) is str:
+        return _text(key)
     if key is None or isinstance(key, (bool, int, float)):
         return _text(json.dumps(key))
     return encode(key)

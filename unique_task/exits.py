@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import Task, states
+from celery import Task, signals, states
 
-from .calls import Call, forget_progress, progress_of
+from .calls import Call, progress_of
 from .lease import Lease
 
 
@@ -23,14 +23,19 @@ def leave(call: Call, lease: Lease, value: bytes | None) -> None:
     def finish(state: str | None) -> None:
         lease.free(value if state == states.SUCCESS else None)
 
-    call.progress.finish = finish
+    call.finish_later(finish)
+    # Only now, because every task of a worker pays for a receiver.
+    signals.task_postrun.connect(outcome_stored, dispatch_uid="unique_task")
 
 
-def outcome_stored(task: Task, state: str | None) -> None:
+def outcome_stored(
+    task: Task | None = None, state: str | None = None, **_: Any
+) -> None:
     """Free the lock that the run of `task` has kept until now; for ``task_postrun``."""
-    progress = forget_progress(task)
-    if progress and progress.finish:
-        progress.finish(state)
+    progress = progress_of(task) if task is not None else None
+    if progress is not None and progress.finish is not None:
+        finish, progress.finish = progress.finish, None
+        finish(state)
 
 
 def no_autoretry(retry: Any) -> Any:
@@ -42,7 +47,7 @@ def no_autoretry(retry: Any) -> Any:
 
     def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
         error, progress = kwargs.get("exc"), progress_of(task)
-        if progress and error is progress.verdict and error is not None:
+        if error is not None and progress and id(error) == progress.verdict:
             raise error
         return retry(task, *args, **kwargs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Task
+from celery.exceptions import Ignore
 
 from .admission import Answer, Attempt, admit
 from .arguments import Parameters
@@ -12,7 +13,7 @@ from .calls import Call
 from .durations import seconds
 from .exits import leave
 from .keys import Key
-from .lease import Lease, Unguarded, held_lease, running_under
+from .lease import Lease, Unguarded, held_lease, run_under
 from .options import Options, check_lock_type
 from .policies import ignore, policy_from
 from .settings import Settings, backend_of, settings_of
@@ -53,8 +54,11 @@ class Guard:
         """
         try:
             entry = self._enter(call)
+        except Ignore as verdict:
+            # Celery copies every frame of the traceback, twice, and throws them away.
+            raise verdict.with_traceback(None) from None
         except Exception as verdict:
-            call.progress.verdict = verdict
+            call.note_verdict(verdict)
             raise
         if isinstance(entry, Answer):
             return entry.value
@@ -66,7 +70,7 @@ class Guard:
         check_lock_type(settings.lock, "unique_lock")
         policy_from(settings.on_duplicate, "unique_on_duplicate")
         self.expire(task, settings)
-        backend_of(task.app, self.options.backend)
+        backend_of(task.app, settings, self.options.backend)
 
     def digest(self, task: Task, args: Any, kwargs: Any) -> str:
         """Return the key of a call of `task` with these arguments."""
@@ -80,7 +84,7 @@ class Guard:
         """Return a lease, an answer, or None for a call inside of its own attempt."""
         settings = settings_of(call.task.app)
         if not settings.enabled:
-            return Unguarded(call.task, call.owner)
+            return Unguarded(call.task, call.request, call.owner)
         attempt = self._attempt(call, settings)
         if held_lease(attempt.key, attempt.backend) is not None:
             return None
@@ -93,7 +97,7 @@ class Guard:
         return Attempt(
             call,
             settings,
-            backend_of(task.app, options.backend, eager=call.eager),
+            backend_of(task.app, settings, options.backend, eager=call.eager),
             self.digest(task, call.args, call.kwargs),
             self._policy
             or policy_from(settings.on_duplicate, "unique_on_duplicate")
@@ -105,8 +109,7 @@ class Guard:
     def _run(self, call: Call, lease: Lease) -> Any:
         stored = None
         try:
-            with running_under(lease):
-                value = call.body()
+            value = run_under(lease, call.body)
             if lease.fresh is not None:
                 stored = encode_value(call.task.app, value)
             return value

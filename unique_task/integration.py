@@ -1,4 +1,4 @@
-"""Where Celery is hooked: tasks in the making, ends of runs, starts of workers."""
+"""Where Celery is hooked: tasks in the making, workers at their start."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from celery import Celery, Task, signals
 
 from .decorator import install_pending
 from .exceptions import ConfigurationError
-from .exits import outcome_stored
 from .settings import backend_of, settings_of
+from .settle import tells_of_tasks
 from .wrapping import GUARDED
 
 logger = logging.getLogger(__name__)
@@ -32,13 +32,7 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
 def hook() -> None:
     """Hook Celery; more than once does no harm."""
     setattr(Task, "bind", classmethod(_bind_and_guard))
-    signals.task_postrun.connect(_on_postrun, dispatch_uid="unique_task")
     signals.worker_init.connect(_on_worker_init, dispatch_uid="unique_task")
-
-
-def _on_postrun(task: Task | None = None, state: str | None = None, **_: Any) -> None:
-    if task is not None:
-        outcome_stored(task, state)
 
 
 def _on_worker_init(sender: Any = None, **_: Any) -> None:
@@ -47,6 +41,8 @@ def _on_worker_init(sender: Any = None, **_: Any) -> None:
     tasks = [task for task in app.tasks.values() if hasattr(task, GUARDED)]
     if not tasks:
         return
+    if sender.task_events:
+        tells_of_tasks.add(app)
     try:
         _tell_of_locks(app, tasks)
     except ConfigurationError as error:
@@ -62,7 +58,8 @@ def _tell_of_locks(app: Celery, tasks: list[Task]) -> None:
     for task in tasks:
         getattr(task, GUARDED).guard.check(task)
     backends = {
-        backend_of(app, getattr(task, GUARDED).options.backend) for task in tasks
+        backend_of(app, settings, getattr(task, GUARDED).options.backend)
+        for task in tasks
     }
     names = ", ".join(sorted(backend.name for backend in backends))
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)

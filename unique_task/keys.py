@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from string import Formatter
 from typing import Any, Union
 
@@ -85,11 +86,20 @@ def digest_of(namespace: str, value: Any) -> str:
         UniqueKeyError: if `value` is no plain data.
     """
     try:
-        data = encode([FORMAT, namespace, value])
+        data = encode(value)
     except _NO_KEY as error:
         text = f"{reprlib.repr(value)} cannot be a key: {error}; {_ADVICE}"
         raise UniqueKeyError(text) from error
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
+    digest = _digest_in(namespace).copy()
+    digest.update(data)
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=None)
+def _digest_in(namespace: str) -> hashlib.blake2b:
+    """Return what all digests of a namespace begin with."""
+    head = encode([FORMAT, namespace])
+    return hashlib.blake2b(head, digest_size=_DIGEST_BYTES)
 
 
 def _key_function(option: KeyOption, parameters: Parameters) -> KeyFunction:

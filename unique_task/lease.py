@@ -6,8 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -62,6 +61,8 @@ class Lease:
     def __init__(
         self,
         task: Any,
+        request: Any,
+        owner: str,
         backend: Backend,
         key: str,
         record: Record,
@@ -70,8 +71,9 @@ class Lease:
         asked: float,
     ) -> None:
         self.task = task
+        self.request = request
         self.key = key
-        self.owner = record.owner
+        self.owner = owner
         self.fence = fence
         self.lost = False
         self.backend = backend
@@ -172,14 +174,16 @@ class Lease:
             return
         if not held:
             self.lose("it was not held any more when the task ended")
-        lock_released.send(sender=self.task, lock=self)
+        if lock_released.receivers:
+            lock_released.send(sender=self.task, lock=self)
 
 
 class Unguarded(Lease):
     """Stands in for the lock of a body that runs without one, and never ends."""
 
-    def __init__(self, task: Any, owner: str) -> None:
+    def __init__(self, task: Any, request: Any, owner: str) -> None:
         self.task = task
+        self.request = request
         self.key = ""
         self.owner = owner
         self.fence = None
@@ -198,15 +202,22 @@ class Unguarded(Lease):
         pass
 
 
-@contextmanager
-def running_under(lease: Lease) -> Iterator[None]:
-    """Make `lease` the :func:`current_lock` of a body."""
+def run_under(lease: Lease, body: Callable[[], Any]) -> Any:
+    """Run `body` with `lease` as its :func:`current_lock`."""
     lease.outer = _current.get()
     before = _current.set(lease)
     try:
-        yield
+        return body()
     finally:
         _current.reset(before)
+
+
+def is_guarded(request: Any) -> bool:
+    """Tell whether this thread is inside of a guarded body for `request`."""
+    lease = _current.get()
+    while lease is not None and lease.request is not request:
+        lease = lease.outer
+    return lease is not None
 
 
 def held_lease(key: str, backend: Backend | None = None) -> Lease | None:

@@ -118,7 +118,9 @@ def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise ConfigurationError(f"{name}={value!r}: allowed are {choices}")
 
 
-def backend_of(app: Celery, option: object = None, *, eager: bool = False) -> Backend:
+def backend_of(
+    app: Celery, settings: Settings, option: object = None, *, eager: bool = False
+) -> Backend:
     """Return the store of locks of `app`.
 
     That is what the task's own `option` says, else ``unique_backend``, else the result
@@ -130,12 +132,11 @@ def backend_of(app: Celery, option: object = None, *, eager: bool = False) -> Ba
     Raises:
         ConfigurationError: if there is none; it says what to set.
     """
-    settings = settings_of(app)
     choice = settings.backend if option is None else option
-    if isinstance(choice, Backend):
-        return choice
     if isinstance(choice, str):
         return open_backend(choice, settings.timeout)
+    if isinstance(choice, Backend):
+        return choice
     if choice is not None:
         raise ConfigurationError(
             f"unique_backend={choice!r}: must be a URL or a Backend object"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import Any, NoReturn
+from weakref import WeakSet
 
-from celery import Task, states
+from celery import Celery, Task, states
 from celery.exceptions import Ignore, TaskRevokedError
 
 from .requeue import ignores_result
+
+#: Apps whose worker was started with ``-E``.
+tells_of_tasks: WeakSet[Celery] = WeakSet()
 
 
 def settle_and_ignore(task: Task, request: Any, reason: str) -> NoReturn:
@@ -27,5 +31,7 @@ def settle_and_ignore(task: Task, request: Any, reason: str) -> NoReturn:
         call_errbacks=False,
         state=states.REVOKED,
     )
-    task.send_event("task-revoked", terminated=False, signum=None, expired=False)
+    # To send an event is to publish a message, so only where somebody listens.
+    if task.app in tells_of_tasks or task.app.conf.worker_send_task_events:
+        task.send_event("task-revoked", terminated=False, signum=None, expired=False)
     raise Ignore(reason)

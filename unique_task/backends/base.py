@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,7 +11,7 @@ from ..exceptions import LockStoreError
 from .record import Record
 
 
-@dataclass(frozen=True)
+@dataclass
 class Acquired:
     """The lock is ours.
 
@@ -23,7 +22,7 @@ class Acquired:
     fence: int | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Held:
     """Another token holds the lock.
 
@@ -36,7 +35,7 @@ class Held:
     remaining: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stored:
     """Nobody has to run: a value of an earlier run is fresh."""
 
@@ -103,8 +102,10 @@ class Backend(ABC):
             LockStoreError: if the store does not answer.
             LockRecordError: if the lock was written by a newer version.
         """
-        with self._driver_errors_wrapped():
+        try:
             return self._acquire(key, record, expire, stored)
+        except self.driver_errors as error:
+            raise self._told(error) from error
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         """Hold on to several locks, in one round trip for each node of the store.
@@ -114,8 +115,10 @@ class Backend(ABC):
         Raises:
             LockStoreError: if the store does not answer.
         """
-        with self._driver_errors_wrapped():
+        try:
             return self._renew(renewals)
+        except self.driver_errors as error:
+            raise self._told(error) from error
 
     def release(
         self, key: str, token: str, *, value: bytes | None = None, fresh: float = 0
@@ -133,8 +136,10 @@ class Backend(ABC):
         Raises:
             LockStoreError: if the store does not answer.
         """
-        with self._driver_errors_wrapped():
+        try:
             return self._release(key, token, value, fresh)
+        except self.driver_errors as error:
+            raise self._told(error) from error
 
     def get(self, key: str) -> Held | None:
         """Tell who holds a lock; None if it is free.
@@ -143,8 +148,10 @@ class Backend(ABC):
             LockStoreError: if the store does not answer.
             LockRecordError: if the lock was written by a newer version.
         """
-        with self._driver_errors_wrapped():
+        try:
             return self._get(key)
+        except self.driver_errors as error:
+            raise self._told(error) from error
 
     @abstractmethod
     def _acquire(
@@ -162,18 +169,14 @@ class Backend(ABC):
     @abstractmethod
     def _get(self, key: str) -> Held | None: ...
 
-    @contextmanager
-    def _driver_errors_wrapped(self) -> Iterator[None]:
-        try:
-            yield
-        except self.driver_errors as error:
-            raise LockStoreError(f"{self.name}: {error}") from error
+    def _told(self, error: Exception) -> LockStoreError:
+        return LockStoreError(f"{self.name}: {error}")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Renewal:
     """A lock to hold on to for `expire` more seconds."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from ..exceptions import LockRecordError
@@ -14,8 +16,11 @@ VERSION = "1"
 # Everything but blanks and control characters may stand in a field as it is.
 _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
+# What Celery's own ids look like; they are many, and need no look for odd characters.
+_UUID = re.compile("[0-9a-f-]+")
 
-@dataclass(frozen=True)
+
+@dataclass
 class Token:
     """One attempt of one task: only the token that took a lock can renew or free it.
 
@@ -38,10 +43,11 @@ class Token:
         return cls(unquote(owner), int(retries), nonce)
 
     def __str__(self) -> str:
-        return f"{_quoted(self.owner)}/{self.retries}/{self.nonce}"
+        owner = self.owner if _UUID.fullmatch(self.owner) else _quoted(self.owner)
+        return f"{owner}/{self.retries}/{self.nonce}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Record:
     """Who holds a lock.
 
@@ -107,5 +113,6 @@ class Record:
             ) from error
 
 
+@lru_cache(maxsize=1024)
 def _quoted(text: str) -> str:
     return quote(text, safe=_PLAIN)

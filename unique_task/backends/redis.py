@@ -167,8 +167,8 @@ def _connect(url: str, timeout: float) -> redis.Redis:
     except ValueError:
         # Without the cause, which may show a part of the password.
         raise ConfigurationError(
-            f"{without_password(url)!r} is no URL of Redis; in a password, characters "
-            "such as / # ? and @ are written as %2F %23 %3F and %40"
+            f"the backend's URL {without_password(url)!r} cannot be read; in a "
+            "password, / # ? and @ are written as %2F %23 %3F and %40"
         ) from None
 
 
