@@ -14,9 +14,9 @@ from .calls import Call
 from .exceptions import LockRecordError, LockStoreError
 from .keeper import keeper
 from .lease import Lease, Unguarded
-from .policies import Cached, Duplicate, Policy, Wait
+from .plan import Plan
+from .policies import Duplicate, Wait
 from .requeue import Waited, come_back
-from .settings import Settings
 from .signals import lock_acquired, task_duplicate
 from .values import UNREADABLE, decode_value
 
@@ -35,27 +35,12 @@ _REDELIVERY = 30.0
 
 @dataclass
 class Attempt:
-    """A call, and what its options and settings come to; times are seconds."""
+    """A call that wants to run its body."""
 
     call: Call
-    settings: Settings
+    plan: Plan
     backend: Backend
     key: str
-    policy: Policy
-    expire: float
-    renew: bool
-
-    @property
-    def lease(self) -> float:
-        """How long the lock stands after it was taken or renewed."""
-        return min(self.expire, self.settings.lease) if self.renew else self.expire
-
-    @property
-    def fresh(self) -> float | None:
-        """How long the value of the run is fresh; None if it is not stored."""
-        if not isinstance(self.policy, Cached):
-            return None
-        return self.expire if self.policy.ttl is None else self.policy.ttl
 
 
 @dataclass
@@ -82,11 +67,11 @@ def admit(attempt: Attempt) -> Lease | Answer:
 
 
 def _admit(attempt: Attempt) -> Lease | Answer:
-    call = attempt.call
+    call, plan = attempt.call, attempt.plan
     token = str(Token.of_attempt(call.owner, call.retries))
     record = Record(token, call.task.name, call.worker)
     # A task that was let in before runs to its end, whatever was stored meanwhile.
-    stored = isinstance(attempt.policy, Cached) and not call.admitted
+    stored = attempt.plan.fresh is not None and not call.admitted
     answer, asked = _take(attempt, record, stored=stored)
     if isinstance(answer, Stored):
         try:
@@ -107,11 +92,11 @@ def _admit(attempt: Attempt) -> Lease | Answer:
         attempt.key,
         record,
         answer.fence,
-        attempt.lease,
+        plan.lease,
         asked,
     )
-    lease.fresh = attempt.fresh
-    if attempt.renew:
+    lease.fresh = plan.fresh
+    if plan.renew:
         keeper.keep(lease)
     if lock_acquired.receivers:
         lock_acquired.send(sender=call.task, lock=lease)
@@ -126,7 +111,7 @@ def _take(
     while True:
         asked = time.monotonic()
         answer = attempt.backend.acquire(
-            attempt.key, record, attempt.lease, stored=stored
+            attempt.key, record, attempt.plan.lease, stored=stored
         )
         if not isinstance(answer, Held) or asked > patience:
             return answer, asked
@@ -156,12 +141,12 @@ def _turned_away(attempt: Attempt, held: Held) -> Answer:
     call = attempt.call
     if call.queued and held.record.owner == call.owner:
         _wait_for_own(attempt, held)
+    policy = attempt.plan.policy
     duplicate = _duplicate(attempt, held.record.owner, held.remaining)
     if call.admitted:
-        policy: Policy = attempt.policy if isinstance(attempt.policy, Wait) else Wait()
-        return Answer(policy(duplicate))
+        return Answer((policy if isinstance(policy, Wait) else Wait())(duplicate))
     _tell(duplicate)
-    return Answer(attempt.policy(duplicate))
+    return Answer(policy(duplicate))
 
 
 def _wait_for_own(attempt: Attempt, held: Held) -> None:
@@ -207,12 +192,12 @@ def _tell(duplicate: Duplicate) -> None:
 
 
 def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:
-    call, settings = attempt.call, attempt.settings
+    call, choice = attempt.call, attempt.plan.on_unavailable
     # A lock that cannot be read is a lock that is held.
-    if settings.on_unavailable == "run" and not isinstance(error, LockRecordError):
+    if choice == "run" and not isinstance(error, LockRecordError):
         logger.warning("%s[%s] runs unguarded: %s", call.task.name, call.owner, error)
         return Unguarded(call.task, call.request, call.owner)
-    if settings.on_unavailable == "raise" or not call.queued:
+    if choice == "raise" or not call.queued:
         raise error
     logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)
     countdown = Wait().next_countdown(Waited.of(call.request).times)

@@ -14,8 +14,8 @@ from .durations import seconds
 from .exits import leave
 from .keys import Key
 from .lease import Lease, Unguarded, held_lease, run_under
-from .options import Options, check_lock_type
-from .policies import ignore, policy_from
+from .options import Options
+from .plan import Plan, plan_of
 from .settings import Settings, backend_of, settings_of
 from .values import encode_value
 
@@ -35,12 +35,10 @@ class Guard:
         self.options = options
         self.parameters = parameters
         self._key = Key(options.key, parameters)
-        self._policy = (
-            policy_from(options.on_duplicate) if options.on_duplicate else None
-        )
         self._expire = (
             None if options.expire is None else seconds("expire", options.expire)
         )
+        self._planned: tuple[Settings, float, Plan] | None = None
 
     def __call__(self, call: Call) -> Any:
         """Run the body of `call` under its lock, or do what the policy says.
@@ -67,9 +65,7 @@ class Guard:
     def check(self, task: Task) -> None:
         """Raise ConfigurationError if options or settings make no sense."""
         settings = settings_of(task.app)
-        check_lock_type(settings.lock, "unique_lock")
-        policy_from(settings.on_duplicate, "unique_on_duplicate")
-        self.expire(task, settings)
+        self._plan(task, settings)
         backend_of(task.app, settings, self.options.backend)
 
     def digest(self, task: Task, args: Any, kwargs: Any) -> str:
@@ -91,20 +87,21 @@ class Guard:
         return admit(attempt)
 
     def _attempt(self, call: Call, settings: Settings) -> Attempt:
-        options, task = self.options, call.task
-        if options.lock is None:
-            check_lock_type(settings.lock, "unique_lock")
+        task = call.task
         return Attempt(
             call,
-            settings,
-            backend_of(task.app, settings, options.backend, eager=call.eager),
+            self._plan(task, settings),
+            backend_of(task.app, settings, self.options.backend, eager=call.eager),
             self.digest(task, call.args, call.kwargs),
-            self._policy
-            or policy_from(settings.on_duplicate, "unique_on_duplicate")
-            or ignore,
-            self.expire(task, settings),
-            settings.renew if options.renew is None else options.renew,
         )
+
+    def _plan(self, task: Task, settings: Settings) -> Plan:
+        expire = self.expire(task, settings)
+        planned = self._planned
+        if planned is None or planned[0] is not settings or planned[1] != expire:
+            plan = plan_of(self.options, settings, expire)
+            planned = self._planned = settings, expire, plan
+        return planned[2]
 
     def _run(self, call: Call, lease: Lease) -> Any:
         stored = None

@@ -89,7 +89,9 @@ class Keeper:
             try:
                 for backend in {lease.backend for lease in due}:
                     self._renew(backend, [x for x in due if x.backend is backend])
-            except Exception:  # a receiver of lock_lost must not end the others' leases
+            except BaseException:
+                # Whatever a receiver of lock_lost raises, even SystemExit, would end
+                # this thread, and with it all leases of the process.
                 logger.exception("renewing leases failed; they are tried again")
             finally:
                 with self._changed:

@@ -12,7 +12,7 @@ from .backends.base import Backend
 from .durations import Duration, seconds
 from .exceptions import ConfigurationError
 from .keys import Key, KeyOption
-from .policies import policy_from
+from .policies import Policy, policy_from
 
 LOCK_TYPES = ("while_executing",)
 
@@ -47,6 +47,11 @@ class Options:
                 f"namespace={self.namespace!r}: must be a text that is not empty"
             )
         self._check_backend()
+
+    @property
+    def policy(self) -> Policy | None:
+        """What a duplicate does at run; None if the settings say."""
+        return None if self.on_duplicate is None else policy_from(self.on_duplicate)
 
     def _check_backend(self) -> None:
         if self.backend is None or isinstance(self.backend, Backend):
