@@ -1,11 +1,18 @@
 """Servers for all tests: real ones, one of each for the whole run."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.servers import Proxy, RedisServer
+
+
+@pytest.fixture(autouse=True)
+def heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Workers in this process leave the root logger at the level that they like."""
+    caplog.set_level(logging.INFO, logger="unique_task")
 
 
 @pytest.fixture(scope="session")

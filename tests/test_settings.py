@@ -7,10 +7,21 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from unique_task import ConfigurationError, MemoryBackend, RedisBackend, retry, unique
+from unique_task import (
+    Backend,
+    ConfigurationError,
+    MemoryBackend,
+    RedisBackend,
+    retry,
+    unique,
+)
 from unique_task.settings import DEFAULTS, backend_of, settings_of
 
 MakeApp = Callable[..., Celery]
+
+
+def store_of(app: Celery, option: object = None, *, eager: bool = False) -> Backend:
+    return backend_of(app, settings_of(app), option, eager=eager)
 
 
 @pytest.fixture
@@ -247,14 +258,14 @@ def test_the_task_says_where_its_locks_live_before_the_settings_do(make_app):
     app = make_app(unique_backend="redis://locks/0")
     own = MemoryBackend()
 
-    assert backend_of(app, own) is own
-    assert backend_of(app, "redis://own/0").name == "redis://own/0"
+    assert store_of(app, own) is own
+    assert store_of(app, "redis://own/0").name == "redis://own/0"
 
 
 def test_a_setting_of_a_backend_object_is_taken_as_it_is(make_app):
     backend = MemoryBackend()
 
-    assert backend_of(make_app(unique_backend=backend)) is backend
+    assert store_of(make_app(unique_backend=backend)) is backend
 
 
 BROKER, RESULTS = "redis://broker:6379/0", "redis://results:6379/1"
@@ -279,7 +290,7 @@ BROKER, RESULTS = "redis://broker:6379/0", "redis://results:6379/1"
 def test_locks_live_in_the_setting_else_with_the_results_else_in_the_broker(
     make_app, conf, name
 ):
-    backend = backend_of(make_app(**conf))
+    backend = store_of(make_app(**conf))
 
     assert isinstance(backend, RedisBackend)
     assert backend.name == name
@@ -287,23 +298,23 @@ def test_locks_live_in_the_setting_else_with_the_results_else_in_the_broker(
 
 @pytest.mark.parametrize("url", ["memory://", "cache+memory://"])
 def test_locks_live_in_memory_where_the_results_do(make_app, url):
-    assert isinstance(backend_of(make_app(result_backend=url)), MemoryBackend)
+    assert isinstance(store_of(make_app(result_backend=url)), MemoryBackend)
 
 
 def test_locks_live_in_the_memory_of_the_broker(make_app):
-    assert isinstance(backend_of(make_app(broker_url="memory://")), MemoryBackend)
+    assert isinstance(store_of(make_app(broker_url="memory://")), MemoryBackend)
 
 
 def test_the_result_backend_may_come_from_the_environment(make_app, monkeypatch):
     monkeypatch.setenv("CELERY_RESULT_BACKEND", RESULTS)
 
-    assert backend_of(make_app(broker_url=BROKER)).name == RESULTS
+    assert store_of(make_app(broker_url=BROKER)).name == RESULTS
 
 
 def test_the_broker_may_come_from_the_environment(make_app, monkeypatch):
     monkeypatch.setenv("CELERY_BROKER_URL", BROKER)
 
-    assert backend_of(make_app()).name == BROKER
+    assert store_of(make_app()).name == BROKER
 
 
 @pytest.mark.parametrize(
@@ -323,31 +334,31 @@ def test_where_no_lock_can_live_the_error_says_what_to_set(make_app, conf):
 
 
 def test_an_eager_call_without_a_store_has_its_locks_in_memory(make_app):
-    assert isinstance(backend_of(make_app(), eager=True), MemoryBackend)
+    assert isinstance(store_of(make_app(), eager=True), MemoryBackend)
 
 
 def test_an_app_that_is_always_eager_has_its_locks_in_memory(make_app):
     app = make_app(task_always_eager=True)
 
-    assert isinstance(backend_of(app), MemoryBackend)
+    assert isinstance(store_of(app), MemoryBackend)
 
 
 def test_an_eager_call_with_a_store_uses_it(make_app):
-    assert backend_of(make_app(broker_url=BROKER), eager=True).name == BROKER
+    assert store_of(make_app(broker_url=BROKER), eager=True).name == BROKER
 
 
 def test_all_tasks_with_one_url_share_its_backend(make_app):
     one, other = make_app(broker_url=BROKER), make_app(unique_backend=BROKER)
 
-    assert backend_of(one) is backend_of(other)
+    assert store_of(one) is store_of(other)
 
 
 @pytest.mark.parametrize("name", ["broker_url", "result_backend", "unique_backend"])
 def test_locks_follow_a_change_of_where_they_live(make_app, name):
     app = make_app(broker_url=BROKER)
-    assert backend_of(app).name == BROKER
+    assert store_of(app).name == BROKER
 
     for url in ("redis://first/0", "redis://second/0"):
         app.conf[name] = url
 
-        assert backend_of(app).name == url
+        assert store_of(app).name == url

@@ -17,7 +17,7 @@ from .lease import Lease, Unguarded
 from .plan import Plan
 from .policies import Duplicate, Wait
 from .requeue import Waited, come_back
-from .signals import lock_acquired, task_duplicate
+from .signals import lock_acquired, task_duplicate, tell
 from .values import UNREADABLE, decode_value
 
 logger = logging.getLogger(__name__)
@@ -98,8 +98,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     lease.fresh = plan.fresh
     if plan.renew:
         keeper.keep(lease)
-    if lock_acquired.receivers:
-        lock_acquired.send(sender=call.task, lock=lease)
+    tell(lock_acquired, call.task, lock=lease)
     return lease
 
 
@@ -186,9 +185,8 @@ def _tell(duplicate: Duplicate) -> None:
         task_id,
         duplicate.owner or "an earlier run",
     )
-    task_duplicate.send(
-        sender=duplicate.task, key=duplicate.key, owner=duplicate.owner, task_id=task_id
-    )
+    told = {"key": duplicate.key, "owner": duplicate.owner, "task_id": task_id}
+    tell(task_duplicate, duplicate.task, **told)
 
 
 def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:

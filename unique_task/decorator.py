@@ -14,7 +14,7 @@ from .backends.base import Backend
 from .durations import Duration
 from .exceptions import ConfigurationError
 from .keys import KeyOption
-from .options import Options
+from .options import Options, options_from
 from .wrapping import GUARDED, PENDING, Wrapping, function_in, wrapping_in
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,7 +72,7 @@ def unique(function: Any = None, /, **options: Any) -> Any:
         def charge(order_id, note=""): ...
     """
     if function is None:
-        return functools.partial(_decorate, Options(**options))
+        return functools.partial(_decorate, options_from(options, "unique"))
     if options or not callable(function):
         raise ConfigurationError(
             f"unique({function!r}): options are given by name, as in @unique(key=...)"

@@ -89,9 +89,7 @@ class Keeper:
             try:
                 for backend in {lease.backend for lease in due}:
                     self._renew(backend, [x for x in due if x.backend is backend])
-            except BaseException:
-                # Whatever a receiver of lock_lost raises, even SystemExit, would end
-                # this thread, and with it all leases of the process.
+            except Exception:  # what ends this thread ends all leases of the process
                 logger.exception("renewing leases failed; they are tried again")
             finally:
                 with self._changed:

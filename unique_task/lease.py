@@ -16,7 +16,7 @@ from .durations import Duration
 from .durations import seconds as in_seconds
 from .exceptions import LockStoreError
 from .keeper import keeper
-from .signals import lock_lost, lock_released
+from .signals import lock_lost, lock_released, tell
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class Lease:
             return
         self.lost = True
         logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
-        lock_lost.send(sender=self.task, lock=self)
+        tell(lock_lost, self.task, lock=self)
 
     def free(self, value: bytes | None = None) -> None:
         """Free the lock, and store the `value` of the run in the same step.
@@ -174,8 +174,7 @@ class Lease:
             return
         if not held:
             self.lose("it was not held any more when the task ended")
-        if lock_released.receivers:
-            lock_released.send(sender=self.task, lock=self)
+        tell(lock_released, self.task, lock=self)
 
 
 class Unguarded(Lease):

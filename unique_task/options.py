@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from .arguments import Parameters
@@ -80,6 +80,24 @@ class Options:
                 Key(self.key, Parameters(function, bound=True))
             except ConfigurationError:
                 raise error from None
+
+
+def options_from(values: Mapping[str, Any], name: str) -> Options:
+    """Return the options given by name.
+
+    Arguments:
+        name: of what gives them, for the error.
+
+    Raises:
+        ConfigurationError: for an option that there is not, or that makes no sense.
+    """
+    known = [field.name for field in fields(Options)]
+    for option in values:
+        if option not in known:
+            raise ConfigurationError(
+                f"{name}: {option!r} is no option; known are {', '.join(known)}"
+            )
+    return Options(**values)
 
 
 def check_lock_type(lock: object, name: str = "lock") -> None:

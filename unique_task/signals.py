@@ -12,7 +12,12 @@ Connect to them as to Celery's own; the sender is the task::
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 from celery.utils.dispatch import Signal
+
+logger = logging.getLogger(__name__)
 
 #: An attempt took a lock. Arguments: ``lock`` (see :func:`unique_task.current_lock`).
 lock_acquired: Signal = Signal(name="lock_acquired", providing_args=["lock"])
@@ -29,3 +34,15 @@ lock_lost: Signal = Signal(name="lock_lost", providing_args=["lock"])
 task_duplicate: Signal = Signal(
     name="task_duplicate", providing_args=["key", "owner", "task_id"]
 )
+
+
+def tell(signal: Signal, task: Any, **told: Any) -> None:
+    """Send `signal`; what a receiver raises changes nothing for the task."""
+    if not signal.receivers:
+        return
+    try:
+        signal.send(sender=task, **told)
+    except BaseException:
+        # Celery catches what receivers raise, but for SystemExit and its like: those
+        # would end the thread that renews all leases, or keep a lock from being freed.
+        logger.exception("a receiver of %r failed", signal)

@@ -13,9 +13,9 @@ from .exceptions import ConfigurationError, UniqueKeyError
 from .guard import Guard
 from .keys import digest_of
 from .lease import held_lease
-from .options import Options
+from .options import Options, options_from
 from .settings import Settings
-from .wrapping import GUARDED, Wrapping, function_in, wrapping_in
+from .wrapping import GUARDED, PENDING, Wrapping, function_in, wrapping_in
 
 
 class ClassGuard(Guard):
@@ -108,7 +108,7 @@ def _guard(task: Task) -> ClassGuard:
 
 def _unguarded(cls: type[Task], run: Any) -> Any:
     """Return the function itself, if a parent class has put its guard around it."""
-    wrapping = wrapping_in(run, GUARDED)
+    wrapping = wrapping_in(run, GUARDED) or wrapping_in(run, PENDING)
     if wrapping is None:
         return run
     if wrapping.guard_class is not ClassGuard:
@@ -124,10 +124,4 @@ def _options(cls: type[UniqueCeleryTask]) -> Options:
         raise ConfigurationError(
             "unique_options: say LOCK_EXPIRE or custom_lock_expire in place of expire"
         )
-    try:
-        return Options(**cls.unique_options)
-    except TypeError as error:
-        known = ", ".join(Options.__dataclass_fields__)
-        raise ConfigurationError(
-            f"unique_options: {error}; known are {known}"
-        ) from None
+    return options_from(cls.unique_options, "unique_options")

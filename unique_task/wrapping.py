@@ -67,6 +67,7 @@ class Wrapping:
             home: app and name of the task that it becomes a part of, once there is one.
         """
         self.run = run
+        self._validated = _is_pydantic(run)
 
         @functools.wraps(run)
         def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -92,7 +93,6 @@ class Wrapping:
         self._home = app, task_class.name
         guarded = None
         if wrapping_in(run, GUARDED) is not self:
-            self._validated = _is_pydantic(run)
             guarded = self.wrap(run, self._home)
         elif run is self._face:  # the function of several apps: to each its own
             guarded = self.wrap(self.run, self._home)
@@ -105,7 +105,7 @@ class Wrapping:
         self, home: tuple[Celery, str] | None, args: tuple[Any, ...]
     ) -> tuple[Task, tuple[Any, ...]]:
         """Return the task that is called, and its arguments without itself."""
-        if self._home is None and args and isinstance(args[0], Task):
+        if self._home is None and args and getattr(args[0], "__bound__", False):
             # The run() of a parent class, of which no task is made.
             self._home, self._bound = (args[0].app, args[0].name), True
         if self._home is None:
@@ -119,7 +119,8 @@ class Wrapping:
         if home is None and getattr(task, GUARDED, None) is self:
             return task, args
         app, name = home or self._home
-        return app.tasks[name], args
+        # Not app.tasks, which would finalize an app that is still being set up.
+        return getattr(app, "_tasks")[name], args
 
 
 def function_in(run: Any) -> Callable[..., Any]:

@@ -50,9 +50,11 @@ def open_backend(url: str, timeout: float) -> Backend:
         return backend
     # One for all threads: two stores in memory would be two locks for one key.
     with _mutex:
-        if (url, timeout) not in _opened:
-            _opened[url, timeout] = backend_class(url).from_url(url, timeout)
-        return _opened[url, timeout]
+        kind = backend_class(url)
+        same = (url, timeout if kind.shared else 0.0)
+        if same not in _opened:
+            _opened[same] = kind.from_url(url, timeout)
+        return _opened.setdefault((url, timeout), _opened[same])
 
 
 def _forget_opened() -> None:

@@ -1,0 +1,100 @@
+"""What is special about locks in this process."""
+
+import pytest
+
+from unique_task import MemoryBackend
+from unique_task.backends.base import Acquired, Renewal, Renewed, Stored
+from unique_task.backends.record import Record, Token
+
+MANY = 100_000
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def backend(clock: Clock) -> MemoryBackend:
+    return MemoryBackend(timer=clock)
+
+
+def record_of(owner: str) -> Record:
+    return Record(str(Token.of_attempt(owner)))
+
+
+def test_no_number_of_locks_drives_out_a_held_one(backend):
+    record = record_of("one of many")
+    for number in range(MANY):
+        backend.acquire(f"key {number}", record, expire=10)
+
+    assert all(backend.get(f"key {number}") for number in range(MANY))
+
+
+def test_a_lock_stands_to_the_last_moment_of_its_time(backend, clock):
+    backend.acquire("key", record_of("first"), expire=10)
+
+    clock.now += 9.999
+    assert backend.get("key").remaining == pytest.approx(0.001)
+    clock.now += 0.001
+    assert backend.get("key") is None
+
+
+def test_an_expired_lock_is_taken_by_the_next(backend, clock):
+    backend.acquire("key", record_of("first"), expire=10)
+    clock.now += 10
+
+    assert isinstance(backend.acquire("key", record_of("next"), 10), Acquired)
+
+
+def test_a_renewed_lock_ends_by_its_last_renewal(backend, clock):
+    record = record_of("first")
+    fence = backend.acquire("key", record, expire=10).fence
+    clock.now += 9
+
+    assert backend.renew([Renewal("key", record, fence, 10)]) == [Renewed.HELD]
+    clock.now += 9
+    assert backend.get("key").remaining == 1
+
+
+def test_a_repeated_acquisition_does_not_prolong_the_lock(backend, clock):
+    record = record_of("first")
+    backend.acquire("key", record, expire=10)
+    clock.now += 9
+
+    backend.acquire("key", record, expire=10)
+
+    assert backend.get("key").remaining == 1
+
+
+def test_a_value_is_fresh_to_the_last_moment_of_its_time(backend, clock):
+    record = record_of("first")
+    backend.acquire("key", record, expire=10)
+    backend.release("key", record.token, value=b"value", fresh=5)
+
+    clock.now += 4.999
+    answer = backend.acquire("key", record_of("next"), 10, stored=True)
+    assert answer == Stored(b"value")
+    clock.now += 0.001
+    answer = backend.acquire("key", record_of("next"), 10, stored=True)
+    assert isinstance(answer, Acquired)
+
+
+def test_two_backends_are_two_sets_of_locks():
+    MemoryBackend().acquire("key", record_of("first"), expire=10)
+
+    assert MemoryBackend().get("key") is None
+
+
+def test_it_says_that_other_processes_do_not_see_its_locks():
+    assert not MemoryBackend().shared

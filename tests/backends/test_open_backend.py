@@ -1,0 +1,116 @@
+"""From a URL to a backend, one for each process."""
+
+import select
+import socket
+import sys
+from threading import Barrier, Thread
+
+import pytest
+
+from tests.forking import in_fork
+from unique_task import ConfigurationError, MemoryBackend, RedisBackend
+from unique_task.backends import (
+    BACKENDS,
+    backend_class,
+    can_hold_locks,
+    open_backend,
+)
+from unique_task.backends.base import Acquired, Backend
+from unique_task.backends.record import Record
+
+REDIS_SCHEMES = ["redis", "rediss", "redis+socket", "valkey", "valkeys"]
+
+NO_STORES = ["amqp://localhost", "rpc://", "disabled://", "", "localhost"]
+
+
+@pytest.mark.parametrize("url", ["memory://", "cache+memory://"])
+def test_memory_is_found_also_as_celery_spells_it(url):
+    assert backend_class(url) is MemoryBackend
+
+
+@pytest.mark.parametrize("scheme", REDIS_SCHEMES)
+def test_every_spelling_of_redis_is_found(scheme):
+    assert backend_class(f"{scheme}://localhost/0") is RedisBackend
+
+
+@pytest.mark.parametrize("scheme", BACKENDS)
+def test_every_known_scheme_has_a_class_and_can_hold_locks(scheme):
+    assert issubclass(backend_class(f"{scheme}://"), Backend)
+    assert can_hold_locks(f"{scheme}://")
+
+
+@pytest.mark.parametrize("url", NO_STORES)
+def test_a_store_that_cannot_hold_locks_is_told_apart(url):
+    assert not can_hold_locks(url)
+
+
+def test_an_unknown_scheme_is_an_error_that_lists_the_known():
+    with pytest.raises(ConfigurationError, match="memory, redis, redis"):
+        open_backend("mongodb://localhost", timeout=2)
+
+
+def test_the_error_does_not_tell_the_password():
+    with pytest.raises(ConfigurationError) as error:
+        open_backend("mongodb://shop:sesame@localhost", timeout=2)
+
+    assert "sesame" not in str(error.value)
+
+
+def test_one_url_is_one_backend():
+    backend = open_backend("memory://", timeout=2)
+
+    assert open_backend("memory://", timeout=2) is backend
+
+
+def test_another_url_is_another_backend():
+    one = open_backend("redis://localhost/1", timeout=2)
+
+    assert open_backend("redis://localhost/2", timeout=2) is not one
+
+
+def test_threads_that_open_a_store_together_get_the_same():
+    # In memory, two backends would be two sets of locks.
+    found = [opened_by_threads(4, timeout=100 + number) for number in range(100)]
+
+    assert [len(backends) for backends in found] == [1] * 100
+
+
+def opened_by_threads(count: int, timeout: float) -> set[Backend]:
+    """What so many threads get that open the same at once, for the first time."""
+    together, found = Barrier(count), set()
+
+    def find() -> None:
+        together.wait()
+        found.add(open_backend("memory://", timeout))
+
+    threads = [Thread(target=find) for _ in range(count)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    return found
+
+
+def test_nothing_connects_before_it_is_used():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        open_backend(f"redis://127.0.0.1:{server.getsockname()[1]}/0", timeout=2)
+
+        assert not select.select([server], [], [], 0)[0]
+
+
+def test_a_fork_opens_its_own():
+    backend = open_backend("memory://", timeout=3)
+    backend.acquire("key", Record("parent/0/ab"), expire=10)
+
+    def in_child() -> bool:
+        own = open_backend("memory://", timeout=3)
+        answer = own.acquire("key", Record("child/0/ab"), expire=10)
+        return own is not backend and isinstance(answer, Acquired)
+
+    assert in_fork(in_child)
+    assert open_backend("memory://", timeout=3) is backend

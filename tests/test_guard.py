@@ -1,0 +1,201 @@
+"""One guarded call: which lock it takes, for how long, and what its body sees."""
+
+import contextvars
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from tests.waiting import wait_until
+from unique_task import (
+    Lease,
+    MemoryBackend,
+    UniqueKeyError,
+    current_lock,
+    unique,
+)
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_an_equal_call_does_not_run_beside(app, gate):
+    @app.task
+    @unique
+    def work(a, b=0):
+        gate.hold()
+
+    with gate.holding(work, 1):
+        assert work(a=1, b=0) is None
+
+
+def test_a_call_of_another_key_runs_beside(app, gate):
+    @app.task
+    @unique
+    def work(a):
+        gate.hold()
+
+    with gate.holding(work, 1), gate.holding(work, 2):
+        pass
+
+
+def test_the_next_equal_call_runs(app):
+    @app.task
+    @unique
+    def work(a):
+        return "ran"
+
+    assert [work(1), work(1)] == ["ran", "ran"]
+
+
+def test_an_argument_that_is_no_part_of_the_key_makes_no_difference(app, gate):
+    @app.task
+    @unique(key="{order}")
+    def work(order, note):
+        gate.hold()
+
+    with gate.holding(work, 1, "a"):
+        assert work(1, "b") is None
+
+
+def test_an_argument_that_can_be_no_key_is_an_error(app):
+    @app.task
+    @unique
+    def work(item):
+        raise AssertionError("ran without a key")
+
+    with pytest.raises(UniqueKeyError, match="'item'.*key="):
+        work(object())
+
+
+def test_switched_off_nobody_is_turned_away(app, gate):
+    app.conf.unique_enabled = False
+
+    @app.task
+    @unique
+    def work():
+        gate.hold()
+
+    with gate.holding(work), gate.holding(work):
+        pass
+
+
+def test_switched_off_a_body_has_a_lock_that_never_ends(app):
+    app.conf.unique_enabled = False
+
+    @app.task
+    @unique
+    def work():
+        return current_lock()
+
+    lock = work.apply(task_id="mine").result
+
+    assert (lock.key, lock.owner, lock.fence, lock.lost) == ("", "mine", None, False)
+    assert lock.remaining() == float("inf")
+    assert lock.extend(1)
+
+
+def test_a_lock_that_is_not_renewed_stands_until_expire(app, gate, clock):
+    @app.task
+    @unique(expire=timedelta(minutes=1), renew=False, backend=MemoryBackend(clock))
+    def work():
+        gate.hold()
+
+    with gate.holding(work):
+        clock.now += 59
+        assert work() is None
+        clock.now += 2
+        with gate.holding(work):
+            pass
+
+
+def test_expire_and_renew_may_come_from_the_settings(app, gate, clock):
+    app.conf.update(
+        unique_expire=60, unique_renew=False, unique_backend=MemoryBackend(clock)
+    )
+
+    @app.task
+    @unique
+    def work():
+        gate.hold()
+
+    with gate.holding(work):
+        clock.now += 59
+        assert work() is None
+        clock.now += 2
+        with gate.holding(work):
+            pass
+
+
+def test_a_renewed_lock_outlives_expire(app, gate):
+    ends = []
+
+    @app.task
+    @unique(expire=0.3)
+    def work():
+        ends.append(time.monotonic() + current_lock().remaining())
+        gate.hold()
+
+    with gate.holding(work):
+        wait_until(lambda: time.monotonic() > ends[0] + 0.1)
+        assert work() is None
+
+
+def test_a_body_has_the_lock_that_the_store_has(app):
+    @app.task
+    @unique
+    def work():
+        lock = current_lock()
+        return lock, app.conf.unique_backend.get(lock.key)
+
+    lock, held = work.apply(task_id="mine").result
+
+    assert held.record.owner == lock.owner == "mine"
+    assert held.record.fence == lock.fence
+
+
+def test_the_lock_ends_with_the_body(app):
+    work = app.task(unique(current_lock), name="work")
+
+    lock = work()
+
+    assert app.conf.unique_backend.get(lock.key) is None
+    with pytest.raises(LookupError, match="inside the body"):
+        current_lock()
+
+
+def test_a_thread_that_the_body_starts_has_no_lock(app):
+    seen: list[Lease | None] = []
+
+    def look():
+        try:
+            seen.append(current_lock())
+        except LookupError:
+            seen.append(None)
+
+    @app.task
+    @unique
+    def work():
+        # An empty context: what a thread starts with, unless Python is told otherwise.
+        thread = threading.Thread(target=contextvars.Context().run, args=(look,))
+        thread.start()
+        thread.join()
+
+    work()
+
+    assert seen == [None]

@@ -1,0 +1,216 @@
+"""Every way out of a body frees its lock: queued, eager and direct."""
+
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError
+from celery.signals import task_postrun
+
+from tests.inprocess import TIMEOUT, value_of
+from tests.waiting import wait_until
+from unique_task import Lease, MemoryBackend, current_lock, unique
+from unique_task.backends.record import Token
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+
+class Stop(BaseException):
+    """Ends a greenlet, a thread or a process: no Exception."""
+
+
+EXITS = [
+    ZeroDivisionError("in the body"),
+    Ignore(),
+    Retry("later"),
+    Reject("no"),
+    SystemExit(1),
+    KeyboardInterrupt(),
+    Stop(),
+]
+
+
+def named(error: object) -> str:
+    return type(error).__name__
+
+
+@pytest.fixture
+def make(worker_app):
+    """Make a task that says under which lock it runs, and ends in a given way."""
+
+    def make(end, locks, **options):
+        @worker_app.task(bind=True, **options)
+        @unique
+        def work(self):
+            locks.append(current_lock())
+            return end(self)
+
+        return work
+
+    return make
+
+
+def is_free(lock: Lease) -> bool:
+    return lock.backend.get(lock.key) is None
+
+
+def raising(error: BaseException) -> Callable[[Any], Any]:
+    def end(task: Any) -> None:
+        raise error
+
+    return end
+
+
+@pytest.mark.parametrize("error", EXITS, ids=named)
+def test_a_direct_call_frees_its_lock(make, error):
+    locks: list[Lease] = []
+    work = make(raising(error), locks)
+
+    with pytest.raises(type(error)):
+        work()
+
+    assert is_free(locks[0])
+
+
+@pytest.mark.parametrize("error", EXITS, ids=named)
+def test_an_eager_call_frees_its_lock(make, error):
+    locks: list[Lease] = []
+    work = make(raising(error), locks, max_retries=0)
+
+    try:
+        work.apply()
+    except BaseException as raised:
+        assert raised is error
+
+    assert is_free(locks[0])
+
+
+# What is no Exception is left to tests with real workers: it may end a worker.
+@pytest.mark.parametrize("error", EXITS[:4], ids=named)
+@pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
+def test_a_queued_run_frees_its_lock(make, error, late):
+    locks: list[Lease] = []
+    ended = Event()
+    work = make(raising(error), locks, acks_late=late)
+
+    @task_postrun.connect
+    def note(**_):
+        ended.set()
+
+    work.delay()
+
+    assert ended.wait(TIMEOUT)
+    wait_until(lambda: is_free(locks[0]))
+
+
+def test_the_body_still_has_its_lock_when_it_ends(make):
+    locks: list[Lease] = []
+    held = []
+    work = make(lambda task: held.append(not is_free(locks[0])), locks)
+
+    value_of(work.delay())
+
+    assert held == [True]
+
+
+def test_with_early_acknowledgement_the_lock_is_free_when_the_result_is_there(make):
+    locks: list[Lease] = []
+    work = make(lambda task: "ran", locks)
+
+    assert [value_of(work.delay()) for _ in range(5)] == ["ran"] * 5
+    assert all(map(is_free, locks))
+
+
+class Watching(MemoryBackend):
+    """A store that looks at the task's state when the lock is freed."""
+
+    def __init__(self, app: Celery) -> None:
+        super().__init__()
+        self.app = app
+        self.states: list[str] = []
+
+    def _release(self, key, token, value, fresh):
+        owner = Token.parse(token).owner
+        self.states.append(self.app.AsyncResult(owner).state)
+        return super()._release(key, token, value, fresh)
+
+
+@pytest.mark.parametrize(("late", "state"), [(False, "PENDING"), (True, "SUCCESS")])
+def test_with_late_acknowledgement_the_outcome_is_stored_before_the_lock_is_freed(
+    worker_app, late, state
+):
+    store = Watching(worker_app)
+
+    @worker_app.task(acks_late=late)
+    @unique(backend=store)
+    def work():
+        return "ran"
+
+    value_of(work.delay())
+
+    wait_until(lambda: store.states == [state])
+
+
+def test_a_retry_frees_the_lock_between_two_tries(make):
+    locks: list[Lease] = []
+
+    def end(task):
+        if task.request.retries < 2:
+            raise task.retry(countdown=0)
+        return "ran"
+
+    work = make(end, locks)
+
+    work.delay()
+
+    wait_until(lambda: len({lock.record.token for lock in locks}) == 3)
+    wait_until(lambda: all(map(is_free, locks)))
+    assert len({lock.owner for lock in locks}) == 1
+
+
+def test_a_duplicate_runs_once_the_first_has_failed(worker_app, gate):
+    @worker_app.task
+    @unique
+    def work():
+        gate.hold()
+        raise ZeroDivisionError
+
+    first = work.delay()
+    gate.wait_for_arrival()
+    with pytest.raises(TaskRevokedError, match=f"duplicate of {first.id}"):
+        value_of(work.delay())
+    gate.open()
+    with pytest.raises(ZeroDivisionError):
+        value_of(first)
+
+    with pytest.raises(ZeroDivisionError):
+        value_of(work.delay())
+
+
+def test_a_duplicate_frees_nothing_of_the_first(worker_app, gate):
+    @worker_app.task
+    @unique
+    def work():
+        gate.hold()
+
+    first = work.delay()
+    gate.wait_for_arrival()
+    for _ in range(3):
+        with pytest.raises(TaskRevokedError):
+            value_of(work.delay())
+
+    gate.open()
+    value_of(first)
+
+
+def test_what_a_body_raises_is_what_the_caller_gets(make):
+    error = ZeroDivisionError("in the body")
+    work = make(raising(error), [])
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        work()
+
+    assert caught.value is error
+    assert caught.value.__cause__ is caught.value.__context__ is None

@@ -1,0 +1,240 @@
+"""What is told of locks and duplicates: signals, a counter, the log."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from unique_task import (
+    DuplicateTaskError,
+    LockStoreError,
+    MemoryBackend,
+    duplicates,
+    lock_acquired,
+    lock_lost,
+    lock_released,
+    task_duplicate,
+    unique,
+)
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+
+@pytest.fixture
+def told():
+    """All signals, in their order: name, sender, arguments."""
+    told = []
+    receivers = {}
+    for signal in (lock_acquired, lock_released, lock_lost, task_duplicate):
+
+        def note(sender=None, signal=None, **arguments):
+            told.append((signal.name, sender, arguments))
+
+        receivers[signal] = note
+        signal.connect(note, weak=False)
+    yield told
+    for signal, note in receivers.items():
+        signal.disconnect(note)
+
+
+@pytest.fixture
+def work(app, gate):
+    """A task that waits at the gate."""
+
+    @app.task
+    @unique(key="{item}")
+    def work(item):
+        gate.hold()
+
+    return work
+
+
+def named(told: list[Any], name: str) -> list[Any]:
+    return [(sender, arguments) for found, sender, arguments in told if found == name]
+
+
+def test_taking_and_freeing_a_lock_is_told_with_the_lock(app, told, work, gate):
+    gate.open()
+
+    work.apply((1,), task_id="mine")
+
+    assert [name for name, _, _ in told] == ["lock_acquired", "lock_released"]
+    (_, sender, arguments), (_, freed_by, freed) = told
+    assert sender is freed_by is app.tasks[work.name]
+    assert arguments["lock"] is freed["lock"]
+    assert arguments["lock"].owner == "mine"
+
+
+def test_a_lock_is_told_of_while_it_is_held_and_freed_when_it_is_free(app, gate, work):
+    store = app.conf.unique_backend
+    held = []
+
+    def look(lock=None, **_):
+        held.append(store.get(lock.key) is not None)
+
+    lock_acquired.connect(look)
+    lock_released.connect(look)
+    gate.open()
+
+    work(1)
+
+    assert held == [True, False]
+
+
+def test_a_duplicate_is_told_with_the_ids_of_both(app, told, work, gate):
+    with gate.holding(work.apply, (1,), task_id="first"):
+        work.apply((1,), task_id="second")
+        [(_, _, taken)] = told[:1]
+
+        [(sender, arguments)] = named(told, "task_duplicate")
+
+    assert sender is app.tasks[work.name]
+    assert arguments == {
+        "key": taken["lock"].key,
+        "owner": "first",
+        "task_id": "second",
+    }
+
+
+def test_a_direct_call_that_is_a_duplicate_is_told_without_an_id(told, work, gate):
+    with gate.holding(work, 1):
+        work(1)
+
+    [(_, arguments)] = named(told, "task_duplicate")
+    assert arguments["task_id"] is None
+
+
+def test_a_duplicate_takes_and_frees_no_lock(told, work, gate):
+    with gate.holding(work, 1):
+        work(1)
+
+    assert len(named(told, "lock_acquired")) == len(named(told, "lock_released")) == 1
+
+
+def test_an_error_of_a_receiver_does_not_reach_the_task(app, caplog):
+    def fail(**_):
+        raise RuntimeError("in the receiver")
+
+    @app.task
+    @unique
+    def work():
+        return "ran"
+
+    lock_acquired.connect(fail)
+    lock_released.connect(fail)
+
+    assert work() == "ran"
+    assert "in the receiver" in caplog.text
+
+
+def test_duplicates_are_counted_by_task(work, gate):
+    before = duplicates[work.name]
+
+    with gate.holding(work, 1):
+        work(1)
+        work(1)
+
+    work(1)
+    assert duplicates[work.name] - before == 2
+
+
+def test_a_value_out_of_the_cache_counts_as_a_duplicate(app, told):
+    @app.task
+    @unique(on_duplicate="cached")
+    def work():
+        return 1
+
+    before = duplicates[work.name]
+
+    work(), work()
+
+    assert duplicates[work.name] - before == 1
+    [(_, arguments)] = named(told, "task_duplicate")
+    assert arguments["owner"] is None
+
+
+def test_a_duplicate_is_logged_with_the_ids_of_both(work, gate, caplog):
+    caplog.set_level(logging.INFO, logger="unique_task")
+
+    with gate.holding(work.apply, (1,), task_id="first"):
+        work.apply((1,), task_id="second")
+
+    [record] = [r for r in caplog.records if r.name.startswith("unique_task")]
+    assert record.levelname == "INFO"
+    assert record.getMessage() == f"{work.name}[second] is a duplicate of first"
+
+
+def test_a_run_without_a_duplicate_logs_nothing(work, gate, caplog):
+    caplog.set_level(logging.DEBUG, logger="unique_task")
+    gate.open()
+
+    work(1)
+
+    assert not [r for r in caplog.records if r.name.startswith("unique_task")]
+
+
+def test_a_lock_that_is_not_held_any_more_is_told_as_lost(app, told, caplog):
+    store = app.conf.unique_backend
+
+    @app.task
+    @unique
+    def work():
+        [(_, _, taken)] = told
+        lock = taken["lock"]
+        store.release(lock.key, lock.record.token)
+        return lock
+
+    lock = work.apply(task_id="mine").result
+
+    assert lock.lost
+    assert [name for name, _, _ in told][1:] == ["lock_lost", "lock_released"]
+    assert f"{work.name}[mine] lost its lock" in caplog.text
+
+
+class Faulty(MemoryBackend):
+    """A store that takes locks and then does not answer."""
+
+    def _release(self, key, token, value, fresh):
+        raise LockStoreError("the store is gone")
+
+
+@pytest.mark.parametrize("policy", ["ignore", "cached"])
+def test_an_error_on_freeing_does_not_replace_the_result(app, caplog, policy):
+    app.conf.unique_backend = Faulty()
+
+    @app.task
+    @unique(on_duplicate=policy)
+    def work():
+        return "ran"
+
+    assert work() == "ran"
+    assert "could not free its lock, which ends in 1" in caplog.text
+    assert "the store is gone" in caplog.text
+
+
+def test_an_error_on_freeing_does_not_replace_the_exception(app, caplog):
+    app.conf.unique_backend = Faulty()
+
+    @app.task
+    @unique
+    def work():
+        raise ZeroDivisionError("in the body")
+
+    with pytest.raises(ZeroDivisionError, match="in the body"):
+        work()
+    assert "could not free its lock" in caplog.text
+
+
+def test_a_lock_that_could_not_be_freed_stands_for_its_lease(app):
+    app.conf.unique_backend = Faulty()
+
+    @app.task
+    @unique(on_duplicate="raise")
+    def work():
+        return "ran"
+
+    work()
+
+    with pytest.raises(DuplicateTaskError) as caught:
+        work()
+    assert caught.value.remaining == pytest.approx(15, abs=1)

@@ -1,0 +1,113 @@
+"""What a worker says, and checks, when it starts."""
+
+import logging
+
+import pytest
+from celery.worker import WorkController
+from kombu.asynchronous import set_event_loop
+
+from unique_task import MemoryBackend, unique
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+
+@pytest.fixture
+def said(app, caplog):
+    """Return what a worker of the app says of its locks, level by level."""
+    caplog.set_level(logging.INFO, logger="unique_task")
+
+    def said():
+        WorkController(app=app, pool="threads", concurrency=1)
+        records = [r for r in caplog.records if r.name.startswith("unique_task")]
+        return [(record.levelname, record.getMessage()) for record in records]
+
+    yield said
+    # A worker that is made and never stopped leaves its event loop to the next one.
+    set_event_loop(None)
+
+
+@pytest.fixture
+def work(app):
+    @app.task
+    @unique
+    def work():
+        raise AssertionError
+
+    return work
+
+
+def test_a_worker_says_where_its_locks_are(app, said, work):
+    app.conf.unique_backend = "redis://:secret@localhost:1/2"
+
+    @app.task
+    @unique(backend="redis://elsewhere:1/3")
+    def other():
+        raise AssertionError
+
+    [(level, text)] = said()
+
+    assert level == "INFO"
+    assert text == (
+        "locks of 2 unique tasks are in "
+        "redis://:**@localhost:1/2, redis://elsewhere:1/3"
+    )
+
+
+def test_a_worker_warns_of_locks_in_memory(said, work):
+    where, warning = said()
+
+    assert where == ("INFO", "locks of 1 unique tasks are in memory://")
+    assert warning[0] == "WARNING"
+    assert "within one process" in warning[1] and "set unique_backend" in warning[1]
+
+
+def test_a_worker_warns_if_the_guards_are_off(app, said, work):
+    app.conf.unique_enabled = False
+
+    [(level, text)] = said()
+
+    assert level == "WARNING"
+    assert text.startswith("unique_enabled is False: no task is guarded")
+
+
+def test_a_worker_without_guarded_tasks_says_nothing(app, said):
+    app.conf.update(unique_backend=None, result_backend=None, broker_url="amqp://")
+
+    assert said() == []
+
+
+def test_a_worker_without_a_store_does_not_start(app, work):
+    app.conf.update(unique_backend=None, result_backend=None, broker_url="amqp://")
+
+    with pytest.raises(SystemExit) as caught:
+        WorkController(app=app, pool="threads", concurrency=1)
+
+    assert str(caught.value).startswith("unique_task: no store for the locks")
+    assert 'Set unique_backend, as in "redis://localhost/0"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("unique_expire", 0),
+        ("unique_lock", "while_sleeping"),
+        ("unique_on_duplicate", "explode"),
+        ("unique_colour", "red"),
+    ],
+)
+def test_a_worker_with_a_wrong_setting_does_not_start(app, work, setting, value):
+    app.conf[setting] = value
+
+    with pytest.raises(SystemExit, match=f"unique_task: .*{setting[7:]}"):
+        WorkController(app=app, pool="threads", concurrency=1)
+
+
+def test_a_worker_whose_tasks_bring_their_stores_needs_no_other(app, said):
+    app.conf.update(unique_backend=None, result_backend=None, broker_url="amqp://")
+
+    @app.task
+    @unique(backend=MemoryBackend())
+    def work():
+        raise AssertionError
+
+    assert said()[0] == ("INFO", "locks of 1 unique tasks are in memory://")

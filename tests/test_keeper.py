@@ -1,0 +1,401 @@
+"""The renewal of leases, by a keeper and a Redis of the test's own."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from celery import Celery, Task
+
+from tests.forking import in_fork
+from tests.servers import RedisServer
+from tests.waiting import wait_until
+from unique_task import Lease, MemoryBackend, RedisBackend, lock_lost
+from unique_task.backends.base import Acquired, Backend, Renewal, Renewed
+from unique_task.backends.record import Record, Token
+from unique_task.keeper import Keeper
+from unique_task.keeper import keeper as keeper_of_the_process
+
+#: Seconds of a short lease; three renewals may be late before it ends.
+LEASE = 0.6
+
+#: Seconds of a lease that is not renewed while a test runs.
+LONG = 60.0
+
+Hold = Callable[..., Lease]
+
+
+class Watched(RedisBackend):
+    """Redis itself, and a list of which keys were renewed together."""
+
+    def __init__(self, url: str, timeout: float = 2.0) -> None:
+        super().__init__(url, timeout=timeout)
+        self.rounds: list[list[str]] = []
+        self.ended = 0
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        self.rounds.append([renewal.key for renewal in renewals])
+        try:
+            return super()._renew(renewals)
+        finally:
+            self.ended += 1
+
+    def wait_for_rounds(self, count: int) -> None:
+        """Return when so many more renewals have ended."""
+        enough = self.ended + count
+        wait_until(lambda: self.ended >= enough, message="nothing was renewed")
+
+
+class Faulty(MemoryBackend):
+    """Somebody's backend, with an error that nobody expects."""
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        raise KeyError("a bug")
+
+
+@pytest.fixture
+def task() -> Task:
+    app = Celery("keeper_tests", set_as_current=False)
+
+    @app.task(shared=False, name="keep", lazy=False)
+    def keep():
+        pass
+
+    return keep
+
+
+@pytest.fixture
+def backend(redis_url: str) -> Watched:
+    return Watched(redis_url)
+
+
+@pytest.fixture
+def keeper() -> Keeper:
+    return Keeper()
+
+
+@pytest.fixture
+def hold(keeper: Keeper, backend: Watched, task: Task) -> Iterator[Hold]:
+    """Call it for a lease that is renewed until the test ends."""
+    kept = []
+
+    def start(
+        key: str = "key",
+        expire: float = LEASE,
+        *,
+        backend: Backend = backend,
+        keeper: Keeper = keeper,
+    ) -> Lease:
+        lease = lease_on(key, expire, backend, task)
+        keeper.keep(lease)
+        kept.append((keeper, lease))
+        return lease
+
+    yield start
+    for its_keeper, lease in kept:
+        its_keeper.let_go(lease)
+
+
+def lease_on(key: str, expire: float, backend: Backend, task: Task) -> Lease:
+    record, asked = record_of("holder"), time.monotonic()
+    answer = backend.acquire(key, record, expire)
+    assert isinstance(answer, Acquired)
+    held = key, record, answer.fence, expire, asked
+    return Lease(task, None, record.owner, backend, *held)
+
+
+def record_of(owner: str) -> Record:
+    return Record(str(Token.of_attempt(owner)))
+
+
+@pytest.fixture
+def losses(task: Task) -> Iterator[list[Lease]]:
+    """The leases that the signal `lock_lost` told of."""
+    told: list[Lease] = []
+
+    def note(lock: Lease, **_: object) -> None:
+        told.append(lock)
+
+    lock_lost.connect(note, sender=task)
+    yield told
+    lock_lost.disconnect(note, sender=task)
+
+
+def assert_seen_for(seconds: float, condition: Callable[[], object]) -> None:
+    """Look again and again: it has to be true each time."""
+    end = time.monotonic() + seconds
+
+    def is_over() -> bool:
+        assert condition()
+        return time.monotonic() > end
+
+    wait_until(is_over, timeout=seconds + 10)
+
+
+# What is renewed, and what it costs
+
+
+def test_a_lease_is_renewed_for_as_long_as_it_is_kept(hold, backend, losses, caplog):
+    lease = hold()
+
+    def is_held() -> bool:
+        held = backend.get("key")
+        return held is not None and held.record.token == lease.record.token
+
+    with caplog.at_level(logging.DEBUG, logger="unique_task"):
+        assert_seen_for(5 * LEASE, is_held)
+
+    assert lease.remaining()
+    assert not lease.lost
+    assert not losses
+    assert not caplog.text
+
+
+def test_a_lease_that_was_let_go_is_renewed_no_more(hold, keeper, backend):
+    lease = hold("let go")
+    hold("kept")
+    backend.wait_for_rounds(1)
+
+    assert keeper.let_go(lease)
+
+    rounds = len(backend.rounds)
+    backend.wait_for_rounds(2)
+    assert "let go" not in sum(backend.rounds[rounds:], [])
+
+
+def test_letting_go_tells_whether_a_lease_was_kept(hold, keeper):
+    lease = hold()
+
+    assert keeper.let_go(lease)
+    assert not keeper.let_go(lease)
+
+
+def test_a_run_that_is_over_before_a_third_of_its_lease_costs_nothing(hold, backend):
+    hold("long", LONG)
+    hold("short")
+
+    backend.wait_for_rounds(3)
+
+    assert "long" not in sum(backend.rounds, [])
+
+
+def test_all_leases_that_are_due_or_nearly_due_go_in_one_round_trip(hold, backend):
+    keys = [f"key {number}" for number in range(50)]
+    for key in keys:
+        hold(key, expire=3)
+
+    wait_until(lambda: backend.rounds)
+
+    assert sorted(backend.rounds[0]) == sorted(keys)
+
+
+def test_each_store_renews_its_own(hold, backend, redis_url):
+    other = Watched(redis_url.removesuffix("/0") + "/1")
+    hold("here")
+    hold("there", backend=other)
+
+    backend.wait_for_rounds(2)
+    other.wait_for_rounds(2)
+
+    assert {*sum(backend.rounds, [])} == {"here"}
+    assert {*sum(other.rounds, [])} == {"there"}
+
+
+def test_a_short_lease_is_in_time_beside_a_long_one(hold, backend):
+    hold("long", LONG)
+    wait_until(lambda: backend.get("long"))
+
+    lease = hold("short")
+
+    backend.wait_for_rounds(2)
+    assert lease.remaining()
+    assert not lease.lost
+
+
+# Locks that are lost
+
+
+@pytest.mark.parametrize("how", ["flushed", "restarted"])
+def test_a_lock_that_vanished_is_taken_again_and_counts_as_lost(
+    hold, own_redis, losses, caplog, how
+):
+    backend = Watched(own_redis.url)
+    lease = hold(backend=backend)
+
+    empty(own_redis, how)
+
+    wait_until(lambda: lease.lost)
+    # Told once, however often it is renewed after that.
+    backend.wait_for_rounds(3)
+    held = backend.get("key")
+    assert held
+    assert (held.record.token, held.record.fence) == (lease.record.token, lease.fence)
+    assert lease.remaining()
+    assert losses == [lease]
+    assert told_of(caplog) == ["keep[holder] lost its lock: it had vanished"]
+
+
+def empty(server: RedisServer, how: str) -> None:
+    if how == "flushed":
+        server.client.flushall()
+    else:
+        server.restart()
+
+
+def told_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log says of lost locks, up to the first comma or "from"."""
+    texts = [r.getMessage() for r in caplog.records if "lost its lock" in r.msg]
+    return [text.partition(" from")[0].partition(",")[0] for text in texts]
+
+
+def test_a_lock_that_another_task_took_is_neither_renewed_nor_freed(
+    hold, backend, redis_server, losses, caplog
+):
+    lease = hold("key")
+    hold("of another task")
+    thief = record_of("thief")
+    # In one step, or the keeper would take it again in between.
+    redis_server.client.set("unique:{key}", thief.text(17), px=100_000)
+
+    wait_until(lambda: lease.lost)
+    rounds = len(backend.rounds)
+    backend.wait_for_rounds(3)
+    lease.free()
+
+    assert lease.remaining() == 0
+    assert {*sum(backend.rounds[rounds:], [])} == {"of another task"}
+    held = backend.get("key")
+    assert held.record.owner == "thief"
+    assert held.remaining > LONG
+    assert losses == [lease]
+    assert told_of(caplog) == ["keep[holder] lost its lock: another task holds it"]
+
+
+@pytest.mark.parametrize("outage", ["cut", "hang"])
+def test_a_lease_that_ends_while_the_store_is_silent_is_lost_and_renewed_again(
+    hold, redis_proxy, backend, losses, outage
+):
+    lease = hold(backend=Watched(redis_proxy.url, timeout=0.4))
+    getattr(redis_proxy, outage)()
+
+    wait_until(lambda: lease.lost)
+    assert lease.remaining() == 0
+
+    redis_proxy.restore()
+    wait_until(lease.remaining)
+    assert_seen_for(LEASE, lambda: lease.remaining() and backend.get("key"))
+    assert lease.lost
+    assert losses == [lease]
+
+
+def test_an_outage_shorter_than_the_lease_loses_nothing(hold, redis_proxy, caplog):
+    # Renewed each second; what failed is tried again before the next is due.
+    backend = Watched(redis_proxy.url)
+    lease = hold(backend=backend, expire=3)
+    redis_proxy.cut()
+    backend.wait_for_rounds(1)
+
+    redis_proxy.restore()
+    failed = time.monotonic()
+    backend.wait_for_rounds(1)
+
+    assert time.monotonic() - failed < 0.9
+    wait_until(lambda: lease.remaining() > 2)
+    assert not lease.lost
+    assert "1 leases could not be renewed" in caplog.text
+
+
+# What goes wrong beside them
+
+
+def test_a_store_out_of_order_does_not_stop_the_renewals_of_another(
+    hold, redis_proxy, backend
+):
+    out_of_order = Watched(redis_proxy.url)
+    lost = hold("key", backend=out_of_order)
+    lease = hold("of another store")
+    redis_proxy.cut()
+
+    wait_until(lambda: lost.lost)
+    backend.wait_for_rounds(1)
+    assert lease.remaining()
+    assert not lease.lost
+
+
+def test_an_error_in_a_backend_does_not_stop_the_renewals_of_another(
+    hold, backend, caplog
+):
+    for _ in range(5):
+        hold(backend=Faulty())
+    lease = hold()
+
+    backend.wait_for_rounds(4)
+    assert lease.remaining()
+    assert not lease.lost
+    assert "renewing leases failed" in caplog.text
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_a_receiver_that_fails_does_not_stop_the_renewals(
+    hold, redis_server, backend, task, error
+):
+    leases = [hold("one"), hold("two")]
+
+    def fail(**_: object) -> None:
+        raise error("of a receiver")
+
+    lock_lost.connect(fail, sender=task)
+    redis_server.client.flushall()
+    wait_until(lambda: any(lease.lost for lease in leases))
+
+    backend.wait_for_rounds(4)
+    assert all(lease.remaining() for lease in leases)
+    assert all(lease.lost for lease in leases)
+    lock_lost.disconnect(fail, sender=task)
+
+
+# Beside other threads and processes
+
+
+def test_letting_go_waits_for_a_renewal_that_is_under_way(
+    keeper, redis_proxy, redis_url, redis_server, task
+):
+    # Another database than the first: to connect, the client needs an answer.
+    backend = RedisBackend(redis_url.removesuffix("/0") + "/1")
+    slow = Watched(redis_proxy.url.removesuffix("/0") + "/1", timeout=20)
+    lease = lease_on("key", LONG, backend, task)
+    lease.backend, lease.renew_at = slow, 0
+    redis_proxy.delay(0.2)
+    redis_server.reset_counts()
+    keeper.keep(lease)
+    wait_until(lambda: slow.rounds)
+
+    keeper.let_go(lease)
+    assert backend.release("key", lease.record.token)
+
+    wait_until(lambda: slow.ended)
+    assert backend.get("key") is None
+    assert redis_server.command_counts()["pexpire"] == 1
+
+
+def test_a_fork_renews_its_own_leases_and_none_of_its_parent(hold, backend):
+    hold("parent's", keeper=keeper_of_the_process)
+    backend.wait_for_rounds(1)
+
+    def in_child() -> set[str]:
+        backend.rounds.clear()
+        hold("child's", keeper=keeper_of_the_process)
+        backend.wait_for_rounds(3)
+        return {*sum(backend.rounds, [])}
+
+    assert in_fork(in_child) == {"child's"}
+
+
+def test_a_parent_goes_on_renewing_after_a_fork(hold, backend):
+    lease = hold(keeper=keeper_of_the_process)
+
+    in_fork(lambda: None)
+
+    backend.wait_for_rounds(4)
+    assert lease.remaining()
+    assert not lease.lost

@@ -1,0 +1,73 @@
+"""What type checkers see of guarded tasks; checked by ``tests/test_typing.py``.
+
+Each wrong call says the error that it is to give: mypy, strict, complains of one that
+does not come. The stubs of Celery keep parameters for ``shared_task`` only.
+"""
+
+from typing import TYPE_CHECKING
+
+from celery import shared_task
+
+from unique_task import retry, unique
+
+if TYPE_CHECKING:
+    from typing_extensions import assert_type
+
+
+@unique
+def bare(x: int, y: str = "") -> float:
+    return x / 2
+
+
+@unique(key="{x}", on_duplicate=retry(countdown=5))
+def called(x: int, y: str = "") -> float:
+    return x / 2
+
+
+@unique
+@shared_task
+def outer(x: int, y: str = "") -> float:
+    return x / 2
+
+
+@unique(expire=60)
+@shared_task
+def outer_called(x: int, y: str = "") -> float:
+    return x / 2
+
+
+@shared_task
+@unique(key=["x"])
+def inner(x: int, y: str = "") -> float:
+    return x / 2
+
+
+def right() -> None:
+    assert_type(bare(1, y="a"), float)
+    assert_type(called(1, y="a"), float)
+    assert_type(outer(1, y="a"), float)
+    assert_type(outer_called(1, y="a"), float)
+    assert_type(inner(1, y="a"), float)
+    outer.delay(1, y="a")
+    outer_called.delay(1, y="a")
+    inner.delay(1, y="a")
+    assert_type(outer.name, str)
+
+
+def wrong() -> None:
+    bare("a")  # type: ignore[arg-type]
+    bare()  # type: ignore[call-arg]
+    called(1, z=2)  # type: ignore[call-arg]
+    called(1, 2)  # type: ignore[arg-type]
+    outer("a")  # type: ignore[arg-type]
+    outer.delay("a")  # type: ignore[arg-type]
+    outer_called.delay(1, z=2)  # type: ignore[call-arg]
+    inner.delay()  # type: ignore[call-arg]
+    inner(1, 2)  # type: ignore[arg-type]
+
+
+def wrong_options() -> None:
+    unique(colour="red")  # type: ignore[call-overload]
+    unique(expire="soon")  # type: ignore[call-overload]
+    unique(3)  # type: ignore[call-overload]
+    unique(bare, key="{x}")  # type: ignore[call-overload]
