@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from celery.signals import task_postrun
 
 from tests.inprocess import TIMEOUT, value_of
 from tests.waiting import wait_until

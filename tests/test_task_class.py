@@ -121,7 +121,9 @@ def test_a_key_and_a_namespace_may_be_options(app, gate):
 
 
 def test_an_unknown_option_is_refused_with_those_there_are(app):
-    with pytest.raises(ConfigurationError, match="'colour' is no option; known are key, .*backend"):
+    with pytest.raises(
+        ConfigurationError, match="'colour' is no option; known are key, .*backend"
+    ):
 
         @app.task(base=UniqueCeleryTask, unique_options={"colour": 1}, lazy=False)
         def process_data(data_id):

@@ -22,6 +22,8 @@ from operator import attrgetter
 
 import pytest
 
+from tests.servers import RedisServer
+from tests.servers.find import SERVERS
 from tests.waiting import wait_until
 from unique_task.backends import backend_class
 from unique_task.backends.base import Acquired, Backend, Held, Renewal, Renewed, Stored
@@ -31,7 +33,10 @@ from unique_task.backends.record import Record, Token
 STORES = {
     "memory": "memory_url",
     "redis": "redis_url",
+    "valkey": "valkey_url",
 }
+if "redis-6.2" in SERVERS:
+    STORES["redis-6.2"] = "redis_6_url"
 
 AWKWARD = {
     "empty": "",
@@ -53,6 +58,30 @@ KEYS = ["one", "two", "three"]
 @pytest.fixture
 def memory_url() -> str:
     return "memory://"
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("valkey"), name="valkey") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def redis_6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis"), name="redis-6.2") as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(valkey: RedisServer) -> str:
+    valkey.client.flushall()
+    return valkey.url.replace("redis://", "valkey://")
+
+
+@pytest.fixture
+def redis_6_url(redis_6: RedisServer) -> str:
+    redis_6.client.flushall()
+    return redis_6.url
 
 
 @pytest.fixture(params=STORES)
