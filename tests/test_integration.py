@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from celery.signals import worker_ready
 from celery.worker import WorkController
 from kombu.asynchronous import set_event_loop
 
@@ -17,7 +18,8 @@ def said(app, caplog):
     caplog.set_level(logging.INFO, logger="unique_task")
 
     def said():
-        WorkController(app=app, pool="threads", concurrency=1)
+        worker = WorkController(app=app, pool="threads", concurrency=1)
+        worker_ready.send(sender=worker)  # as it does when it is connected
         records = [r for r in caplog.records if r.name.startswith("unique_task")]
         return [(record.levelname, record.getMessage()) for record in records]
 

@@ -66,7 +66,8 @@ class Guard:
         """Raise ConfigurationError if options or settings make no sense."""
         settings = settings_of(task.app)
         self._plan(task, settings)
-        backend_of(task.app, settings, self.options.backend)
+        if settings.enabled:
+            backend_of(task.app, settings, self.options.backend)
 
     def digest(self, task: Task, args: Any, kwargs: Any) -> str:
         """Return the key of a call of `task` with these arguments."""

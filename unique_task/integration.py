@@ -33,34 +33,33 @@ def hook() -> None:
     """Hook Celery; more than once does no harm."""
     setattr(Task, "bind", classmethod(_bind_and_guard))
     signals.worker_init.connect(_on_worker_init, dispatch_uid="unique_task")
+    signals.worker_ready.connect(_on_worker_ready, dispatch_uid="unique_task")
 
 
-def _on_worker_init(sender: Any = None, **_: Any) -> None:
-    """Tell where the locks of this worker live, or end it with what has to be set."""
-    app = sender.app
-    tasks = [task for task in app.tasks.values() if hasattr(task, GUARDED)]
-    if not tasks:
-        return
+def _on_worker_init(sender: Any, **_: Any) -> None:
+    """End a worker that could not guard its tasks, with what has to be set."""
     if sender.task_events:
-        tells_of_tasks.add(app)
+        tells_of_tasks.add(sender.app)
     try:
-        _tell_of_locks(app, tasks)
+        for task in _guarded_tasks(sender.app):
+            getattr(task, GUARDED).guard.check(task)
     except ConfigurationError as error:
         # Celery logs and forgets what a receiver raises, but for this.
         raise SystemExit(f"unique_task: {error}") from error
 
 
-def _tell_of_locks(app: Celery, tasks: list[Task]) -> None:
+def _on_worker_ready(sender: Any, **_: Any) -> None:
+    """Tell where the locks of a worker are; before this, it has no log."""
+    app = sender.app
+    tasks = _guarded_tasks(app)
+    if not tasks:
+        return
     settings = settings_of(app)
     if not settings.enabled:
         logger.warning("unique_enabled is False: no task is guarded against duplicates")
         return
-    for task in tasks:
-        getattr(task, GUARDED).guard.check(task)
-    backends = {
-        backend_of(app, settings, getattr(task, GUARDED).options.backend)
-        for task in tasks
-    }
+    options = [getattr(task, GUARDED).options.backend for task in tasks]
+    backends = {backend_of(app, settings, option) for option in options}
     names = ", ".join(sorted(backend.name for backend in backends))
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)
     if not all(backend.shared for backend in backends):
@@ -68,3 +67,7 @@ def _tell_of_locks(app: Celery, tasks: list[Task]) -> None:
             "locks in memory hold within one process: duplicates in other processes, "
             "such as the children of a prefork pool, are not seen; set unique_backend"
         )
+
+
+def _guarded_tasks(app: Celery) -> list[Task]:
+    return [task for task in app.tasks.values() if hasattr(task, GUARDED)]

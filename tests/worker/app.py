@@ -1,15 +1,29 @@
 """The Celery app of the worker tests, for the worker and for who calls its tasks."""
 
+import json
 import os
 
 from celery import Celery
 
-app = Celery("unique_task_tests")
+# Only a worker imports all of them; who calls a task imports what it calls.
+TASKS = ["tasks", "tasks_forms", "tasks_policies", "tasks_pools", "tasks_retrying"]
+
+app = Celery(
+    "unique_task_tests", include=[f"tests.worker.{module}" for module in TASKS]
+)
 
 
-def configure(broker: str, backend: str, locks: str) -> None:
-    """Say where messages, results and locks are kept."""
-    app.conf.update(broker_url=broker, result_backend=backend, unique_backend=locks)
+def configure(broker: str, backend: str, locks: str, witness: str = "") -> None:
+    """Say where messages, results, locks and what was witnessed are kept.
+
+    Without `locks`, unique_task is left to find a place for them.
+    """
+    app.conf.update(
+        broker_url=broker,
+        result_backend=backend,
+        unique_backend=locks or None,
+        witness_url=witness,
+    )
 
 
 # A worker is told by its environment, the test process calls `configure` itself.
@@ -17,5 +31,7 @@ configure(
     broker=os.environ.get("UNIQUE_TEST_BROKER", "memory://"),
     backend=os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://"),
     locks=os.environ.get("UNIQUE_TEST_REDIS", "memory://"),
+    witness=os.environ.get("UNIQUE_TEST_WITNESS", ""),
 )
 app.conf.broker_connection_retry_on_startup = True
+app.conf.update(json.loads(os.environ.get("UNIQUE_TEST_SETTINGS", "{}")))

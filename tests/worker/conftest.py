@@ -1,15 +1,19 @@
-"""Workers for a test: as many as it starts, each reaped when it ends."""
+"""Workers for a test or for a module: as many as it starts, each reaped in the end."""
 
+import gc
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from celery import Celery
 
 from tests.servers import RedisServer
 from tests.worker.app import app, configure
+from tests.worker.witness import Witness
 from tests.worker.worker_process import WorkerProcess
 
 POOLS = ["prefork", "threads", "gevent", "eventlet", "solo"]
@@ -23,11 +27,34 @@ def pool(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def urls(redis_server: RedisServer, redis_url: str) -> dict[str, str]:
-    """Where messages, results and locks are kept: databases of one empty Redis."""
+def urls_on(redis_url: str) -> dict[str, str]:
+    """Where messages, results, locks and what is witnessed are kept: databases."""
+    names = ["locks", "broker", "backend", "witness"]
     server = redis_url.removesuffix("/0")
-    return {"broker": f"{server}/1", "backend": f"{server}/2", "locks": redis_url}
+    return {name: f"{server}/{number}" for number, name in enumerate(names)}
+
+
+@contextmanager
+def starter(directory: Path, urls: dict[str, str]) -> Iterator[StartWorker]:
+    """Give what starts workers; they end with the block, all at one time."""
+    workers: list[WorkerProcess] = []
+
+    def start(**options: Any) -> WorkerProcess:
+        worker = WorkerProcess(directory, **{**urls, **options}).__enter__()
+        workers.append(worker)
+        return worker
+
+    try:
+        yield start
+    finally:
+        with ThreadPoolExecutor(len(workers) or 1) as threads:
+            list(threads.map(WorkerProcess.__exit__, workers))
+
+
+@pytest.fixture
+def urls(redis_url: str) -> dict[str, str]:
+    """Databases of one empty Redis."""
+    return urls_on(redis_url)
 
 
 @pytest.fixture
@@ -41,10 +68,40 @@ def celery_app(urls: dict[str, str]) -> Iterator[Celery]:
 @pytest.fixture
 def start_worker(urls: dict[str, str], tmp_path: Path) -> Iterator[StartWorker]:
     """Call it for a ready worker; options are those of `WorkerProcess`."""
-    with ExitStack() as workers:
-
-        def start(**options: Any) -> WorkerProcess:
-            worker = WorkerProcess(tmp_path, **{**urls, **options})
-            return workers.enter_context(worker)
-
+    with starter(tmp_path, urls) as start:
         yield start
+
+
+@pytest.fixture(scope="module")
+def module_urls(redis_server: RedisServer) -> Iterator[dict[str, str]]:
+    """Databases that are empty when the module begins; the app uses them."""
+    redis_server.client.flushall()
+    urls = urls_on(redis_server.url)
+    configure(**urls)
+    yield urls
+    # A result unsubscribes when it is collected, which a stopped server would refuse.
+    gc.collect()
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def start_module_worker(
+    module_urls: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StartWorker]:
+    """Call it for a ready worker that lasts as long as the module."""
+    with starter(tmp_path_factory.mktemp("worker"), module_urls) as start:
+        yield start
+
+
+@pytest.fixture
+def witness(module_urls: dict[str, str]) -> Iterator[Witness]:
+    """What the tasks of the module's workers have noted."""
+    witness = Witness(module_urls["witness"])
+    yield witness
+    witness.close()
+
+
+@pytest.fixture
+def key() -> str:
+    """Of no other test of the module."""
+    return uuid4().hex

@@ -1,5 +1,6 @@
 """A real Celery worker: a process group of its own, with its log in a file."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -36,7 +38,9 @@ class WorkerProcess:
     pool: str = "prefork"
     concurrency: int = 2
     app: str = "tests.worker.app"
+    witness: str = ""
     options: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,6 +124,8 @@ class WorkerProcess:
             "UNIQUE_TEST_BROKER": self.broker,
             "UNIQUE_TEST_BACKEND": self.backend,
             "UNIQUE_TEST_REDIS": self.locks,
+            "UNIQUE_TEST_WITNESS": self.witness,
+            "UNIQUE_TEST_SETTINGS": json.dumps(dict(self.settings)),
             **self.environment,
         }
 
