@@ -5,8 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery import _state
 
 from tests.servers import Proxy, RedisServer
+
+
+@pytest.fixture(autouse=True)
+def forgotten_tasks() -> Iterator[None]:
+    """Celery copies each task into every app of the process that is made later on."""
+    finalizers = getattr(_state, "_on_app_finalizers")
+    before = set(finalizers)
+    yield
+    finalizers.intersection_update(before)
 
 
 @pytest.fixture(autouse=True)

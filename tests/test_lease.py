@@ -401,3 +401,19 @@ def test_a_body_that_runs_unguarded_has_a_lock_that_never_ends(run, app, redis_s
 
     assert run(use) == (math.inf, True, False)
     assert redis_server.client.keys() == []
+
+
+def test_a_body_is_told_as_soon_as_its_lease_is_over(run, told):
+    def outlive(lock: Lease) -> list[str]:
+        wait_until(lambda: lock.lost)
+        return list(told)
+
+    assert run(outlive, expire=0.05, renew=False) == ["acquired", "lost"]
+
+
+def test_nothing_remains_of_a_lock_that_was_freed_early(run):
+    def free(lock: Lease) -> tuple[float, bool]:
+        lock.free()
+        return lock.remaining(), lock.lost
+
+    assert run(free) == (0, False)

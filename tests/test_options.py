@@ -112,7 +112,7 @@ def test_a_right_option_is_taken(options):
 def test_an_unknown_option_is_an_error():
     options: dict[str, Any] = {"expires": 60}
 
-    with pytest.raises(TypeError, match="expires"):
+    with pytest.raises(ConfigurationError, match="'expires' is no option; known"):
         unique(**options)
 
 

@@ -12,7 +12,6 @@ from .backends.base import Acquired, Backend, Held, Stored
 from .backends.record import Record, Token
 from .calls import Call
 from .exceptions import LockRecordError, LockStoreError
-from .keeper import keeper
 from .lease import Lease, Unguarded
 from .plan import Plan
 from .policies import Duplicate, Wait
@@ -96,8 +95,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
         asked,
     )
     lease.fresh = plan.fresh
-    if plan.renew:
-        keeper.keep(lease)
+    lease.renew = plan.renew
     tell(lock_acquired, call.task, lock=lease)
     return lease
 

@@ -15,6 +15,7 @@ from celery.utils.nodenames import gethostname
 from kombu.utils.uuid import uuid
 
 from .lease import is_guarded
+from .requeue import Waited
 
 
 @dataclass
@@ -70,8 +71,7 @@ class Call:
         """True if an earlier delivery or try of this task has been let in already."""
         if not self.queued:
             return False
-        redelivered = (self.request.delivery_info or {}).get("redelivered")
-        return bool(self.request.retries or redelivered)
+        return bool(self.request.retries) or Waited.of(self.request).redelivered
 
     def note_verdict(self, verdict: Exception) -> None:
         """Remember that the guard, not the body, ended the attempt with `verdict`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from celery import Task, signals, states
@@ -45,6 +46,7 @@ def no_autoretry(retry: Any) -> Any:
     "there is an equal call" and "the store is down" by spending the task's retries.
     """
 
+    @functools.wraps(retry)
     def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
         error, progress = kwargs.get("exc"), progress_of(task)
         if error is not None and progress and id(error) == progress.verdict:

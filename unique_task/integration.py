@@ -10,7 +10,7 @@ from celery import Celery, Task, signals
 from .decorator import install_pending
 from .exceptions import ConfigurationError
 from .settings import backend_of, settings_of
-from .settle import tells_of_tasks
+from .settle import apps_with_events
 from .wrapping import GUARDED
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def hook() -> None:
 def _on_worker_init(sender: Any, **_: Any) -> None:
     """End a worker that could not guard its tasks, with what has to be set."""
     if sender.task_events:
-        tells_of_tasks.add(sender.app)
+        apps_with_events.add(sender.app)
     try:
         for task in _guarded_tasks(sender.app):
             getattr(task, GUARDED).guard.check(task)

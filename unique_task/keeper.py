@@ -91,6 +91,7 @@ class Keeper:
                     self._renew(backend, [x for x in due if x.backend is backend])
             except Exception:  # what ends this thread ends all leases of the process
                 logger.exception("renewing leases failed; they are tried again")
+                _lose_what_is_over(due)
             finally:
                 with self._changed:
                     self._renewing.clear()
@@ -122,12 +123,16 @@ class Keeper:
             outcomes = backend.renew([lease.renewal(asked) for lease in leases])
         except LockStoreError as error:
             logger.warning("%d leases could not be renewed: %s", len(leases), error)
-            for lease in leases:
-                if not lease.remaining():
-                    lease.lose("its lease ended while the store did not answer")
+            _lose_what_is_over(leases)
             return
         for lease, outcome in zip(leases, outcomes):
             lease.renewed(outcome, asked)
+
+
+def _lose_what_is_over(leases: Sequence[Renewable]) -> None:
+    for lease in leases:
+        if not lease.remaining():
+            lease.lose("its lease ended while it could not be renewed")
 
 
 #: The keeper of this process.

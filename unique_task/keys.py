@@ -45,7 +45,7 @@ class Key:
     def __init__(self, option: KeyOption, parameters: Parameters) -> None:
         self._parameters = parameters
         self._value = _key_function(option, parameters)
-        self._computed = callable(option)
+        self._is_computed = callable(option)
 
     def digest(
         self, namespace: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -61,13 +61,13 @@ class Key:
         try:
             return digest_of(namespace, value)
         except UniqueKeyError as error:
-            raise self._named(values, error) from error.__cause__
+            raise self._blamed(values, error) from error.__cause__
 
-    def _named(
+    def _blamed(
         self, values: Mapping[str, Any], error: UniqueKeyError
     ) -> UniqueKeyError:
         """Return the error with the name of the parameter to blame, if there is one."""
-        if self._computed:
+        if self._is_computed:
             return error
         for name, value in values.items():
             try:
@@ -108,8 +108,8 @@ def _key_function(option: KeyOption, parameters: Parameters) -> KeyFunction:
     if isinstance(option, str):
         return _template(option, parameters)
     if callable(option):
-        return _computed(option, parameters)
-    return _named(option, parameters)
+        return _by_callable(option, parameters)
+    return _by_names(option, parameters)
 
 
 def _all_parameters(values: dict[str, Any]) -> Any:
@@ -151,7 +151,7 @@ def _template_parts(text: str) -> list[tuple[str, str | None]]:
     return [(literal, field) for literal, field, _, _ in parsed]
 
 
-def _named(option: Iterable[str], parameters: Parameters) -> KeyFunction:
+def _by_names(option: Iterable[str], parameters: Parameters) -> KeyFunction:
     names = _names(option)
     _check_names(option, names, parameters)
     if len(names) == 1:
@@ -179,7 +179,7 @@ def _check_names(option: object, names: Iterable[str], parameters: Parameters) -
             )
 
 
-def _computed(function: Callable[..., Any], parameters: Parameters) -> KeyFunction:
+def _by_callable(function: Callable[..., Any], parameters: Parameters) -> KeyFunction:
     _check_call(function, parameters)
 
     def value_of(values: dict[str, Any]) -> Any:

@@ -53,9 +53,9 @@ class Lease:
         owner: id of the task that holds it.
         fence: grows with every acquisition of the key; hand it to the resource, so that
             it can refuse a late writer. None where the store has no clock.
-        lost: True once the lock was, or may have been, somebody else's. It stays True.
         fresh: seconds for which the value of the run is handed to duplicates; None if
             they do not get it.
+        renew: whether the lock is renewed while the body runs.
     """
 
     def __init__(
@@ -75,11 +75,12 @@ class Lease:
         self.key = key
         self.owner = owner
         self.fence = fence
-        self.lost = False
+        self._lost = False
         self.backend = backend
         self.record = record
         self.outer: Lease | None = None
         self.fresh: float | None = None
+        self.renew = False
         self.freed = False
         self._expire = expire
         self._extended = -math.inf
@@ -89,19 +90,29 @@ class Lease:
         self._process = os.getpid()
 
     @property
+    def lost(self) -> bool:
+        """True once the lock was, or may have been, somebody else's; it stays True."""
+        if not self._lost and not self.freed and not self.remaining():
+            self.lose("its lease was over before it was renewed")
+        return self._lost
+
+    @property
     def interval(self) -> float:
         """Seconds between two renewals: two may fail before the lease ends."""
         return self._expire / 3
 
     def remaining(self) -> float:
         """Return for how many seconds the lock surely stands if nothing renews it."""
+        return 0.0 if self.freed else self._left()
+
+    def _left(self) -> float:
         return max(0.0, self._end - time.monotonic())
 
     def extend(self, seconds: Duration) -> bool:
         """Hold on to the lock for `seconds` from now, even if nothing renews it.
 
         For what a renewal cannot get through to, such as a call into C that keeps
-        Python's global lock for longer than a lease.
+        Python's global lock for longer than a lease. An earlier call for longer stays.
 
         Returns:
             False if the lock is lost, or freed already.
@@ -116,7 +127,7 @@ class Lease:
         kept = keeper.let_go(self)
         try:
             asked = time.monotonic()
-            self._extended = asked + duration
+            self._extended = max(self._extended, asked + duration)
             self.renewed(self.backend.renew([self.renewal(asked)])[0], asked)
         finally:
             if kept:
@@ -142,9 +153,9 @@ class Lease:
 
     def lose(self, reason: str) -> None:
         """Tell the body, the log and the signal's receivers, once, of the loss."""
-        if self.lost:
+        if self._lost:
             return
-        self.lost = True
+        self._lost = True
         logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
         tell(lock_lost, self.task, lock=self)
 
@@ -168,7 +179,7 @@ class Lease:
                 "%s[%s] could not free its lock, which ends in %.1f s at most: %s",
                 self.task.name,
                 self.owner,
-                self.remaining(),
+                self._left(),
                 error,
             )
             return
@@ -186,10 +197,14 @@ class Unguarded(Lease):
         self.key = ""
         self.owner = owner
         self.fence = None
-        self.lost = False
         self.outer = None
         self.fresh = None
+        self.renew = False
         self.freed = True
+
+    @property
+    def lost(self) -> bool:
+        return False
 
     def remaining(self) -> float:
         return math.inf
@@ -206,6 +221,8 @@ def run_under(lease: Lease, body: Callable[[], Any]) -> Any:
     lease.outer = _current.get()
     before = _current.set(lease)
     try:
+        if lease.renew:
+            keeper.keep(lease)
         return body()
     finally:
         _current.reset(before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from celery import Task
@@ -20,10 +20,13 @@ class Waited:
     Attributes:
         times: 0 for an attempt that comes for the first time.
         since: when it first had to wait, in seconds since 1970.
+        redelivered: whether the broker has ever delivered it again; what it says of the
+            present message is gone with the next one.
     """
 
     times: int
     since: float
+    redelivered: bool
 
     @classmethod
     def of(cls, request: Any) -> Waited:
@@ -32,15 +35,17 @@ class Waited:
         A header of another task or attempt does not count: Celery forwards headers to
         retries and callbacks.
         """
+        redelivered = bool((request.delivery_info or {}).get("redelivered"))
         header = (request.headers or {}).get(HEADER) or {}
         if header.get("attempt") != _attempt(request):
-            return cls(0, time.time())
-        return cls(header["times"], header["since"])
+            return cls(0, time.time(), redelivered)
+        redelivered = redelivered or header["redelivered"]
+        return cls(header["times"], header["since"], redelivered)
 
     def header(self, request: Any) -> dict[str, Any]:
         """Return what the next arrival reads."""
-        times = self.times + 1
-        return {"attempt": _attempt(request), "times": times, "since": self.since}
+        attempt = {"attempt": _attempt(request)}
+        return {**attempt, **asdict(self), "times": self.times + 1}
 
 
 def come_back(

@@ -11,7 +11,7 @@ from celery.exceptions import Ignore, TaskRevokedError
 from .requeue import ignores_result
 
 #: Apps whose worker was started with ``-E``.
-tells_of_tasks: WeakSet[Celery] = WeakSet()
+apps_with_events: WeakSet[Celery] = WeakSet()
 
 
 def settle_and_ignore(task: Task, request: Any, reason: str) -> NoReturn:
@@ -32,6 +32,6 @@ def settle_and_ignore(task: Task, request: Any, reason: str) -> NoReturn:
         state=states.REVOKED,
     )
     # To send an event is to publish a message, so only where somebody listens.
-    if task.app in tells_of_tasks or task.app.conf.worker_send_task_events:
+    if task.app in apps_with_events or task.app.conf.worker_send_task_events:
         task.send_event("task-revoked", terminated=False, signum=None, expired=False)
     raise Ignore(reason)

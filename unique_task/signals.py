@@ -7,7 +7,7 @@ Connect to them as to Celery's own; the sender is the task::
     @task_duplicate.connect
     def count(sender, key, owner, **kwargs): ...
 
-``lock_lost`` comes from the keeper's thread, the others from the task's.
+``lock_lost`` comes from the keeper's thread or the task's, the others from the task's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ lock_released: Signal = Signal(name="lock_released", providing_args=["lock"])
 lock_lost: Signal = Signal(name="lock_lost", providing_args=["lock"])
 
 #: A call met the lock of another one. Arguments: ``key``, ``owner`` (the holder's task
-#: id), ``task_id`` (the duplicate's, None for a direct call).
+#: id; None if it got the value of an earlier run), ``task_id`` (the duplicate's; None
+#: for a direct call).
 task_duplicate: Signal = Signal(
     name="task_duplicate", providing_args=["key", "owner", "task_id"]
 )
@@ -42,7 +43,7 @@ def tell(signal: Signal, task: Any, **told: Any) -> None:
         return
     try:
         signal.send(sender=task, **told)
-    except BaseException:
-        # Celery catches what receivers raise, but for SystemExit and its like: those
-        # would end the thread that renews all leases, or keep a lock from being freed.
+    except (Exception, SystemExit):
+        # Celery catches what receivers raise, but for SystemExit: that would end the
+        # thread that renews all leases, or keep a lock from being freed.
         logger.exception("a receiver of %r failed", signal)

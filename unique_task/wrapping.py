@@ -46,6 +46,7 @@ class Wrapping:
         self.options = options
         self.function = function
         self.guard_class = guard_class
+        self.run = function
         self._home: tuple[Celery, str] | None = None
         self._face: Callable[..., Any] | None = None
         self._bound = False

@@ -16,7 +16,6 @@ UNREADABLE = {
     "no record": "a text of somebody else",
     "empty": "",
     "fields missing": "1 17 task-1/0/ab running",
-    "fields too many": "1 17 task-1/0/ab running worker task more",
     "no fence": "1 fence task-1/0/ab running worker task",
     "no token": "1 17 token running worker task",
 }

@@ -100,7 +100,8 @@ class Record:
             LockRecordError: if a version wrote it that this one does not know.
         """
         try:
-            version, fence, token, state, worker, task = text.split(" ")
+            # What a later release may append is no reason not to know the holder.
+            version, fence, token, state, worker, task, *_ = text.split(" ")
             Token.parse(token)
             if version != VERSION:
                 raise ValueError(f"version {version}")

@@ -151,18 +151,13 @@ class _Script:
 
 
 def _connect(url: str, timeout: float) -> redis.Redis:
-    # Two steps at most have to wait, to connect and to be answered: version 2 of the
-    # protocol and a client without a name need no further answers. A connection that
-    # the server closed is tried once more; a late answer is not waited for again.
+    # A connection that the server closed is tried once more; a late answer is not
+    # waited for again. Version 2 of the protocol and a client without a name spare the
+    # answers to two more questions.
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
     try:
-        return redis.Redis.from_url(
-            client_url(url),
-            socket_connect_timeout=timeout / 2,
-            socket_timeout=timeout / 2,
-            protocol=2,
-            retry=retry,
-            **_NAMELESS,
+        client = redis.Redis.from_url(
+            client_url(url), protocol=2, retry=retry, **_NAMELESS
         )
     except ValueError:
         # Without the cause, which may show a part of the password.
@@ -170,6 +165,12 @@ def _connect(url: str, timeout: float) -> redis.Redis:
             f"the backend's URL {without_password(url)!r} cannot be read; in a "
             "password, / # ? and @ are written as %2F %23 %3F and %40"
         ) from None
+    options = client.connection_pool.connection_kwargs
+    # To connect, to log in, to choose the database, to be answered: each has its part.
+    steps = 2 + bool(options.get("password")) + bool(options.get("db"))
+    for name in ("socket_connect_timeout", "socket_timeout"):
+        options.setdefault(name, timeout / steps)
+    return client
 
 
 def _held(text: bytes, milliseconds: int) -> Held:

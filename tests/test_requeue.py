@@ -1,0 +1,42 @@
+"""What an attempt that comes back remembers of its waits."""
+
+import pytest
+from celery.app.task import Context
+
+from unique_task.requeue import HEADER, Waited
+
+
+def request(headers: object = None, **changes: object) -> Context:
+    """A message of one task, as a worker gets it."""
+    message = {"id": "task-1", "retries": 0, "headers": headers, **changes}
+    return Context({"delivery_info": {"redelivered": False}, **message})
+
+
+def again(earlier: Context, **changes: object) -> Context:
+    """The message that `earlier` sends when it comes back."""
+    return request({HEADER: Waited.of(earlier).header(earlier)}, **changes)
+
+
+def test_waits_are_counted_from_the_first():
+    first = request()
+    second = again(first)
+    third = again(second)
+
+    assert [Waited.of(r).times for r in (first, second, third)] == [0, 1, 2]
+    assert Waited.of(third).since == Waited.of(second).since
+
+
+@pytest.mark.parametrize(
+    "change", [{"id": "task-2"}, {"retries": 1}, {"replaced_task_nesting": 1}]
+)
+def test_waits_of_another_attempt_do_not_count(change):
+    # Celery forwards headers to retries and callbacks.
+    assert Waited.of(again(again(request()), **change)).times == 0
+
+
+def test_what_was_delivered_again_stays_so():
+    first = request(delivery_info={"redelivered": True})
+
+    assert Waited.of(first).redelivered
+    assert Waited.of(again(again(first))).redelivered
+    assert not Waited.of(again(request())).redelivered
