@@ -209,3 +209,23 @@ def test_a_function_that_is_no_task_says_so_when_it_is_called(add, options):
 
     with pytest.raises(ConfigurationError, match=r"add\(\).*put @app.task above it"):
         decorated(1)
+
+
+async def coroutine():
+    raise AssertionError
+
+
+def generator():
+    yield
+
+
+async def both():
+    yield
+
+
+@pytest.mark.parametrize("function", [coroutine, generator, both])
+def test_a_body_that_would_run_after_the_lock_is_refused(app, function):
+    with pytest.raises(ConfigurationError, match="coroutine or generator"):
+        unique(function)
+    with pytest.raises(ConfigurationError, match="coroutine or generator"):
+        unique(app.task(function))

@@ -399,3 +399,24 @@ def test_a_parent_goes_on_renewing_after_a_fork(hold, backend):
     backend.wait_for_rounds(4)
     assert lease.remaining()
     assert not lease.lost
+
+
+def test_a_lease_that_nothing_refers_to_is_renewed_no_more(
+    keeper, backend, task, redis_server
+):
+    lease = lease_on("forgotten", LEASE, backend, task)
+    keeper.keep(lease)
+    backend.wait_for_rounds(1)
+
+    del lease
+
+    wait_until(lambda: redis_server.client.keys("*forgotten*") == [])
+
+
+def test_a_lease_may_be_longer_than_a_thread_can_wait(keeper, backend, task):
+    keeper.keep(lease_on("long", 1e10, backend, task))
+    short = lease_on("short", LEASE, backend, task)
+
+    keeper.keep(short)
+
+    backend.wait_for_rounds(2)

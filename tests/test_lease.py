@@ -417,3 +417,35 @@ def test_nothing_remains_of_a_lock_that_was_freed_early(run):
         return lock.remaining(), lock.lost
 
     assert run(free) == (0, False)
+
+
+def test_a_child_that_the_body_forks_does_not_hold_its_lock(run):
+    def hold(lock: Lease) -> BaseException | None:
+        def look() -> BaseException | None:
+            try:
+                current_lock()
+            except LookupError as error:
+                return error
+            return None
+
+        return in_fork(look)
+
+    assert isinstance(run(hold), LookupError)
+
+
+def test_a_receiver_of_the_loss_may_extend_the_lock(run, store):
+    asked = []
+
+    def extend(lock: Lease, **_: object) -> None:
+        asked.append(lock.extend(5))
+
+    def lose(lock: Lease) -> bool:
+        assert store.release(lock.key, lock.record.token)
+        wait_until(lambda: asked)
+        return lock.lost
+
+    lock_lost.connect(extend)
+    assert run(lose, expire=0.3)
+    lock_lost.disconnect(extend)
+
+    assert asked == [False]

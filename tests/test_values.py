@@ -4,12 +4,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, Task
 from celery.result import AsyncResult
 from kombu.exceptions import ContentDisallowed
 from kombu.utils.uuid import uuid
 
 from unique_task.values import UNREADABLE, decode_value, encode_value
+
+
+def task_of(app: Celery, name: str = "report") -> Task:
+    def body():
+        raise AssertionError
+
+    return app.task(shared=False, lazy=False, name=name)(body)
 
 
 def make_app(**conf: Any) -> Celery:
@@ -24,9 +31,10 @@ NOW = datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 
 
 def through(app: Celery, value: Any) -> Any:
-    encoded = encode_value(app, value)
+    task = task_of(app)
+    encoded = encode_value(task, value)
     assert encoded is not None
-    return decode_value(app, encoded)
+    return decode_value(task, encoded)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,7 @@ def test_a_duplicate_gets_what_the_result_backend_gives_to_others(value, conf):
 def test_a_value_that_cannot_be_encoded_is_not_cached_and_the_log_says_so(
     value, caplog
 ):
-    assert encode_value(make_app(), value) is None
+    assert encode_value(task_of(make_app()), value) is None
 
     ((name, level, message),) = caplog.record_tuples
     assert (name, level) == ("unique_task.values", logging.WARNING)
@@ -76,7 +84,7 @@ def test_a_value_without_end_is_not_cached(caplog):
     value: list[Any] = []
     value.append(value)
 
-    assert encode_value(make_app(), value) is None
+    assert encode_value(task_of(make_app()), value) is None
 
     assert "json cannot encode it" in caplog.text
 
@@ -88,7 +96,7 @@ def test_what_json_cannot_encode_pickle_may():
 def test_pickle_is_not_used_unless_the_app_accepts_it(caplog):
     app = make_app(result_serializer="pickle")
 
-    assert encode_value(app, 1) is None
+    assert encode_value(task_of(app), 1) is None
 
     assert caplog.messages == [
         "a value is not cached: result_serializer='pickle', "
@@ -103,27 +111,36 @@ def test_what_results_may_be_is_what_values_may_be():
 
 
 def test_pickle_in_the_store_is_refused_by_an_app_that_does_not_accept_it():
-    stored = encode_value(make_app(**PICKLE), 1)
+    stored = encode_value(task_of(make_app(**PICKLE)), 1)
     assert stored is not None
 
     with pytest.raises(ContentDisallowed):
-        decode_value(make_app(), stored)
+        decode_value(task_of(make_app()), stored)
 
 
 def test_what_the_store_says_of_its_content_is_not_trusted():
     with pytest.raises(ContentDisallowed):
-        decode_value(make_app(), b"application/x-evil utf-8\n1")
+        decode_value(task_of(make_app()), b"application/x-evil utf-8 report\n1")
 
 
 @pytest.mark.parametrize(
     "data",
     [
         *(b"", b"garbage", b"\n", b"\xff\xfe \n1", b"a b c\n1"),
-        *(b"application/json\n1", b"application/json utf-8\n{"),
-        b"application/json utf-8\n\xff",
-        b'application/json utf-8\n{"__type__": "new", "__value__": 1}',
+        *(b"application/json utf-8\n1", b"application/json utf-8 report\n{"),
+        b"application/json utf-8 report\n\xff",
+        b'application/json utf-8 report\n{"__type__": "new", "__value__": 1}',
     ],
 )
 def test_a_value_that_cannot_be_read_is_told_as_unreadable(data):
     with pytest.raises(UNREADABLE):
-        decode_value(make_app(), data)
+        decode_value(task_of(make_app()), data)
+
+
+def test_a_value_of_another_task_with_the_same_namespace_is_of_no_use():
+    app = make_app()
+    stored = encode_value(task_of(app, "book"), "booked")
+    assert stored is not None
+
+    with pytest.raises(UNREADABLE, match="a value of book"):
+        decode_value(task_of(app, "close"), stored)

@@ -76,9 +76,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
         try:
             return _stored_value(attempt, answer)
         except UNREADABLE as error:
-            logger.warning(
-                "%s: a stored value cannot be read: %s", call.task.name, error
-            )
+            logger.info("%s: a stored value is of no use: %s", call.task.name, error)
         answer, asked = _take(attempt, record, stored=False)
     if isinstance(answer, Held):
         return _turned_away(attempt, answer)
@@ -120,18 +118,17 @@ def _take(
 def _is_leaving(call: Call, held: Held) -> bool:
     """Tell whether the holder only has to end what led to this call.
 
-    A retry is sent before the try that asks for it has ended. With late acknowledgement
-    the lock outlives the sending of callbacks, and one of them may be an equal call::
+    A retry, or what the task replaces itself by, is sent before the try that asks for
+    it has ended. With late acknowledgement the lock outlives the sending of callbacks,
+    and one of them may be an equal call::
 
         first   body ends, sends the next of the chain    outcome stored, lock freed
         second                           arrives, finds the lock
     """
     if not call.queued:
         return False
-    holder = held.record
-    if holder.owner == call.owner:
-        return holder.retries < call.retries
-    return call.late and holder.owner == call.request.parent_id
+    owner = held.record.owner
+    return owner == call.owner or (call.late and owner == call.request.parent_id)
 
 
 def _turned_away(attempt: Attempt, held: Held) -> Answer:
@@ -155,7 +152,7 @@ def _wait_for_own(attempt: Attempt, held: Held) -> None:
 
 
 def _stored_value(attempt: Attempt, stored: Stored) -> Answer:
-    value = decode_value(attempt.call.task.app, stored.value)
+    value = decode_value(attempt.call.task, stored.value)
     _tell(_duplicate(attempt, None, None))
     return Answer(value)
 

@@ -113,7 +113,7 @@ def _progress_at(request: Any) -> Progress:
 def call_of(task: Task, args: Any, kwargs: Any, body: Callable[[], Any]) -> Call:
     """Return the call of `task` that is under way in this thread."""
     request = _new_request(task)
-    owner = uuid() if request is None else request.id
+    owner = uuid() if request is None else str(request.id)
     return Call(task, request, args, kwargs, body, owner)
 
 

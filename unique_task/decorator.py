@@ -90,12 +90,14 @@ def _decorate(options: Options, target: Any) -> Any:
             "or derive the class from UniqueCeleryTask"
         )
     _refuse_second(target)
+    _refuse_lazy_body(target)
     return Wrapping(options, target).wrap(target)
 
 
 def _guard_task(options: Options, task: Any) -> Any:
     function = inspect.unwrap(_function_of(task))
     _refuse_second(function)
+    _refuse_lazy_body(function)
     wrapping = Wrapping(options, function)
     setattr(function, PENDING, wrapping)
     for app in _active_apps():
@@ -111,6 +113,19 @@ def _active_apps() -> Any:
 def _refuse_second(function: Callable[..., Any]) -> None:
     if wrapping_in(function, GUARDED) or wrapping_in(function, PENDING):
         raise ConfigurationError(f"{function.__qualname__}() has @unique already")
+
+
+def _refuse_lazy_body(function: Callable[..., Any]) -> None:
+    kinds = (
+        inspect.iscoroutinefunction,
+        inspect.isasyncgenfunction,
+        inspect.isgeneratorfunction,
+    )
+    if any(is_kind(function) for is_kind in kinds):
+        raise ConfigurationError(
+            f"{function.__qualname__}() is a coroutine or generator: its body would "
+            "run when the lock is free again; let a plain function run it"
+        )
 
 
 def _function_of(task: Any) -> Any:

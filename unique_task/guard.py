@@ -109,7 +109,7 @@ class Guard:
         try:
             value = run_under(lease, call.body)
             if lease.fresh is not None:
-                stored = encode_value(call.task.app, value)
+                stored = encode_value(call.task, value)
             return value
         finally:
             leave(call, lease, stored)

@@ -6,8 +6,9 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from .backends.base import Backend, Renewal, Renewed
 from .exceptions import LockStoreError
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 _TRY_AGAIN = 0.5
 
 _IDLE = 5.0
+
+#: Longest sleep in seconds; a condition cannot wait for as long as a lease may be.
+_LONGEST = 3600.0
 
 
 class Renewable(Protocol):
@@ -51,7 +55,8 @@ class Keeper:
     def forget(self) -> None:
         """Start anew: a fork has neither the thread nor the leases of its parent."""
         self._changed = Condition()
-        self._leases: dict[int, Renewable] = {}
+        # Weak: a lease that an exception kept from being let go ends with its frames.
+        self._leases: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
         self._renewing: set[int] = set()
         self._thread: Thread | None = None
         self._pause = _IDLE
@@ -79,7 +84,8 @@ class Keeper:
         """
         with self._changed:
             kept = self._leases.pop(id(lease), None) is not None
-            while id(lease) in self._renewing:
+            # A receiver of lock_lost is called by the keeper itself, which cannot wait.
+            while id(lease) in self._renewing and current_thread() is not self._thread:
                 self._changed.wait()
         return kept
 
@@ -93,6 +99,7 @@ class Keeper:
                 logger.exception("renewing leases failed; they are tried again")
                 _lose_what_is_over(due)
             finally:
+                due.clear()  # else this thread itself would keep them alive
                 with self._changed:
                     self._renewing.clear()
                     self._changed.notify_all()
@@ -109,7 +116,7 @@ class Keeper:
     def _due(self, now: float) -> list[Renewable]:
         leases = list(self._leases.values())
         if leases:
-            self._pause = min(lease.interval for lease in leases)
+            self._pause = min(_LONGEST, *(lease.interval for lease in leases))
         if all(lease.renew_at > now for lease in leases):
             return []
         # Those that are nearly due go along, in the same round trip.

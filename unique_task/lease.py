@@ -248,3 +248,7 @@ def held_lease(key: str, backend: Backend | None = None) -> Lease | None:
     ):
         lease = lease.outer
     return lease
+
+
+# A fork of the body does not hold the lock: its parent frees it whenever it likes.
+os.register_at_fork(after_in_child=lambda: _current.set(None))

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
+from kombu.exceptions import EncodeError
 
 #: Message header that counts the waits of one attempt.
 HEADER = "unique_task_wait"
@@ -70,11 +71,15 @@ def come_back(
         celery.exceptions.Retry: ends this arrival; with `quiet`, Ignore.
         celery.exceptions.Reject: if the message cannot be sent; one that is
             acknowledged late goes back to its queue.
+        kombu.exceptions.EncodeError: if the task's serializer cannot write what another
+            one had written: the message would go back for ever.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
     signature = _same_again(task, request, countdown)
     try:
         signature.apply_async()
+    except EncodeError:
+        raise
     except Exception as error:
         if task.acks_late:
             raise Reject(error, requeue=True) from error

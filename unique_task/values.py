@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from kombu.exceptions import ContentDisallowed, DecodeError, EncodeError
 from kombu.serialization import dumps, loads, prepare_accept_content
 
 logger = logging.getLogger(__name__)
 
 
-def encode_value(app: Celery, value: Any) -> bytes | None:
-    """Return `value` as ``app`` would store a result, or None if that cannot be.
+def encode_value(task: Task, value: Any) -> bytes | None:
+    """Return `value` as a result of `task` is stored, or None if that cannot be.
 
     A serializer whose content the app does not accept (pickle, unless it says so) is
     not used: a worker that read it would have to trust whoever can write to the store.
     """
+    app = task.app
     serializer = app.conf.result_serializer
     try:
         content_type, encoding, payload = dumps(
@@ -36,22 +37,25 @@ def encode_value(app: Celery, value: Any) -> bytes | None:
         )
         return None
     body = payload.encode() if isinstance(payload, str) else payload
-    return f"{content_type} {encoding}\n".encode() + body
+    return f"{content_type} {encoding} {task.name}\n".encode() + body
 
 
-def decode_value(app: Celery, data: bytes) -> Any:
+def decode_value(task: Task, data: bytes) -> Any:
     """Return what :func:`encode_value` was given.
 
     Raises:
-        kombu.exceptions.DecodeError: if it cannot be read.
+        kombu.exceptions.DecodeError: if it cannot be read, or is of another task, one
+            that shares the namespace.
         kombu.exceptions.ContentDisallowed: if the app does not accept its serializer.
     """
     head, _, body = data.partition(b"\n")
     try:
-        content_type, encoding = head.decode().split(" ")
+        content_type, encoding, name = head.decode().split(" ", 2)
     except ValueError as error:
         raise DecodeError(f"{data[:40]!r} is no stored value") from error
-    return loads(body, content_type, encoding, accept=_accepted(app))
+    if name != task.name:
+        raise DecodeError(f"it is a value of {name}")
+    return loads(body, content_type, encoding, accept=_accepted(task.app))
 
 
 #: What :func:`decode_value` raises for a value that this app cannot use.

@@ -414,3 +414,14 @@ def test_parent_and_child_do_not_get_each_others_answers(backend):
     expected = [str(number) for number in range(200)]
     assert owners() == expected
     assert [child.result() for child in children] == [expected] * 2
+
+
+def test_a_server_out_of_memory_still_frees(own_redis):
+    backend = RedisBackend(own_redis.url)
+    record = record_of("holder")
+    backend.acquire("key", record, expire=10)
+    own_redis.client.config_set("maxmemory", "1")
+
+    assert backend.release("key", record.token, value=b"value", fresh=10)
+
+    assert not own_redis.client.exists("unique:{key}")

@@ -35,11 +35,12 @@ return {0, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
 # Keys: 1 the lock, 2 the value if one is to be stored.
 # Arguments: 1 token, 2 value, 3 milliseconds it stays fresh.
 # Returns 1 freed, 0 not held by this token.
+# Freed first: a server that is out of memory refuses a first write that takes some.
 RELEASE = """
 local record = redis.call('GET', KEYS[1])
 if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
-if KEYS[2] then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
 redis.call('DEL', KEYS[1])
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
 return 1
 """
 
