@@ -3,13 +3,12 @@
 from functools import lru_cache
 from typing import Any
 
-from celery import current_task
-from celery.signals import before_task_publish, task_postrun, task_prerun
+from celery.signals import task_postrun, task_prerun
 
 from tests.waiting import wait_until
 from tests.worker.app import app
 from tests.worker.witness import Witness
-from unique_task import retry, task_duplicate, unique
+from unique_task import DuplicateTaskError, retry, task_duplicate, unique
 
 #: Comes back so soon that no test has to wait for it.
 SOON = retry(countdown=0.1, maximum=0.3)
@@ -44,13 +43,23 @@ def note_duplicate(sender: Any, task_id: str | None, **_: Any) -> None:
         witness().note(f"duplicates {sender.request.args[0]}", task_id)
 
 
-@before_task_publish.connect
-def note_sent_again(headers: Any, **_: Any) -> None:
-    """Of a task that a worker sends again, note the state stored at that time."""
-    task_id = headers["id"]
-    if current_task and current_task.request.id == task_id:
-        state = app.backend.get_task_meta(task_id, cache=False)["status"]
-        witness().note(f"sent again {task_id}", state)
+#: Namespace of the tasks of whose locks `is_free` can tell.
+PROBED = "probed"
+
+
+@app.task
+@unique(key="{key}", namespace=PROBED, on_duplicate="raise")
+def probe(key: str) -> None:
+    """Called directly, it raises while another attempt holds `key`."""
+
+
+def is_free(key: str) -> bool:
+    """For the test: tell whether nobody holds `key`."""
+    try:
+        probe(key)
+    except DuplicateTaskError:
+        return False
+    return True
 
 
 @app.task

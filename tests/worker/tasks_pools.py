@@ -1,11 +1,11 @@
-"""Tasks that end in all ways there are, and one that finds out if a lock is free."""
+"""Tasks that end in all ways there are."""
 
 from typing import Any
 
 from celery.exceptions import Ignore, Reject, Retry
 
 from tests.worker.app import app
-from tests.worker.tasks import hold, witness
+from tests.worker.tasks import PROBED, hold, witness
 from unique_task import unique
 
 ENDS = {
@@ -17,13 +17,7 @@ ENDS = {
 
 
 @app.task
-@unique(key="{key}", namespace="pools", on_duplicate="raise")
-def probe(key: str) -> None:
-    """Called directly, raises DuplicateTaskError while a lock is held."""
-
-
-@app.task
-@unique(key="{key}", namespace="pools")
+@unique(key="{key}", namespace=PROBED)
 def end(key: str, how: str = "return") -> None:
     hold(key)
     if how in ENDS:
@@ -35,13 +29,13 @@ SHORT_LEASE = 0.5
 
 
 @app.task
-@unique(key="{key}", namespace="pools", expire=SHORT_LEASE)
+@unique(key="{key}", namespace=PROBED, expire=SHORT_LEASE)
 def end_with_short_lease(key: str) -> None:
     hold(key)
 
 
 @app.task(acks_late=True)
-@unique(key="{key}", namespace="pools")
+@unique(key="{key}", namespace=PROBED)
 def end_late(key: str, how: str = "return") -> None:
     hold(key)
     if how in ENDS:
@@ -61,12 +55,12 @@ class SlowToStore:
 
 
 @app.task
-@unique(key="{key}", namespace="pools")
+@unique(key="{key}", namespace=PROBED)
 def store_slowly(key: str) -> SlowToStore:
     return SlowToStore(key)
 
 
 @app.task(acks_late=True)
-@unique(key="{key}", namespace="pools")
+@unique(key="{key}", namespace=PROBED)
 def store_slowly_late(key: str) -> SlowToStore:
     return SlowToStore(key)

@@ -5,7 +5,7 @@ from typing import Any
 from celery import Task
 
 from tests.worker.app import app
-from tests.worker.tasks import hold, witness
+from tests.worker.tasks import PROBED, hold, witness
 from tests.worker.tasks_policies import POLICIES
 from unique_task import unique
 
@@ -44,7 +44,7 @@ def failing(policy: str, late: bool) -> Any:
 
 def interrupted(policy: str, late: bool) -> Any:
     @app.task(bind=True, name=f"interrupted {policy} {late}", acks_late=late)
-    @unique(key="{key}", on_duplicate=POLICIES[policy])
+    @unique(key="{key}", namespace=PROBED, on_duplicate=POLICIES[policy])
     def task(self: Task, key: str, gate: str = "", queue: str = "") -> str:
         """Wait at the gate if there is one, and retry through the queue if so."""
         with witness().running(key):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.waiting import wait_until
 from tests.worker.app import app
+from tests.worker.tasks import is_free
 from tests.worker.tasks_policies import POLICIES
 from tests.worker.tasks_retrying import ASKING, FAILING, INTERRUPTED
 
@@ -42,7 +43,7 @@ def test_a_retry_waits_for_who_came_between_the_tries(witness, key, policy, late
     # The worker does not listen to it yet, so the second try does not come yet.
     queue = f"queue {key}"
     retried = task.delay(key, queue=queue)
-    wait_until(lambda: witness.waits(retried.id) == 1)
+    wait_until(lambda: witness.waits(retried.id) == 1 and is_free(key))
 
     foreign = task.delay(key, gate=key)
     wait_until(lambda: witness.runs(key) == 2)
