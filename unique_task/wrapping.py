@@ -81,7 +81,8 @@ class Wrapping:
         del guarded.__wrapped__
         guarded.__dict__.pop(PENDING, None)
         setattr(guarded, GUARDED, self)
-        self._face = guarded
+        if home is None:
+            self._face = guarded
         return guarded
 
     def install(self, task_class: type[Task], app: Celery) -> None:
