@@ -5,6 +5,7 @@ A module asks for them by ``pytest_plugins = "tests.inprocess_fixtures"``.
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from celery import Celery, _state, signals
@@ -23,10 +24,11 @@ def gate() -> Iterator[Gate]:
 
 @pytest.fixture
 def own_shared_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let apps get the tasks of this test alone, not all that were ever shared."""
+    """Let apps get the tasks of this test alone, and its tasks go to no other app."""
     shared = getattr(_state, "_on_app_finalizers")
     own = {share for share in shared if share.__module__ == "celery.app.builtins"}
     monkeypatch.setattr(_state, "_on_app_finalizers", own)
+    monkeypatch.setattr(_state, "_apps", WeakSet())
 
 
 @pytest.fixture

@@ -98,6 +98,8 @@ def witness(module_urls: dict[str, str]) -> Iterator[Witness]:
     """What the tasks of the module's workers have noted."""
     witness = Witness(module_urls["witness"])
     yield witness
+    # A worker that is stopped while a task ends may take half a minute to stop.
+    witness.wait_until_idle()
     witness.close()
 
 

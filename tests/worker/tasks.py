@@ -28,13 +28,12 @@ def hold(key: str, value: Any = None) -> Any:
 
 @task_prerun.connect
 def note_arrival(task_id: str, **_: Any) -> None:
-    """Before its guard is asked."""
-    witness().note(f"arrivals {task_id}")
+    witness().arrived(task_id)
 
 
 @task_postrun.connect
 def note_state(task_id: str, state: str | None, **_: Any) -> None:
-    witness().note(f"states {task_id}", str(state))
+    witness().ended(task_id, str(state))
 
 
 @task_duplicate.connect

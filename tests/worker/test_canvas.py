@@ -166,7 +166,7 @@ def test_the_next_in_a_chain_waits_until_the_outcome_before_is_stored(witness, k
     second: Any = chain(member, member).apply_async()
 
     # The first has sent it, and holds the lock until its own outcome is stored.
-    wait_until(lambda: witness.noted(f"arrivals {second.id}"))
+    wait_until(lambda: witness.arrivals(second.id))
     assert second.parent.state == "PENDING"
     witness.open(key)
     assert second.get(timeout=TIMEOUT) == "stored"

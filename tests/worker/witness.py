@@ -50,6 +50,22 @@ class Witness:
             most = max(most, running)
         return most
 
+    def arrived(self, task_id: str) -> None:
+        self.note(f"arrivals {task_id}")
+        self._client.incr("under way")
+
+    def ended(self, task_id: str, state: str) -> None:
+        self.note(f"states {task_id}", state)
+        self._client.decr("under way")
+
+    def wait_until_idle(self) -> None:
+        """Return when each task that has arrived has ended."""
+        wait_until(lambda: int(self._client.get("under way") or 0) == 0)
+
+    def arrivals(self, task_id: str) -> int:
+        """How often a worker began with a task, before its guard was asked."""
+        return len(self.noted(f"arrivals {task_id}"))
+
     def states(self, task_id: str) -> list[str]:
         """The state in which Celery saw each arrival of a task end."""
         return self.noted(f"states {task_id}")

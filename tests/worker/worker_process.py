@@ -83,7 +83,8 @@ class WorkerProcess:
         """The pids of the pool's processes."""
         return [child.pid for child in psutil.Process(self.pid).children()]
 
-    def terminate(self, timeout: float = 30) -> None:
+    # Billiard's children wait 30 s for a result to be fetched that no longer will be.
+    def terminate(self, timeout: float = 45) -> None:
         """Warm shutdown: running tasks end first. Return when the worker is gone."""
         os.kill(self.pid, signal.SIGTERM)
         wait_until(lambda: not self.running, timeout, self._tail)
