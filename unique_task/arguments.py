@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -94,8 +95,6 @@ def models_of(function: Callable[..., Any]) -> dict[str, Any]:
 
     As Celery does: annotations that are a model, or a model or None.
     """
-    # Both are there from Celery 5.5 on, as ``pydantic=True`` is.
-    from celery.utils.annotations import annotation_issubclass, get_optional_arg
     from pydantic import BaseModel
 
     try:
@@ -103,9 +102,17 @@ def models_of(function: Callable[..., Any]) -> dict[str, Any]:
     except (NameError, AttributeError, TypeError):
         hints = dict(inspect.get_annotations(function))
     hints.pop("return", None)
-    models = {name: get_optional_arg(hint) or hint for name, hint in hints.items()}
+    models = {name: _without_none(hint) for name, hint in hints.items()}
     return {
         name: model
         for name, model in models.items()
-        if annotation_issubclass(model, BaseModel)
+        if isinstance(model, type) and issubclass(model, BaseModel)
     }
+
+
+def _without_none(hint: Any) -> Any:
+    """Return what `hint` allows beside None; `hint` itself if that is not one thing."""
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint
+    others = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    return others[0] if len(others) == 1 else hint

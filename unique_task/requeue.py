@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from celery import Task
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject
 from kombu.exceptions import EncodeError
 
 #: Message header that counts the waits of one attempt.
@@ -68,7 +68,7 @@ def come_back(
             the state, or the store of states may be out of order.
 
     Raises:
-        celery.exceptions.Retry: ends this arrival; with `quiet`, Ignore.
+        celery.exceptions.Ignore: ends this arrival.
         celery.exceptions.Reject: if the message cannot be sent; one that is
             acknowledged late goes back to its queue.
         kombu.exceptions.EncodeError: if the task's serializer cannot write what another
@@ -76,6 +76,14 @@ def come_back(
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
     signature = _same_again(task, request, countdown)
+    if not (quiet or ignores_result(task, request)):
+        # Before the message is sent: Celery stores a raised Retry after it::
+        #
+        #     this arrival  sends the message                       stores RETRY
+        #     the next one                     runs, stores FAILURE
+        #
+        # and whoever waits for the result would wait for ever.
+        task.backend.mark_as_retry(request.id, reason, request=request)
     try:
         signature.apply_async()
     except EncodeError:
@@ -84,11 +92,7 @@ def come_back(
         if task.acks_late:
             raise Reject(error, requeue=True) from error
         raise reason from error
-    # Celery 5.3 stores the state RETRY of a task even if its result is to be ignored.
-    if quiet or ignores_result(task, request):
-        raise Ignore(f"comes back in {countdown:.1f} s: {reason}")
-    when: Any = countdown
-    raise Retry(message=str(reason), exc=reason, when=when, sig=signature)
+    raise Ignore(f"comes back in {countdown:.1f} s: {reason}")
 
 
 def _same_again(task: Task, request: Any, countdown: float) -> Any:

@@ -27,7 +27,7 @@ TRIGGERED = len(PUBLISHERS) * len(CLICKS)
 OUTCOMES = ["ran", "ignored", "skipped", "cached", "failed"]
 
 #: What Celery's state says of a call that did not run.
-ENDS = {states.IGNORED: "IGNORED", states.SUCCESS: "SKIPPED", states.FAILURE: "FAILED"}
+ENDS = {states.REVOKED: "IGNORED", states.SUCCESS: "SKIPPED", states.FAILURE: "FAILED"}
 
 NO_GUARD = "no guard"
 

@@ -83,8 +83,10 @@ def _on_duplicate(sender: Task[Any, Any], owner: str | None, **_: Any) -> None:
     _tell("duplicate", sender, holder=owner)
 
 
-def _on_postrun(sender: Task[Any, Any], state: str, retval: Any, **_: Any) -> None:
+def _on_postrun(sender: Task[Any, Any], retval: Any, **_: Any) -> None:
     value = retval if isinstance(retval, str) else None
+    # Celery knows no state of what comes back, or is ignored; the result store does.
+    state = sender.backend.get_state(str(sender.request.id))
     _tell("over", sender, state=state, value=value)
 
 

@@ -3,7 +3,8 @@
 from functools import lru_cache
 from typing import Any
 
-from celery.signals import task_postrun, task_prerun
+from celery import current_task
+from celery.signals import before_task_publish, task_postrun, task_prerun
 
 from tests.waiting import wait_until
 from tests.worker.app import app
@@ -40,6 +41,15 @@ def note_state(task_id: str, state: str | None, **_: Any) -> None:
 def note_duplicate(sender: Any, task_id: str | None, **_: Any) -> None:
     if task_id:
         witness().note(f"duplicates {sender.request.args[0]}", task_id)
+
+
+@before_task_publish.connect
+def note_sent_again(headers: Any, **_: Any) -> None:
+    """Of a task that a worker sends again, note the state stored at that time."""
+    task_id = headers["id"]
+    if current_task and current_task.request.id == task_id:
+        state = app.backend.get_task_meta(task_id, cache=False)["status"]
+        witness().note(f"sent again {task_id}", state)
 
 
 #: Namespace of the tasks of whose locks `is_free` can tell.

@@ -68,6 +68,18 @@ def test_a_duplicate_that_waits_shows_the_state_retry(holder, waited, key):
     assert duplicate.state == "RETRY"
 
 
+def test_a_wait_is_stored_before_the_message_that_ends_it_is_sent(
+    holder, waited, witness, key
+):
+    # Stored after it, it can overwrite the outcome, and `.get()` waits for ever.
+    holder(tasks.EARLY["retry"])
+
+    duplicate = tasks.EARLY["retry"].delay(key)
+
+    waited(duplicate, times=2)
+    assert set(witness.noted(f"sent again {duplicate.id}")) == {"RETRY"}
+
+
 def test_waits_do_not_spend_the_retries_of_the_task(holder, waited, witness, key):
     holder(tasks.retrying_twice)
     duplicate = tasks.retrying_twice.delay(key)
