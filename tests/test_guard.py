@@ -6,7 +6,10 @@ import time
 from datetime import timedelta
 
 import pytest
+from celery import Task
 
+from tests.clock import Clock
+from tests.inprocess import Gate
 from tests.waiting import wait_until
 from unique_task import (
     Lease,
@@ -17,16 +20,6 @@ from unique_task import (
 )
 
 pytest_plugins = "tests.inprocess_fixtures"
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -110,18 +103,22 @@ def test_switched_off_a_body_has_a_lock_that_never_ends(app):
     assert lock.extend(1)
 
 
-def test_a_lock_that_is_not_renewed_stands_until_expire(app, gate, clock):
-    @app.task
-    @unique(expire=timedelta(minutes=1), renew=False, backend=MemoryBackend(clock))
-    def work():
-        gate.hold()
-
+def assert_stands_for_a_minute(work: Task, gate: Gate, clock: Clock) -> None:
     with gate.holding(work):
         clock.now += 59
         assert work() is None
         clock.now += 2
         with gate.holding(work):
             pass
+
+
+def test_a_lock_that_is_not_renewed_stands_until_expire(app, gate, clock):
+    @app.task
+    @unique(expire=timedelta(minutes=1), renew=False, backend=MemoryBackend(clock))
+    def work():
+        gate.hold()
+
+    assert_stands_for_a_minute(work, gate, clock)
 
 
 def test_expire_and_renew_may_come_from_the_settings(app, gate, clock):
@@ -134,12 +131,7 @@ def test_expire_and_renew_may_come_from_the_settings(app, gate, clock):
     def work():
         gate.hold()
 
-    with gate.holding(work):
-        clock.now += 59
-        assert work() is None
-        clock.now += 2
-        with gate.holding(work):
-            pass
+    assert_stands_for_a_minute(work, gate, clock)
 
 
 def test_a_renewed_lock_outlives_expire(app, gate):

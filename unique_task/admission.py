@@ -57,7 +57,7 @@ def admit(attempt: Attempt) -> Lease | Answer:
 
     Raises:
         LockStoreError, DuplicateTaskError: see :class:`unique_task.guard.Guard`.
-        celery.exceptions.Ignore, Retry, Reject: if the call ends here, or comes back.
+        celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
     """
     try:
         return _admit(attempt)
@@ -70,7 +70,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     token = str(Token.of_attempt(call.owner, call.retries))
     record = Record(token, call.task.name, call.worker)
     # A task that was let in before runs to its end, whatever was stored meanwhile.
-    stored = attempt.plan.fresh is not None and not call.admitted
+    stored = plan.fresh is not None and not call.admitted
     answer, asked = _take(attempt, record, stored=stored)
     if isinstance(answer, Stored):
         try:

@@ -2,21 +2,12 @@
 
 import pytest
 
+from tests.clock import Clock
 from unique_task import MemoryBackend
 from unique_task.backends.base import Acquired, Renewal, Renewed, Stored
 from unique_task.backends.record import Record, Token
 
 MANY = 100_000
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
