@@ -194,7 +194,7 @@ def test_a_lock_that_is_not_held_any_more_is_told_as_lost(app, told, caplog):
 class Faulty(MemoryBackend):
     """A store that takes locks and then does not answer."""
 
-    def _release(self, key, token, value, fresh):
+    def _release(self, *args):
         raise LockStoreError("the store is gone")
 
 

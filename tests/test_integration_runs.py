@@ -46,7 +46,7 @@ def test_with_late_acknowledgement_the_lock_is_freed_when_the_run_is_over(
 class Down(MemoryBackend):
     """A store that does not answer."""
 
-    def _acquire(self, key, record, expire, stored):
+    def _acquire(self, *args):
         raise LockStoreError("the store is down")
 
 

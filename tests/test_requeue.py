@@ -14,7 +14,7 @@ def request(headers: object = None, **changes: object) -> Context:
 
 def again(earlier: Context, **changes: object) -> Context:
     """The message that `earlier` sends when it comes back."""
-    return request({HEADER: Waited.of(earlier).header(earlier)}, **changes)
+    return request({HEADER: Waited.of(earlier).header(earlier, None)}, **changes)
 
 
 def test_waits_are_counted_from_the_first():

@@ -49,6 +49,7 @@ def test_every_setting_has_a_default(make_app):
         "unique_lock": "while_executing",
         "unique_on_duplicate": "ignore",
         "unique_on_unavailable": "retry",
+        "unique_redelivery": 7200,
         "unique_renew": True,
         "unique_timeout": 2,
     }
@@ -62,6 +63,7 @@ EXAMPLES: dict[str, Any] = {
     "unique_lock": "while_executing",
     "unique_on_duplicate": retry(countdown=5),
     "unique_on_unavailable": "raise",
+    "unique_redelivery": 90.0,
     "unique_renew": False,
     "unique_timeout": 0.5,
 }
@@ -92,6 +94,12 @@ def test_settings_are_read_under_a_namespace(make_app):
     app.config_from_object(SimpleNamespace(**prefixed), namespace="CELERY")
 
     assert read(app) == EXAMPLES
+
+
+def test_messages_may_come_again_for_twice_the_brokers_visibility_timeout(make_app):
+    app = make_app(broker_transport_options={"visibility_timeout": 60})
+
+    assert settings_of(app).redelivery == 120
 
 
 def test_a_duration_may_be_a_timedelta(make_app):

@@ -8,13 +8,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from .backends.base import Acquired, Backend, Held, Stored
-from .backends.record import Record, Token
+from celery.exceptions import Ignore
+
+from .backends.base import Acquired, Backend, Finished, Held, StoreAnswer, Stored
+from .backends.record import Record, attempt_of
 from .calls import Call
 from .exceptions import LockRecordError, LockStoreError
 from .lease import Lease, Unguarded
 from .plan import Plan
 from .policies import Duplicate, Wait
+from .process import is_gone
 from .requeue import Waited, come_back
 from .signals import lock_acquired, task_duplicate, tell
 from .values import UNREADABLE, decode_value
@@ -40,6 +43,7 @@ class Attempt:
     plan: Plan
     backend: Backend
     key: str
+    record: Record
 
 
 @dataclass
@@ -66,18 +70,20 @@ def admit(attempt: Attempt) -> Lease | Answer:
 
 
 def _admit(attempt: Attempt) -> Lease | Answer:
-    call, plan = attempt.call, attempt.plan
-    token = str(Token.of_attempt(call.owner, call.retries))
-    record = Record(token, call.task.name, call.worker)
+    call, plan, record = attempt.call, attempt.plan, attempt.record
     # A task that was let in before runs to its end, whatever was stored meanwhile.
     stored = plan.fresh is not None and not call.admitted
-    answer, asked = _take(attempt, record, stored=stored)
+    answer, asked = _take(attempt, stored=stored)
     if isinstance(answer, Stored):
         try:
             return _stored_value(attempt, answer)
         except UNREADABLE as error:
             logger.info("%s: a stored value is of no use: %s", call.task.name, error)
-        answer, asked = _take(attempt, record, stored=False)
+        answer, asked = _take(attempt, stored=False)
+    if isinstance(answer, Finished):
+        # Its state is that of the delivery that ran, and stays.
+        logger.info("%s[%s] has run already", call.task.name, call.owner)
+        raise Ignore("an earlier delivery of this message has run to its end")
     if isinstance(answer, Held):
         return _turned_away(attempt, answer)
     assert isinstance(answer, Acquired)
@@ -94,28 +100,38 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     )
     lease.fresh = plan.fresh
     lease.renew = plan.renew
+    lease.remember = plan.remember if call.redeliverable else 0.0
     tell(lock_acquired, call.task, lock=lease)
     return lease
 
 
-def _take(
-    attempt: Attempt, record: Record, *, stored: bool
-) -> tuple[Acquired | Held | Stored, float]:
+def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when it was asked."""
+    call, record = attempt.call, attempt.record
+    over = call.waited.unanswered
     patience = time.monotonic() + _LEAVING
     while True:
         asked = time.monotonic()
         answer = attempt.backend.acquire(
-            attempt.key, record, attempt.plan.lease, stored=stored
+            attempt.key,
+            record,
+            attempt.plan.lease,
+            stored=stored,
+            once=call.redeliverable,
+            over=over,
         )
-        if not isinstance(answer, Held) or asked > patience:
+        if not isinstance(answer, Held):
             return answer, asked
-        if not _is_leaving(attempt.call, answer):
+        token = answer.record.token
+        if token not in over and is_gone(answer.record.process):
+            over = (token,)
+        elif asked > patience or not _is_leaving(attempt, answer):
             return answer, asked
-        time.sleep(_LOOK_AGAIN)
+        else:
+            time.sleep(_LOOK_AGAIN)
 
 
-def _is_leaving(call: Call, held: Held) -> bool:
+def _is_leaving(attempt: Attempt, held: Held) -> bool:
     """Tell whether the holder only has to end what led to this call.
 
     A retry, or what the task replaces itself by, is sent before the try that asks for
@@ -124,11 +140,15 @@ def _is_leaving(call: Call, held: Held) -> bool:
 
         first   body ends, sends the next of the chain    outcome stored, lock freed
         second                           arrives, finds the lock
+
+    A second delivery of the holder's own message has nothing to wait for here.
     """
+    call, owner = attempt.call, held.record.owner
     if not call.queued:
         return False
-    owner = held.record.owner
-    return owner == call.owner or (call.late and owner == call.request.parent_id)
+    if owner == call.owner:
+        return attempt_of(held.record.token) != attempt_of(attempt.record.token)
+    return call.late and bool(owner == call.request.parent_id)
 
 
 def _turned_away(attempt: Attempt, held: Held) -> Answer:
@@ -193,5 +213,12 @@ def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:
     if choice == "raise" or not call.queued:
         raise error
     logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)
-    countdown = Wait().next_countdown(Waited.of(call.request).times)
-    come_back(call.task, call.request, countdown, error, quiet=True)
+    countdown = Wait().next_countdown(call.waited.times)
+    come_back(
+        call.task,
+        call.request,
+        countdown,
+        error,
+        quiet=True,
+        unanswered=attempt.record.token,
+    )

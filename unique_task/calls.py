@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +13,7 @@ from celery._state import get_current_task
 from celery.utils.nodenames import gethostname
 from kombu.utils.uuid import uuid
 
+from .backends.record import Token
 from .lease import is_guarded
 from .requeue import Waited
 
@@ -67,11 +67,27 @@ class Call:
         return self.queued and bool(self.task.acks_late)
 
     @property
+    def redeliverable(self) -> bool:
+        """True if the broker may deliver the message again while or after it runs.
+
+        That is so until it is acknowledged: after the run if that is late, and after
+        the wait if it waits in a worker for its eta, as one that came back does.
+        """
+        if not self.queued:
+            return False
+        return self.late or self.request.eta is not None or self.waited.redelivered
+
+    @property
     def admitted(self) -> bool:
         """True if an earlier delivery or try of this task has been let in already."""
         if not self.queued:
             return False
-        return bool(self.request.retries) or Waited.of(self.request).redelivered
+        return bool(self.request.retries) or self.waited.redelivered
+
+    @cached_property
+    def waited(self) -> Waited:
+        """How often the call has come back without running."""
+        return Waited.of(self.request) if self.queued else Waited(0, 0.0, False)
 
     def note_verdict(self, verdict: Exception) -> None:
         """Remember that the guard, not the body, ended the attempt with `verdict`."""
@@ -84,16 +100,18 @@ class Call:
         """Call `finish` with Celery's state when the outcome is stored."""
         _progress_at(self.request).finish = finish
 
-    @property
-    def retries(self) -> int:
-        """How often the task has retried itself."""
-        return (self.request.retries or 0) if self.request is not None else 0
+    def token(self) -> Token:
+        """Return a fresh token for this attempt."""
+        if self.request is None:
+            return Token.of_attempt(self.owner)
+        nesting = self.request.replaced_task_nesting or 0
+        return Token.of_attempt(self.owner, self.request.retries or 0, nesting)
 
     @property
     def worker(self) -> str:
-        """Node and process that make the call."""
+        """Node that makes the call."""
         node = self.request.hostname if self.request is not None else None
-        return f"{node or _node_name()}/{os.getpid()}"
+        return node or _node_name()
 
 
 # Beside the requests, not in them: Celery sends on as a header what it does not know in

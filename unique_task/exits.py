@@ -11,22 +11,40 @@ from .calls import Call, progress_of
 from .lease import Lease
 
 
-def leave(call: Call, lease: Lease, value: bytes | None) -> None:
-    """Free the lock of a body that has ended, now or when its outcome is stored.
+def leave(call: Call, lease: Lease, value: bytes | None, *, ended: bool) -> None:
+    """Free the lock of a body that is over, now or when its outcome is stored.
 
     A message that is acknowledged late is delivered again if the worker dies before the
     outcome is stored; until then nobody else may run.
+
+    Arguments:
+        value: of the run, for duplicates.
+        ended: False if the body was broken off, as by a worker that shuts down.
     """
     if not call.late:
-        lease.free(value)
+        lease.free(value, finished=ended)
         return
 
     def finish(state: str | None) -> None:
-        lease.free(value if state == states.SUCCESS else None)
+        lease.free(
+            value if state == states.SUCCESS else None,
+            finished=_is_final(call.task, state),
+        )
 
     call.finish_later(finish)
     # Only now, because every task of a worker pays for a receiver.
     signals.task_postrun.connect(outcome_stored, dispatch_uid="unique_task")
+
+
+def _is_final(task: Task, state: str | None) -> bool:
+    """Tell whether an attempt that ended in `state` must not run again.
+
+    A rejected one may go back to its queue, and so may one that failed, from a queue of
+    dead letters; None is the state of a body that was broken off.
+    """
+    if state == states.FAILURE:
+        return bool(task.acks_on_failure_or_timeout)
+    return state in (states.SUCCESS, states.RETRY, states.IGNORED)
 
 
 def outcome_stored(

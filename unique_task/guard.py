@@ -9,6 +9,7 @@ from celery.exceptions import Ignore
 
 from .admission import Answer, Attempt, admit
 from .arguments import Parameters
+from .backends.record import Record
 from .calls import Call
 from .durations import seconds
 from .exits import leave
@@ -16,6 +17,7 @@ from .keys import Key
 from .lease import Lease, Unguarded, held_lease, run_under
 from .options import Options
 from .plan import Plan, plan_of
+from .process import this_process
 from .settings import Settings, backend_of, settings_of
 from .values import encode_value
 
@@ -89,11 +91,13 @@ class Guard:
 
     def _attempt(self, call: Call, settings: Settings) -> Attempt:
         task = call.task
+        token = str(call.token())
         return Attempt(
             call,
             self._plan(task, settings),
             backend_of(task.app, settings, self.options.backend, eager=call.eager),
             self.digest(task, call.args, call.kwargs),
+            Record(token, task.name, call.worker, process=this_process()),
         )
 
     def _plan(self, task: Task, settings: Settings) -> Plan:
@@ -105,11 +109,15 @@ class Guard:
         return planned[2]
 
     def _run(self, call: Call, lease: Lease) -> Any:
-        stored = None
+        stored, ended = None, False
         try:
             value = run_under(lease, call.body)
+            ended = True
             if lease.fresh is not None:
                 stored = encode_value(call.task, value)
             return value
+        except Exception:
+            ended = True
+            raise
         finally:
-            leave(call, lease, stored)
+            leave(call, lease, stored, ended=ended)

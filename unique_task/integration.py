@@ -6,9 +6,11 @@ import logging
 from typing import Any
 
 from celery import Celery, Task, signals
+from kombu.utils.imports import symbol_by_name
 
 from .decorator import install_pending
 from .exceptions import ConfigurationError
+from .orphans import watched
 from .settings import backend_of, settings_of
 from .settle import apps_with_events
 from .wrapping import GUARDED
@@ -37,12 +39,13 @@ def hook() -> None:
 
 
 def _on_worker_init(sender: Any, **_: Any) -> None:
-    """End a worker that could not guard its tasks, with what has to be set."""
+    """Watch the children's deaths; end a worker that could not guard its tasks."""
     if sender.task_events:
         apps_with_events.add(sender.app)
     try:
         for task in _guarded_tasks(sender.app):
             getattr(task, GUARDED).guard.check(task)
+            setattr(task, "Request", watched(symbol_by_name(task.Request)))
     except ConfigurationError as error:
         # Celery logs and forgets what a receiver raises, but for this.
         raise SystemExit(f"unique_task: {error}") from error

@@ -56,6 +56,8 @@ class Lease:
         fresh: seconds for which the value of the run is handed to duplicates; None if
             they do not get it.
         renew: whether the lock is renewed while the body runs.
+        remember: seconds for which it is known that the attempt has finished; 0 if its
+            message cannot come again.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Lease:
         self.outer: Lease | None = None
         self.fresh: float | None = None
         self.renew = False
+        self.remember = 0.0
         self.freed = False
         self._expire = expire
         self._extended = -math.inf
@@ -159,8 +162,12 @@ class Lease:
         logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
         tell(lock_lost, self.task, lock=self)
 
-    def free(self, value: bytes | None = None) -> None:
-        """Free the lock, and store the `value` of the run in the same step.
+    def free(self, value: bytes | None = None, *, finished: bool = False) -> None:
+        """Free the lock, and store in the same step what the attempt leaves behind.
+
+        Arguments:
+            value: of the run, for duplicates.
+            finished: whether a second delivery of the message has nothing to run.
 
         Never raises: the task's own outcome counts. What the store did not hear ends
         with the lease.
@@ -172,7 +179,11 @@ class Lease:
         keeper.let_go(self)
         try:
             held = self.backend.release(
-                self.key, self.record.token, value=value, fresh=self.fresh or 0
+                self.key,
+                self.record.token,
+                value=value,
+                fresh=self.fresh or 0,
+                finished=self.remember if finished else 0,
             )
         except LockStoreError as error:
             logger.warning(
@@ -212,7 +223,7 @@ class Unguarded(Lease):
     def extend(self, seconds: Duration) -> bool:
         return True
 
-    def free(self, value: bytes | None = None) -> None:
+    def free(self, value: bytes | None = None, *, finished: bool = False) -> None:
         pass
 
 

@@ -18,6 +18,7 @@ class Plan:
         renew: whether the lock is held by leases.
         lease: how long the lock stands after it was taken or renewed.
         fresh: how long the value of a run is handed out; None if it is not stored.
+        remember: how long it is known of an attempt that it has finished.
         on_unavailable: what happens when the store does not answer.
     """
 
@@ -25,6 +26,7 @@ class Plan:
     renew: bool
     lease: float
     fresh: float | None
+    remember: float
     on_unavailable: str
 
 
@@ -40,4 +42,6 @@ def plan_of(options: Options, settings: Settings, expire: float) -> Plan:
     renew = settings.renew if options.renew is None else options.renew
     lease = min(expire, settings.lease) if renew else expire
     fresh = (policy.ttl or expire) if isinstance(policy, Cached) else None
-    return Plan(policy, renew, lease, fresh, settings.on_unavailable)
+    return Plan(
+        policy, renew, lease, fresh, settings.redelivery, settings.on_unavailable
+    )

@@ -13,6 +13,9 @@ from kombu.exceptions import EncodeError
 #: Message header that counts the waits of one attempt.
 HEADER = "unique_task_wait"
 
+# The waits for a store grow; after so many, the lock asked for first has ended.
+_UNANSWERED = 5
+
 
 @dataclass(frozen=True)
 class Waited:
@@ -23,11 +26,14 @@ class Waited:
         since: when it first had to wait, in seconds since 1970.
         redelivered: whether the broker has ever delivered it again; what it says of the
             present message is gone with the next one.
+        unanswered: the latest tokens with which it asked for the lock and heard
+            nothing; the store may have given it the lock under one of them.
     """
 
     times: int
     since: float
     redelivered: bool
+    unanswered: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, request: Any) -> Waited:
@@ -41,12 +47,14 @@ class Waited:
         if header.get("attempt") != _attempt(request):
             return cls(0, time.time(), redelivered)
         redelivered = redelivered or header["redelivered"]
-        return cls(header["times"], header["since"], redelivered)
+        unanswered = tuple(header.get("unanswered", ()))
+        return cls(header["times"], header["since"], redelivered, unanswered)
 
-    def header(self, request: Any) -> dict[str, Any]:
+    def header(self, request: Any, unanswered: str | None) -> dict[str, Any]:
         """Return what the next arrival reads."""
-        attempt = {"attempt": _attempt(request)}
-        return {**attempt, **asdict(self), "times": self.times + 1}
+        header = {"attempt": _attempt(request), **asdict(self)}
+        tokens = (*self.unanswered, unanswered)[-_UNANSWERED:] if unanswered else ()
+        return {**header, "times": self.times + 1, "unanswered": tokens}
 
 
 def come_back(
@@ -56,6 +64,7 @@ def come_back(
     reason: Exception,
     *,
     quiet: bool = False,
+    unanswered: str | None = None,
 ) -> NoReturn:
     """Send the message of `request` again, to arrive in `countdown` seconds.
 
@@ -66,6 +75,7 @@ def come_back(
         reason: what the task's state RETRY and the log show.
         quiet: write no state. For waits in which another delivery of the same task owns
             the state, or the store of states may be out of order.
+        unanswered: token with which this arrival asked for the lock, to no answer.
 
     Raises:
         celery.exceptions.Ignore: ends this arrival.
@@ -75,7 +85,8 @@ def come_back(
             one had written: the message would go back for ever.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
-    signature = _same_again(task, request, countdown)
+    header = Waited.of(request).header(request, unanswered)
+    signature = _same_again(task, request, countdown, header)
     if not (quiet or ignores_result(task, request)):
         # Before the message is sent: Celery stores a raised Retry after it::
         #
@@ -95,11 +106,13 @@ def come_back(
     raise Ignore(f"comes back in {countdown:.1f} s: {reason}")
 
 
-def _same_again(task: Task, request: Any, countdown: float) -> Any:
+def _same_again(
+    task: Task, request: Any, countdown: float, waited: dict[str, Any]
+) -> Any:
     # Redis as broker adds "redelivered" to the headers of what it delivers again; sent
     # on, it would stick to the task.
     headers = {k: v for k, v in (request.headers or {}).items() if k != "redelivered"}
-    headers[HEADER] = Waited.of(request).header(request)
+    headers[HEADER] = waited
     options = {"countdown": countdown, "retries": request.retries, "headers": headers}
     if request.ignore_result is not None:
         options["ignore_result"] = request.ignore_result

@@ -24,11 +24,18 @@ DEFAULTS: Mapping[str, Any] = {
     "unique_lock": "while_executing",
     "unique_on_duplicate": "ignore",
     "unique_on_unavailable": "retry",
+    "unique_redelivery": None,
     "unique_renew": True,
     "unique_timeout": 2.0,
 }
 
-_READ = (*DEFAULTS, "result_backend", "broker_url")
+_READ = (*DEFAULTS, "result_backend", "broker_url", "broker_transport_options")
+
+#: Seconds after which a broker delivers again what nobody has acknowledged. Of those
+#: that do so by the clock, Redis waits longest unless told otherwise.
+_VISIBILITY = 3600
+
+_DURATIONS = ("unique_expire", "unique_lease", "unique_redelivery", "unique_timeout")
 
 ON_UNAVAILABLE = ("retry", "run", "raise")
 
@@ -46,6 +53,7 @@ class Settings:
         lock: lock type.
         on_duplicate: policy.
         on_unavailable: what happens when the store does not answer.
+        redelivery: how long the broker may deliver a message again.
         renew: hold running attempts' locks by leases.
         timeout: how long one operation of the store may take at most.
     """
@@ -57,6 +65,7 @@ class Settings:
     lock: str
     on_duplicate: Any
     on_unavailable: str
+    redelivery: float
     renew: bool
     timeout: float
 
@@ -89,7 +98,9 @@ def _read(conf: Any) -> Settings:
                 f"{name} is no setting of unique_task; known are {', '.join(DEFAULTS)}"
             )
     values = {name: conf.get(name, default) for name, default in DEFAULTS.items()}
-    for name in ("unique_expire", "unique_lease", "unique_timeout"):
+    if values["unique_redelivery"] is None:
+        values["unique_redelivery"] = _redelivery(conf)
+    for name in _DURATIONS:
         values[name] = seconds(name, values[name])
     for name in ("unique_enabled", "unique_renew"):
         _check(name, values[name], (True, False))
@@ -97,6 +108,12 @@ def _read(conf: Any) -> Settings:
     if values["unique_backend"] is None:
         values["unique_backend"] = _store_of_app(conf)
     return Settings(**{name.removeprefix("unique_"): v for name, v in values.items()})
+
+
+def _redelivery(conf: Any) -> float:
+    """Return twice the broker's time limit: what it takes back waits in a queue too."""
+    options = conf.broker_transport_options or {}
+    return 2.0 * (options.get("visibility_timeout") or _VISIBILITY)
 
 
 def _names(conf: Any) -> Iterator[str]:

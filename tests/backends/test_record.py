@@ -4,28 +4,29 @@ import re
 
 import pytest
 from hypothesis import given, settings
-from hypothesis.strategies import integers, text
+from hypothesis.strategies import integers, text, tuples
 
-from unique_task.backends.record import Record, Token
+from unique_task.backends.record import Record, Token, attempt_of
 from unique_task.exceptions import LockRecordError, LockStoreError
 
 UNREADABLE = {
-    "newer": "2 17 task-1/0/ab running worker task",
-    "newer, longer": "2 17 3 task-1/0/ab task-2/0/cd",
+    "newer": "2 17 task-1/0/0/ab running worker task",
+    "newer, longer": "2 17 3 task-1/0/0/ab task-2/0/0/cd",
     "newer, another form": '{"version": 2}',
     "no record": "a text of somebody else",
     "empty": "",
-    "fields missing": "1 17 task-1/0/ab running",
-    "no fence": "1 fence task-1/0/ab running worker task",
+    "fields missing": "1 17 task-1/0/0/ab running",
+    "no fence": "1 fence task-1/0/0/ab running worker task",
     "no token": "1 17 token running worker task",
 }
 
 
 @settings(deadline=None)
-@given(owner=text(), task=text(), worker=text(), retries=integers(0), fence=integers(0))
-def test_whatever_is_written_is_read_again(owner, task, worker, retries, fence):
-    token = Token.of_attempt(owner, retries)
-    record = Record(str(token), task, worker, "running", fence)
+@given(owner=text(), task=text(), worker=text(), numbers=tuples(*[integers(0)] * 3))
+def test_whatever_is_written_is_read_again(owner, task, worker, numbers):
+    retries, nesting, fence = numbers
+    token = Token.of_attempt(owner, retries, nesting)
+    record = Record(str(token), task, worker, "running", "machine/1/2", fence)
 
     assert Token.parse(record.token) == token
     assert Record.parse(record.text(fence)) == record
@@ -33,11 +34,11 @@ def test_whatever_is_written_is_read_again(owner, task, worker, retries, fence):
 
 @settings(deadline=None)
 @given(owner=text(), task=text(), worker=text())
-def test_a_record_is_one_line_of_six_words(owner, task, worker):
+def test_a_record_is_one_line_of_seven_words(owner, task, worker):
     record = Record(str(Token.of_attempt(owner)), task, worker)
 
     # A script in the store finds the token by counting words.
-    assert re.fullmatch(r"1 17 [!-~]+ running [!-~]* [!-~]*", record.text(17))
+    assert re.fullmatch(r"1 17 [!-~]+ running [!-~]* [!-~]* ", record.text(17))
     assert record.text(17).split(" ")[2] == record.token
 
 
@@ -47,18 +48,32 @@ def test_two_attempts_never_have_one_token():
     assert len(tokens) == 1000
 
 
-def test_a_record_tells_the_owner_and_its_retries():
-    record = Record(str(Token.of_attempt("task-1", retries=3)))
+def test_all_deliveries_of_a_message_are_one_attempt():
+    first, second = (str(Token.of_attempt("task-1", 2, 1)) for _ in range(2))
 
-    assert (record.owner, record.retries) == ("task-1", 3)
+    assert first != second
+    assert attempt_of(first) == attempt_of(second)
+
+
+@pytest.mark.parametrize(
+    "other", [("task-2", 2, 1), ("task-1", 3, 1), ("task-1", 2, 2)]
+)
+def test_another_try_or_replacement_is_another_attempt(other):
+    token = str(Token.of_attempt("task-1", 2, 1))
+
+    assert attempt_of(token) != attempt_of(str(Token.of_attempt(*other)))
+
+
+def test_a_record_tells_the_owner():
+    assert Record(str(Token.of_attempt("task-1", retries=3))).owner == "task-1"
 
 
 def test_the_fence_tells_since_when_a_lock_is_held():
-    assert Record("task-1/0/ab", fence=1_700_000_000_500_000).since == 1_700_000_000.5
+    assert Record("task-1/0/0/ab", fence=1_700_000_000_500_000).since == 1_700_000_000.5
 
 
 def test_a_lock_that_is_not_taken_is_held_since_never():
-    assert Record("task-1/0/ab").since is None
+    assert Record("task-1/0/0/ab").since is None
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
@@ -69,7 +84,7 @@ def test_what_this_version_cannot_read_is_an_error_of_its_own(line):
 
 def test_the_error_says_what_to_do():
     with pytest.raises(LockRecordError, match="update unique_task here, or wait"):
-        Record.parse("2 17 task-1/0/ab running worker task")
+        Record.parse("2 17 task-1/0/0/ab running worker task")
 
 
 def test_a_lock_that_cannot_be_read_counts_as_a_store_out_of_order():

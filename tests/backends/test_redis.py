@@ -50,8 +50,8 @@ WITH_PASSWORD = [
 
 #: What a process that was updated already may have left: text, or anything else.
 NEWER = {
-    "text": b"2 17 3 task-1/0/ab task-2/0/cd",
-    "the same form": b"2 17 task-1/0/ab running worker task",
+    "text": b"2 17 3 task-1/0/0/ab task-2/0/0/cd",
+    "the same form": b"2 17 task-1/0/0/ab running worker task",
     "bytes": b"\x82\xa7version\x02\xff",
 }
 

@@ -62,6 +62,13 @@ def celery_app(urls: dict[str, str]) -> Iterator[Celery]:
     """The workers' app, for the test process to call their tasks."""
     configure(**urls)
     yield app
+    close_app()
+
+
+def close_app() -> None:
+    """Close what the app has open to servers that may be gone soon."""
+    # A result unsubscribes when it is collected, which a stopped server would refuse.
+    gc.collect()
     app.close()
 
 
@@ -79,9 +86,7 @@ def module_urls(redis_server: RedisServer) -> Iterator[dict[str, str]]:
     urls = urls_on(redis_server.url)
     configure(**urls)
     yield urls
-    # A result unsubscribes when it is collected, which a stopped server would refuse.
-    gc.collect()
-    app.close()
+    close_app()
 
 
 @pytest.fixture(scope="module")

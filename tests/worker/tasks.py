@@ -27,29 +27,33 @@ def hold(key: str, value: Any = None) -> Any:
     return value
 
 
-@task_prerun.connect
 def note_arrival(task_id: str, **_: Any) -> None:
     witness().arrived(task_id)
 
 
-@task_postrun.connect
 def note_state(task_id: str, state: str | None, **_: Any) -> None:
     witness().ended(task_id, str(state))
 
 
-@task_duplicate.connect
 def note_duplicate(sender: Any, task_id: str | None, **_: Any) -> None:
     if task_id:
         witness().note(f"duplicates {sender.request.args[0]}", task_id)
 
 
-@before_task_publish.connect
 def note_sent_again(headers: Any, **_: Any) -> None:
     """Of a task that a worker sends again, note the state stored at that time."""
     task_id = headers["id"]
     if current_task and current_task.request.id == task_id:
         state = app.backend.get_task_meta(task_id, cache=False)["status"]
         witness().note(f"sent again {task_id}", state)
+
+
+# In a worker only: the test process has tasks of other apps, and no witness.
+if app.conf.witness_url:
+    task_prerun.connect(note_arrival)
+    task_postrun.connect(note_state)
+    task_duplicate.connect(note_duplicate)
+    before_task_publish.connect(note_sent_again)
 
 
 #: Namespace of the tasks of whose locks `is_free` can tell.

@@ -42,6 +42,15 @@ class Stored:
     value: bytes
 
 
+@dataclass
+class Finished:
+    """Nobody has to run: this attempt has, and its message was delivered again."""
+
+
+#: What :meth:`Backend.acquire` may answer.
+StoreAnswer = Acquired | Held | Stored | Finished
+
+
 class Renewed(Enum):
     """What became of a lock that was to be renewed."""
 
@@ -85,8 +94,15 @@ class Backend(ABC):
         """
 
     def acquire(
-        self, key: str, record: Record, expire: float, *, stored: bool = False
-    ) -> Acquired | Held | Stored:
+        self,
+        key: str,
+        record: Record,
+        expire: float,
+        *,
+        stored: bool = False,
+        once: bool = False,
+        over: Sequence[str] = (),
+    ) -> StoreAnswer:
         """Take `key` for `expire` seconds, unless it is held.
 
         A token that holds the key already gets it again under the fence it has, so a
@@ -97,13 +113,18 @@ class Backend(ABC):
             record: with the token of this attempt, good for one acquisition.
             expire: how long the lock stands if nothing renews it.
             stored: accept a fresh value of an earlier run in place of the lock.
+            once: do not take it if an attempt with such a token, but for the nonce, was
+                released as finished.
+            over: tokens of attempts that hold nothing any more, because they are dead
+                or never heard that they had got the lock. It is taken over from them,
+                under a greater fence: by one, as its token is then another.
 
         Raises:
             LockStoreError: if the store does not answer.
             LockRecordError: if the lock was written by a newer version.
         """
         try:
-            return self._acquire(key, record, expire, stored)
+            return self._acquire(key, record, expire, stored, once, over)
         except self.driver_errors as error:
             raise self._told(error) from error
 
@@ -121,14 +142,23 @@ class Backend(ABC):
             raise self._told(error) from error
 
     def release(
-        self, key: str, token: str, *, value: bytes | None = None, fresh: float = 0
+        self,
+        key: str,
+        token: str,
+        *,
+        value: bytes | None = None,
+        fresh: float = 0,
+        finished: float = 0,
     ) -> bool:
-        """Free a lock, and store the value of the run in the same step.
+        """Free a lock, and store in the same step what the attempt leaves behind.
 
         Arguments:
             key: of the lock.
-            token: that took it; any other changes nothing.
-            value: what :meth:`acquire` shall hand out for `fresh` seconds.
+            token: that took it; any other does not change the lock.
+            value: what :meth:`acquire` shall hand out for `fresh` seconds, if `token`
+                still held the lock.
+            finished: seconds for which it is remembered that this attempt must not run
+                again, whether it still held the lock or not; 0 to remember nothing.
 
         Returns:
             False if `token` did not hold the lock any more.
@@ -137,7 +167,7 @@ class Backend(ABC):
             LockStoreError: if the store does not answer.
         """
         try:
-            return self._release(key, token, value, fresh)
+            return self._release(key, token, value, fresh, finished)
         except self.driver_errors as error:
             raise self._told(error) from error
 
@@ -155,15 +185,21 @@ class Backend(ABC):
 
     @abstractmethod
     def _acquire(
-        self, key: str, record: Record, expire: float, stored: bool
-    ) -> Acquired | Held | Stored: ...
+        self,
+        key: str,
+        record: Record,
+        expire: float,
+        stored: bool,
+        once: bool,
+        over: Sequence[str],
+    ) -> StoreAnswer: ...
 
     @abstractmethod
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]: ...
 
     @abstractmethod
     def _release(
-        self, key: str, token: str, value: bytes | None, fresh: float
+        self, key: str, token: str, value: bytes | None, fresh: float, finished: float
     ) -> bool: ...
 
     @abstractmethod

@@ -11,8 +11,17 @@ from typing import Any
 
 from cachetools import TLRUCache
 
-from .base import Acquired, Backend, Held, Renewal, Renewed, Stored
-from .record import Record
+from .base import (
+    Acquired,
+    Backend,
+    Finished,
+    Held,
+    Renewal,
+    Renewed,
+    StoreAnswer,
+    Stored,
+)
+from .record import Record, attempt_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class MemoryBackend(Backend):
         timer: seconds that never go back; another one makes time pass in tests.
 
     >>> backend = MemoryBackend()
-    >>> backend.acquire("key", Record("task-1/0/a"), expire=10)
+    >>> backend.acquire("key", Record("task-1/0/0/a"), expire=10)
     Acquired(fence=...)
     """
 
@@ -49,13 +58,21 @@ class MemoryBackend(Backend):
         return cls()
 
     def _acquire(
-        self, key: str, record: Record, expire: float, stored: bool
-    ) -> Acquired | Held | Stored:
+        self,
+        key: str,
+        record: Record,
+        expire: float,
+        stored: bool,
+        once: bool,
+        over: Sequence[str],
+    ) -> StoreAnswer:
         with self._mutex:
+            if once and (attempt_of(record.token), key) in self._entries:
+                return Finished()
             if stored and (entry := self._entries.get(("value", key))):
                 return Stored(entry.content)
             held = self._get(key)
-            if held is None:
+            if held is None or held.record.token in over:
                 return Acquired(self._put(key, record, self._next_fence(), expire))
             if held.record.token == record.token:
                 return Acquired(held.record.fence)
@@ -72,8 +89,13 @@ class MemoryBackend(Backend):
         self._put(renewal.key, renewal.record, renewal.fence or 0, renewal.expire)
         return Renewed.RETAKEN if held is None else Renewed.HELD
 
-    def _release(self, key: str, token: str, value: bytes | None, fresh: float) -> bool:
+    def _release(
+        self, key: str, token: str, value: bytes | None, fresh: float, finished: float
+    ) -> bool:
         with self._mutex:
+            if finished:
+                end = self._timer() + finished
+                self._entries[attempt_of(token), key] = _Entry(None, end)
             held = self._get(key)
             if held is None or held.record.token != token:
                 return False

@@ -24,27 +24,37 @@ _UUID = re.compile("[0-9a-f-]+")
 class Token:
     """One attempt of one task: only the token that took a lock can renew or free it.
 
-    The nonce tells apart two deliveries of one message, which are alike in all else.
+    Attributes:
+        owner: id of the task.
+        retries: how often it has retried itself.
+        nesting: how often it has replaced itself (``self.replace()`` keeps the id).
+        nonce: tells apart two deliveries of one message, which are alike in all else.
     """
 
     owner: str
     retries: int
+    nesting: int
     nonce: str
 
     @classmethod
-    def of_attempt(cls, owner: str, retries: int = 0) -> Token:
+    def of_attempt(cls, owner: str, retries: int = 0, nesting: int = 0) -> Token:
         """Return a fresh token for an attempt of the task with the id `owner`."""
-        return cls(owner, retries, os.urandom(6).hex())
+        return cls(owner, retries, nesting, os.urandom(6).hex())
 
     @classmethod
     def parse(cls, text: str) -> Token:
         """Read what :meth:`__str__` wrote."""
-        owner, retries, nonce = text.rsplit("/", 2)
-        return cls(unquote(owner), int(retries), nonce)
+        owner, retries, nesting, nonce = text.rsplit("/", 3)
+        return cls(unquote(owner), int(retries), int(nesting), nonce)
 
     def __str__(self) -> str:
         owner = self.owner if _UUID.fullmatch(self.owner) else _quoted(self.owner)
-        return f"{owner}/{self.retries}/{self.nonce}"
+        return f"{owner}/{self.retries}/{self.nesting}/{self.nonce}"
+
+
+def attempt_of(token: str) -> str:
+    """Return what all deliveries of one message share of their tokens."""
+    return token.rpartition("/")[0]
 
 
 @dataclass
@@ -54,8 +64,10 @@ class Record:
     Attributes:
         token: of the attempt, as text; see :class:`Token`.
         task: name of the task.
-        worker: node and process that run it.
+        worker: node that runs it.
         state: ``running``.
+        process: that runs it, see :func:`unique_task.process.this_process`; empty if
+            it cannot be told apart from all others.
         fence: see :class:`~unique_task.backends.base.Acquired`; None until it is taken.
     """
 
@@ -63,17 +75,13 @@ class Record:
     task: str = ""
     worker: str = ""
     state: str = "running"
+    process: str = ""
     fence: int | None = None
 
     @property
     def owner(self) -> str:
         """Id of the task that holds the lock."""
         return Token.parse(self.token).owner
-
-    @property
-    def retries(self) -> int:
-        """How often that task had retried itself when it took the lock."""
-        return Token.parse(self.token).retries
 
     @property
     def since(self) -> float | None:
@@ -83,7 +91,8 @@ class Record:
     @property
     def tail(self) -> str:
         """What follows the fence in the text of the record, token first."""
-        return f"{self.token} {self.state} {_quoted(self.worker)} {_quoted(self.task)}"
+        worker, task = _quoted(self.worker), _quoted(self.task)
+        return f"{self.token} {self.state} {worker} {task} {self.process}"
 
     def text(self, fence: int) -> str:
         """Return the line a store keeps: version, fence, and the :attr:`tail`.
@@ -101,11 +110,13 @@ class Record:
         """
         try:
             # What a later release may append is no reason not to know the holder.
-            version, fence, token, state, worker, task, *_ = text.split(" ")
+            version, fence, token, state, worker, task, process, *_ = text.split(" ")
             Token.parse(token)
             if version != VERSION:
                 raise ValueError(f"version {version}")
-            return cls(token, unquote(task), unquote(worker), state, int(fence))
+            return cls(
+                token, unquote(task), unquote(worker), state, process, int(fence)
+            )
         except ValueError as error:
             raise LockRecordError(
                 f"the lock's record {text[:40]!r} has a format that this version of "

@@ -13,35 +13,59 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..exceptions import ConfigurationError
-from .base import Acquired, Backend, Held, Renewal, Renewed, Stored
-from .record import VERSION, Record
+from .base import (
+    Acquired,
+    Backend,
+    Finished,
+    Held,
+    Renewal,
+    Renewed,
+    StoreAnswer,
+    Stored,
+)
+from .record import VERSION, Record, attempt_of
 from .redis_url import client_url, without_password
 
-# Keys: 1 the lock, 2 the value if one is accepted.
-# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds.
-# Returns {1, fence} taken, {0, record, milliseconds left} held, {2, value} not needed.
+# Keys: 1 the lock, then what makes it needless to run, the first that exists.
+# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, then the tokens
+# of those that hold nothing any more.
+# Returns {1, fence} taken, {0, record, milliseconds left} held, {n, content} needless
+# because of key n.
 ACQUIRE = """
-if KEYS[2] then
-  local value = redis.call('GET', KEYS[2])
-  if value then return {2, value} end
+for i = 2, #KEYS do
+  local content = redis.call('GET', KEYS[i])
+  if content then return {i, content} end
 end
 local now = redis.call('TIME')
 local fence = now[1] .. string.format('%06d', now[2])
-local record = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
-if redis.call('SET', KEYS[1], record, 'NX', 'PX', ARGV[3]) then return {1, fence} end
-return {0, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+local text = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
+if redis.call('SET', KEYS[1], text, 'NX', 'PX', ARGV[3]) then return {1, fence} end
+local record = redis.call('GET', KEYS[1])
+local last, token = string.match(record, '^%d+ (%d+) (%S+)')
+for i = 4, #ARGV do
+  if token == ARGV[i] then
+    fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
+    text = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
+    redis.call('SET', KEYS[1], text, 'PX', ARGV[3])
+    return {1, fence}
+  end
+end
+return {0, record, redis.call('PTTL', KEYS[1])}
 """
 
-# Keys: 1 the lock, 2 the value if one is to be stored.
-# Arguments: 1 token, 2 value, 3 milliseconds it stays fresh.
+# Keys: 1 the lock, then the mark of the attempt if it has finished, then the value if
+# one is to be stored.
+# Arguments: 1 token, 2 milliseconds that the mark stands or 0, then value and
+# milliseconds that it stays fresh.
 # Returns 1 freed, 0 not held by this token.
 # Freed first: a server that is out of memory refuses a first write that takes some.
 RELEASE = """
 local record = redis.call('GET', KEYS[1])
-if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
-if KEYS[2] then redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3]) end
-return 1
+local held = record and string.match(record, '^%d+ %d+ (%S+)') == ARGV[1]
+if held then redis.call('DEL', KEYS[1]) end
+if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], '', 'PX', ARGV[2]) end
+if held and ARGV[3] then redis.call('SET', KEYS[#KEYS], ARGV[3], 'PX', ARGV[4]) end
+return held and 1 or 0
 """
 
 # Keys: 1 the lock. Arguments: 1 token, 2 the whole record, 3 milliseconds.
@@ -102,24 +126,40 @@ class RedisBackend(Backend):
         return cls(url, timeout=timeout)
 
     def _acquire(
-        self, key: str, record: Record, expire: float, stored: bool
-    ) -> Acquired | Held | Stored:
-        keys = [_lock(key), _value(key)] if stored else [_lock(key)]
-        answer = self._acquire_script(keys, VERSION, record.tail, _milliseconds(expire))
-        if answer[0] == 1:
-            return Acquired(int(answer[1]))
-        if answer[0] == 2:
-            return Stored(answer[1])
-        held = _held(answer[1], answer[2])
-        return (
-            Acquired(held.record.fence) if held.record.token == record.token else held
+        self,
+        key: str,
+        record: Record,
+        expire: float,
+        stored: bool,
+        once: bool,
+        over: Sequence[str],
+    ) -> StoreAnswer:
+        keys = [_lock(key)]
+        if once:
+            keys.append(_mark(key, record.token))
+        if stored:
+            keys.append(_value(key))
+        answer, content, *left = self._acquire_script(
+            keys, VERSION, record.tail, _milliseconds(expire), *over
         )
+        if answer == 1:
+            return Acquired(int(content))
+        if answer == 0:
+            held = _held(content, *left)
+            again = held.record.token == record.token
+            return Acquired(held.record.fence) if again else held
+        return Stored(content) if stored and answer == len(keys) else Finished()
 
-    def _release(self, key: str, token: str, value: bytes | None, fresh: float) -> bool:
-        if value is None:
-            return bool(self._release_script([_lock(key)], token))
-        keys = [_lock(key), _value(key)]
-        return bool(self._release_script(keys, token, value, _milliseconds(fresh)))
+    def _release(
+        self, key: str, token: str, value: bytes | None, fresh: float, finished: float
+    ) -> bool:
+        keys, args = [_lock(key)], [token, _milliseconds(finished) if finished else 0]
+        if finished:
+            keys.append(_mark(key, token))
+        if value is not None:
+            keys.append(_value(key))
+            args += [value, _milliseconds(fresh)]
+        return bool(self._release_script(keys, *args))
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         pipeline = self._client.pipeline(transaction=False)
@@ -192,3 +232,7 @@ def _lock(key: str) -> str:
 
 def _value(key: str) -> str:
     return f"unique:{{{key}}}:value"
+
+
+def _mark(key: str, token: str) -> str:
+    return f"unique:{{{key}}}:finished:{attempt_of(token)}"

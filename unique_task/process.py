@@ -1,0 +1,84 @@
+"""Which process holds a lock, and whether it is gone for good."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from celery.utils.nodenames import gethostname
+
+_PROC = Path("/proc")
+
+#: States in which a process runs nothing any more: zombie and dead.
+_ENDED = ("Z", "X", "x")
+
+
+def this_process() -> str:
+    """Return ``machine/pid/start``: unlike any other process, also of the past.
+
+    Empty where that cannot be told, which is everywhere but on Linux.
+    """
+    return _identity(os.getpid())
+
+
+def is_gone(process: str) -> bool:
+    """Tell whether the process that :func:`this_process` named has ended, for sure.
+
+    False for one that lives, and for one of which nothing can be seen from here: of
+    another machine, another container, before the last boot, or not on Linux.
+    """
+    machine, _, rest = process.partition("/")
+    if not machine or machine != _machine():
+        return False
+    pid, _, start = rest.partition("/")
+    # Not by a look into /proc, which may hide the processes of other users.
+    if not _exists(int(pid)):
+        return True
+    seen = _state_and_start(int(pid))
+    return seen is not None and (seen[0] in _ENDED or seen[1] != start)
+
+
+@lru_cache(maxsize=1)
+def _identity(pid: int) -> str:
+    machine, seen = _machine(), _state_and_start(pid)
+    return f"{machine}/{pid}/{seen[1]}" if machine and seen else ""
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Return what the processes share that can see each other, since the last boot.
+
+    Numbers of namespaces are used again, but all processes of the former one are gone.
+    """
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text()
+        namespace = os.stat(_PROC / "self/ns/pid").st_ino
+        if os.readlink(_PROC / "self") != str(os.getpid()):
+            return ""  # the /proc of another namespace
+    except OSError:
+        return ""
+    text = f"{gethostname()} {boot} {namespace}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _state_and_start(pid: int) -> tuple[str, str] | None:
+    """Return the state of a process, and when it started, in ticks since the boot."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    # The name of the program stands in parentheses, and may contain anything.
+    fields = stat.rpartition(")")[2].split()
+    return fields[0], fields[19]
