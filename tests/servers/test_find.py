@@ -42,6 +42,14 @@ def test_an_installed_server_goes_before_an_unpacked_one(nothing_installed):
     assert find("redis") == installed
 
 
+def test_a_wrapper_of_the_same_name_is_not_taken(nothing_installed):
+    put_program(nothing_installed / "bin/rabbitmq-server")
+    folder = "rabbitmq/usr/lib/rabbitmq/lib/rabbitmq_server-3.10.8/sbin"
+    program = put_program(nothing_installed / folder / "rabbitmq-server")
+
+    assert find("rabbitmq") == program
+
+
 def test_an_unpacked_server_runs_with_its_own_libraries(nothing_installed):
     libraries = nothing_installed / "redis/usr/lib/x86_64-linux-gnu"
     libraries.mkdir(parents=True)
