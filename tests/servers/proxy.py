@@ -46,6 +46,10 @@ class Proxy:
         """Drop every connection and refuse new ones, until `restore()`."""
         self._run(self._close())
 
+    def drop(self) -> None:
+        """Drop every connection; new ones are welcome."""
+        self._run(self._break_off())
+
     def hang(self) -> None:
         """Take connections and requests, hold all replies back until `restore()`."""
         self._flowing.clear()
@@ -94,6 +98,9 @@ class Proxy:
         if self._listener:
             self._listener.close()
             self._listener = None
+        await self._break_off()
+
+    async def _break_off(self) -> None:
         for relay in self._relays:
             relay.cancel()
         await asyncio.gather(*self._relays, return_exceptions=True)

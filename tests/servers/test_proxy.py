@@ -33,6 +33,19 @@ def test_cut_drops_open_connections(client, redis_proxy):
             pubsub.get_message(timeout=1)
 
 
+def test_drop_drops_open_connections_and_takes_new_ones(client, redis_proxy):
+    with client.pubsub() as pubsub:
+        pubsub.subscribe("channel")
+        assert pubsub.get_message(timeout=1)
+
+        redis_proxy.drop()
+
+        with pytest.raises(ConnectionError):
+            pubsub.get_message(timeout=1)
+    client.connection_pool.disconnect()
+    assert client.ping()
+
+
 def test_cut_refuses_new_connections(client, redis_proxy):
     redis_proxy.cut()
 

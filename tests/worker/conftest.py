@@ -70,6 +70,8 @@ def close_app() -> None:
     # A result unsubscribes when it is collected, which a stopped server would refuse.
     gc.collect()
     app.close()
+    # It keeps connections to the broker, also when it is told of another one.
+    vars(app).pop("amqp", None)
 
 
 @pytest.fixture
