@@ -161,8 +161,6 @@ def test_a_task_comes_back_until_the_store_does_and_runs_once(store, name):
 
 
 def test_a_store_that_hangs_holds_a_slot_for_two_seconds_at_most(store, name):
-    # What the store was asked for it does, and the lock stands for one lease.
-    app.conf.unique_lease = 1.0
     store.hang()
 
     result = note.delay(name)
@@ -237,15 +235,28 @@ def test_a_task_knows_the_lock_whose_answer_was_lost(store, name, redis_server):
     assert redis_server.command_counts()["evalsha"] == 3
 
 
-def test_a_task_that_never_heard_of_its_lock_waits_for_the_end_of_it(store, name):
-    app.conf.unique_lease = 1.0
+def test_a_task_that_never_heard_of_its_lock_knows_it_when_it_comes_back(store, name):
+    # Longer than the test: nobody waits for the end of a lock that nobody knows of.
+    app.conf.unique_lease = 600
     store.swallow_replies(2, to=b"EVALSHA")
 
     result = note.delay(name)
 
     assert value_of(result) == name
     assert runs[name] == 1
-    assert len(slots[result.id]) > 1
+    assert len(slots[result.id]) == 2
+
+
+def test_a_task_that_heard_nothing_several_times_knows_its_lock_too(store, name):
+    app.conf.unique_lease = 600
+    # Each arrival asks twice, and a script that is not there is sent as a whole.
+    store.swallow_replies(6, to=b"EVAL")
+
+    result = note.delay(name)
+
+    assert value_of(result) == name
+    assert runs[name] == 1
+    assert len(slots[result.id]) == 4
 
 
 # A store that does not answer when a task ends

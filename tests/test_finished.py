@@ -1,0 +1,100 @@
+"""What is remembered of an attempt that has ended: that it must not run again."""
+
+from uuid import uuid4
+
+import pytest
+from celery.exceptions import Ignore, Reject, Retry
+
+from tests.inprocess import value_of
+from tests.waiting import wait_until
+from unique_task import current_lock, unique
+from unique_task.backends.base import Finished
+from unique_task.backends.record import Record, Token
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+ENDS = {
+    "return": None,
+    "error": ValueError("the body fails"),
+    "ignore": Ignore(),
+    "retry": Retry("the body retries"),
+    "reject": Reject("the body rejects", requeue=False),
+    "broken off": SystemExit(),
+}
+
+
+@pytest.fixture
+def end(worker_app):
+    """Run a task that ends in some way; tell whether it is known to have finished."""
+
+    def end(how, countdown=None, **options):
+        locks = []
+
+        @worker_app.task(bind=True, ignore_result=True, **options)
+        @unique
+        def work(self, name):
+            locks.append(current_lock())
+            if ENDS[how] is not None:
+                raise ENDS[how]
+
+        # The worker's store keeps what other tests have left there.
+        work.apply_async([uuid4().hex], countdown=countdown)
+        [lock] = wait_until(lambda: locks)
+        wait_until(lambda: lock.backend.get(lock.key) is None)
+        again = Record(str(Token.of_attempt(lock.owner)))
+        answer = lock.backend.acquire(lock.key, again, expire=60, once=True)
+        return isinstance(answer, Finished)
+
+    return end
+
+
+# With late acknowledgement, what goes back to a queue shall run again.
+@pytest.mark.parametrize("how", ENDS)
+def test_a_message_that_is_acknowledged_late(end, how):
+    assert end(how, acks_late=True) == (how not in ("reject", "broken off"))
+
+
+# Acknowledged when it starts, it may have been delivered twice while it waited.
+@pytest.mark.parametrize("how", ENDS)
+def test_a_message_with_an_eta(end, how):
+    assert end(how, countdown=0.01) == (how != "broken off")
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_message_that_cannot_come_again_is_forgotten(end, how):
+    assert not end(how)
+
+
+def test_a_failure_that_goes_to_a_queue_of_dead_letters_may_come_again(end):
+    assert not end("error", acks_late=True, acks_on_failure_or_timeout=False)
+
+
+def test_a_second_delivery_does_not_run_and_leaves_the_result_alone(worker_app, caplog):
+    runs = []
+
+    @worker_app.task(acks_late=True)
+    @unique(on_duplicate="raise")
+    def work():
+        runs.append(current_lock())
+        return len(runs)
+
+    first = work.delay()
+    assert value_of(first) == 1
+    wait_until(lambda: runs[0].freed)
+
+    second = work.apply_async(task_id=first.id)
+
+    wait_until(lambda: f"{first.id}] has run already" in caplog.text)
+    assert value_of(second) == 1
+    assert len(runs) == 1
+
+
+def test_an_equal_call_is_another_attempt_and_runs(worker_app):
+    @worker_app.task(acks_late=True)
+    @unique(on_duplicate="retry")
+    def work():
+        return current_lock().owner
+
+    results = [work.delay() for _ in range(2)]
+
+    assert [value_of(result) for result in results] == [r.id for r in results]

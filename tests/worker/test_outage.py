@@ -1,0 +1,166 @@
+"""A store that fails while tasks run: no body stops, none loses its result."""
+
+import time
+
+import pytest
+
+from tests.servers import Proxy, RedisServer
+from tests.waiting import wait_until
+from tests.worker.tasks_outage import report
+from unique_task import RedisBackend
+
+pytestmark = pytest.mark.worker
+
+TIMEOUT = 30
+LEASE = 1.5
+
+#: Seconds for which one operation of the store may take at most.
+PATIENCE = 0.5
+
+
+@pytest.fixture(scope="module")
+def lock_server(tmp_path_factory):
+    """A Redis with nothing but the locks."""
+    with RedisServer(tmp_path_factory.mktemp("locks")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def proxy(lock_server):
+    with Proxy(lock_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker(proxy, start_module_worker):
+    settings = {"unique_lease": LEASE, "unique_timeout": PATIENCE}
+    return start_module_worker(locks=proxy.url, settings=settings, concurrency=4)
+
+
+@pytest.fixture
+def store(proxy):
+    """Stands before the store of the locks."""
+    yield proxy
+    proxy.restore()
+
+
+@pytest.fixture
+def running(witness, store, key):
+    """A task under way."""
+    result = report.delay(key)
+    wait_until(lambda: witness.runs(key))
+    yield result
+    store.restore()
+    witness.open(key)
+
+
+@pytest.fixture
+def lock_of(lock_server, witness):
+    """Call it for who holds a key; past the proxy."""
+    backend = RedisBackend(lock_server.url)
+    return lambda key: backend.get(witness.noted(f"locks {key}")[0])
+
+
+def pass_time(seconds: float) -> None:
+    """Return later; for what must not happen meanwhile, there is no condition."""
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end, timeout=2 * seconds)
+
+
+def test_an_outage_shorter_than_a_lease_changes_nothing(
+    running, store, witness, lock_of, key
+):
+    fence = lock_of(key).record.fence
+    store.cut()
+    pass_time(LEASE / 3)
+    store.restore()
+
+    pass_time(LEASE)
+
+    assert lock_of(key).record.owner == running.id
+    witness.open(key)
+    assert running.get(timeout=TIMEOUT) == {"lost": False, "fence": fence}
+    assert witness.noted(f"losses {running.id}") == []
+
+
+def test_an_outage_longer_than_a_lease_is_told_to_the_body_which_ends(
+    running, store, witness, lock_of, key
+):
+    fence = lock_of(key).record.fence
+    store.cut()
+    wait_until(lambda: witness.noted(f"losses {running.id}"))
+    wait_until(lambda: lock_of(key) is None)
+    store.restore()
+
+    # Nobody has taken it since, so it is taken again, and held from then on.
+    wait_until(lambda: lock_of(key))
+    assert lock_of(key).record.owner == running.id
+    witness.open(key)
+
+    assert running.get(timeout=TIMEOUT) == {"lost": True, "fence": fence}
+    wait_until(lambda: lock_of(key) is None)
+
+
+def test_a_store_that_restarts_empty_gets_its_locks_back(
+    running, lock_server, witness, lock_of, key
+):
+    fence = lock_of(key).record.fence
+
+    lock_server.restart()
+
+    wait_until(lambda: lock_of(key))
+    assert lock_of(key).record.fence == fence
+    second = report.delay(key)
+    wait_until(lambda: witness.waits(second.id))
+    assert witness.runs(key) == 1
+    witness.open(key)
+    assert running.get(timeout=TIMEOUT) == {"lost": True, "fence": fence}
+    assert second.get(timeout=TIMEOUT)["fence"] > fence
+    assert witness.most_at_once(key) == 1
+
+
+def test_a_store_that_hangs_holds_no_slot(running, store, witness, key):
+    began = time.monotonic()
+    store.hang()
+    other = report.delay(f"other {key}")
+    for arrival in range(1, 4):
+        wait_until(lambda: witness.arrivals(other.id) == arrival)
+        arrived = time.monotonic()
+        wait_until(lambda: len(witness.states(other.id)) == arrival)
+        assert time.monotonic() - arrived < 2 * PATIENCE
+    # A body that has ended is not held either: its result is there.
+    witness.open(key)
+    assert running.get(timeout=4 * PATIENCE)["lost"]
+    pass_time(began + 8 - time.monotonic())
+    assert witness.runs(f"other {key}") == 0
+
+    store.restore()
+    witness.open(f"other {key}")
+    assert other.get(timeout=TIMEOUT)
+    assert witness.runs(f"other {key}") == 1
+
+
+def test_to_publish_no_store_is_needed(store, witness, key):
+    witness.open(key)
+    store.cut()
+
+    result = report.delay(key)
+    wait_until(lambda: witness.waits(result.id) > 1)
+    assert witness.runs(key) == 0
+
+    store.restore()
+    assert result.get(timeout=TIMEOUT)
+    assert witness.runs(key) == 1
+
+
+def test_a_task_that_ends_without_its_store_blocks_its_key_for_one_lease(
+    running, store, witness, lock_of, key
+):
+    store.cut()
+    witness.open(key)
+    assert running.get(timeout=TIMEOUT)
+    ended = time.monotonic()
+
+    wait_until(lambda: lock_of(key) is None)
+
+    assert time.monotonic() - ended < LEASE
