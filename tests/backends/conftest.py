@@ -1,10 +1,11 @@
 """Where the locks live, for the tests that run over all stores."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.backends.stores import STORES, open_store
+from tests.backends.stores import AWKWARD, STORES, open_store
 from tests.servers import RedisServer
 from unique_task.backends.base import Backend
 
@@ -59,3 +60,18 @@ def backend(url: str) -> Backend:
 def short() -> float:
     """Seconds that the store can time."""
     return 0.2
+
+
+@pytest.fixture(params=AWKWARD)
+def awkward(request: pytest.FixtureRequest) -> str:
+    """A text that a store may have trouble to keep."""
+    return AWKWARD[request.param]
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns a thousand times as often as they would."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(before / 1000)
+    yield
+    sys.setswitchinterval(before)

@@ -17,6 +17,19 @@ if "redis-6.2" in SERVERS:
 #: Those of them that have no clock, and so give no fences.
 UNFENCED: set[str] = set()
 
+#: Texts that a store may have trouble to keep.
+AWKWARD = {
+    "empty": "",
+    "blanks": " two  words ",
+    "line ends": "one\ntwo\r\n",
+    "slashes": "a/7/b",
+    "percents": "100%20%",
+    "braces": "{a}{b}",
+    "unicode": "ünïcödé \u2028 ☃",
+    "nul": "a\0b",
+    "long": "x" * 300,
+}
+
 
 def open_store(url: str) -> Backend:
     return backend_class(url).from_url(url, timeout=2)

@@ -15,31 +15,10 @@ your locks live::
 import time
 from dataclasses import replace
 
-import pytest
-
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.waiting import wait_until
 from unique_task.backends.base import Acquired, Held, Renewal, Renewed
 from unique_task.backends.record import Record, Token
-
-AWKWARD = {
-    "empty": "",
-    "blanks": " two  words ",
-    "line ends": "one\ntwo\r\n",
-    "slashes": "a/7/b",
-    "percents": "100%20%",
-    "braces": "{a}{b}",
-    "unicode": "ünïcödé \u2028 ☃",
-    "nul": "a\0b",
-    "long": "x" * 300,
-}
-
-
-@pytest.fixture(params=AWKWARD)
-def awkward(request: pytest.FixtureRequest) -> str:
-    """A text that a store may have trouble to keep."""
-    return AWKWARD[request.param]
-
 
 # Taking a lock
 

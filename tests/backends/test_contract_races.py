@@ -2,9 +2,7 @@
 
 import multiprocessing
 import random
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -56,15 +54,6 @@ def assert_one_at_a_time(turns: list[Turn]) -> None:
         for earlier, later in pairwise(sorted(own, key=attrgetter("since"))):
             assert earlier.until <= later.since
             assert earlier.fence < later.fence
-
-
-@pytest.fixture
-def hasty_threads() -> Iterator[None]:
-    """Threads take turns a thousand times as often as they would."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(before / 1000)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("hasty_threads")
