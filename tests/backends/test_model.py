@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -42,7 +43,7 @@ search = settings(
     database=None,
 )
 
-
+#: Told apart by how much remains of them.
 LEASES = [AGES * 2, AGES * 3, AGES * 4]
 
 #: Owner, retries and nesting of an attempt.
@@ -260,6 +261,8 @@ class Clients(RuleBasedStateMachine):
         return expected
 
 
+# Seconds; but when it fails, it takes minutes to find the shortest way there.
+@pytest.mark.timeout(600)
 def test_all_stores_do_what_the_model_does(urls):
     class ClientsOfAll(Clients):
         stores = [
