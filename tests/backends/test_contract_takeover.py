@@ -13,6 +13,7 @@ from unique_task.backends.base import (
     Held,
     Renewal,
     Renewed,
+    StoreAnswer,
     Stored,
 )
 
@@ -157,20 +158,20 @@ def test_of_many_who_take_over_at_once_one_gets_the_lock(backend, url):
     backends = [open_store(url) if backend.shared else backend for _ in range(6)]
     barrier = Barrier(len(backends))
 
-    def take(number):
+    def take(number: int, key: str) -> StoreAnswer:
         # Every other one only looks whether the lock is free in between.
         over = [DEAD.token] if number % 2 else []
         barrier.wait()
-        return [
-            backends[number].acquire(key, record_of("taker"), expire=10, over=over)
-            for key in keys
-        ]
+        return backends[number].acquire(key, record_of("taker"), expire=10, over=over)
 
-    keys = [f"key {number}" for number in range(50)]
+    def take_all(number: int) -> list[StoreAnswer]:
+        return [take(number, key) for key in keys]
+
+    keys = [f"key {number}" for number in range(300)]
     for key in keys:
         backend.acquire(key, DEAD, expire=10)
     with ThreadPoolExecutor(len(backends)) as threads:
-        answers = list(threads.map(take, range(len(backends))))
+        answers = list(threads.map(take_all, range(len(backends))))
 
     # In the order of the takers, for each key.
     for of_key in zip(*answers):
