@@ -13,7 +13,7 @@ from unique_task.backends.record import Record, Token
 
 pytest_plugins = "tests.inprocess_fixtures"
 
-ENDS = {
+ENDS: dict[str, BaseException | None] = {
     "return": None,
     "error": ValueError("the body fails"),
     "ignore": Ignore(),
@@ -34,8 +34,8 @@ def end(worker_app):
         @unique
         def work(self, name):
             locks.append(current_lock())
-            if ENDS[how] is not None:
-                raise ENDS[how]
+            if error := ENDS[how]:
+                raise error
 
         # The worker's store keeps what other tests have left there.
         work.apply_async([uuid4().hex], countdown=countdown)

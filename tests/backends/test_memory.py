@@ -1,10 +1,12 @@
 """What is special about locks in this process."""
 
+import time
+
 import pytest
 
 from tests.clock import Clock
 from unique_task import MemoryBackend
-from unique_task.backends.base import Acquired, Renewal, Renewed, Stored
+from unique_task.backends.base import Acquired, Finished, Renewal, Renewed, Stored
 from unique_task.backends.record import Record, Token
 
 MANY = 100_000
@@ -79,6 +81,40 @@ def test_a_value_is_fresh_to_the_last_moment_of_its_time(backend, clock):
     clock.now += 0.001
     answer = backend.acquire("key", record_of("next"), 10, stored=True)
     assert isinstance(answer, Acquired)
+
+
+def test_the_fence_grows_also_if_the_clock_goes_back(backend, monkeypatch):
+    now = time.time_ns()
+    fences = []
+    for turn in range(3):
+        monkeypatch.setattr(time, "time_ns", lambda: now - turn * 1_000_000_000)
+        record = record_of(f"task-{turn}")
+        fences.append(backend.acquire("key", record, expire=10).fence)
+        backend.release("key", record.token)
+
+    assert fences == sorted(set(fences))
+
+
+def test_the_fence_grows_where_a_lock_is_taken_over_and_the_clock_goes_back(
+    backend, monkeypatch
+):
+    dead = record_of("dead")
+    fence = backend.acquire("key", dead, expire=10).fence
+    monkeypatch.setattr(time, "time_ns", lambda: fence * 1000 - 1_000_000_000)
+
+    taken = backend.acquire("key", record_of("next"), expire=10, over=[dead.token])
+
+    assert taken.fence > fence
+
+
+def test_a_finished_attempt_is_remembered_to_the_last_moment(backend, clock):
+    record = record_of("first")
+    backend.release("key", record.token, finished=5)
+
+    clock.now += 4.999
+    assert backend.acquire("key", record, 10, once=True) == Finished()
+    clock.now += 0.001
+    assert isinstance(backend.acquire("key", record, 10, once=True), Acquired)
 
 
 def test_two_backends_are_two_sets_of_locks():

@@ -75,6 +75,7 @@ def record_of(owner: str) -> Record:
 
 
 FIRST = record_of("first")
+SECOND = record_of("second")
 
 
 # Ways to a server
@@ -230,6 +231,17 @@ def test_an_acquisition_whose_answer_was_lost_is_ours(redis_proxy, backend, warm
     assert backend.get("key").record.fence == taken.fence
 
 
+def test_a_take_over_whose_answer_was_lost_is_ours(redis_proxy, backend, warm):
+    warm.acquire("key", SECOND, expire=10)
+    through_proxy = RedisBackend(redis_proxy.url)
+    redis_proxy.swallow_replies(1, to=b"EVALSHA")
+
+    taken = through_proxy.acquire("key", FIRST, expire=10, over=[SECOND.token])
+
+    assert isinstance(taken, Acquired)
+    assert backend.get("key").record.fence == taken.fence
+
+
 def test_a_server_that_lost_the_scripts_gets_them_again(warm, redis_server):
     redis_server.client.script_flush()
     assert isinstance(warm.acquire("key", FIRST, expire=10), Acquired)
@@ -288,6 +300,11 @@ def test_a_lock_of_a_newer_version_is_not_acquired(backend, newer):
         backend.acquire("key", FIRST, expire=10)
 
 
+def test_a_lock_of_a_newer_version_is_not_taken_over(backend, newer):
+    with pytest.raises(LockRecordError):
+        backend.acquire("key", FIRST, expire=10, over=["task-1/0/0/ab"])
+
+
 def test_who_holds_a_lock_of_a_newer_version_is_not_told(backend, newer):
     with pytest.raises(LockRecordError):
         backend.get("key")
@@ -318,13 +335,27 @@ def test_a_lock_whose_end_was_taken_off_by_hand_stands_for_ever(backend, redis_s
 # What it costs
 
 
-def test_a_run_costs_six_commands_at_most(warm, redis_server):
+#: What a message asks of the server that can come once, and one that can come again.
+RUNS = {
+    "once": ({}, {}, {"evalsha": 2, "time": 1, "set": 1, "get": 1, "del": 1}),
+    "again": (
+        {"once": True},
+        {"finished": 100},
+        {"evalsha": 2, "time": 1, "set": 2, "get": 2, "del": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("taken, freed, commands", RUNS.values(), ids=RUNS)
+def test_a_run_costs_six_commands_or_eight_to_be_known_again(
+    taken, freed, commands, warm, redis_server
+):
     redis_server.reset_counts()
 
-    warm.acquire("key", FIRST, expire=10)
-    warm.release("key", FIRST.token)
+    warm.acquire("key", FIRST, expire=10, **taken)
+    warm.release("key", FIRST.token, **freed)
 
-    assert sum(redis_server.command_counts().values()) <= 6
+    assert redis_server.command_counts() == commands
 
 
 def test_a_lock_is_taken_and_freed_in_one_round_trip_each(redis_proxy, warm):
@@ -333,10 +364,23 @@ def test_a_lock_is_taken_and_freed_in_one_round_trip_each(redis_proxy, warm):
     redis_proxy.delay(0.2)
     started = time.monotonic()
 
-    through_proxy.acquire("key", FIRST, expire=10)
-    through_proxy.release("key", FIRST.token, value=b"value", fresh=10)
+    through_proxy.acquire("key", FIRST, expire=10, once=True, over=["a", "b"])
+    through_proxy.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
 
     assert 0.4 <= time.monotonic() - started < 0.6
+
+
+def test_a_lock_is_taken_over_in_one_round_trip(redis_proxy, warm):
+    warm.acquire("key", FIRST, expire=10)
+    through_proxy = RedisBackend(redis_proxy.url)
+    through_proxy.get("key")
+    redis_proxy.delay(0.2)
+    started = time.monotonic()
+
+    taken = through_proxy.acquire("key", SECOND, expire=10, over=[FIRST.token])
+
+    assert isinstance(taken, Acquired)
+    assert 0.2 <= time.monotonic() - started < 0.4
 
 
 def test_many_locks_are_renewed_in_one_round_trip(redis_proxy):
@@ -363,10 +407,10 @@ def test_a_lock_takes_300_bytes_at_most(backend, redis_server):
 
 def test_all_keys_of_a_lock_are_in_one_slot_of_a_cluster(backend, redis_url):
     backend.acquire("key", FIRST, expire=10)
-    backend.release("key", FIRST.token, value=b"value", fresh=10)
+    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
     backend.acquire("key", FIRST, expire=10)
 
-    assert len(slots(redis_url)) == 2
+    assert len(slots(redis_url)) == 3
     assert len(set(slots(redis_url))) == 1
 
 
@@ -375,6 +419,32 @@ def test_locks_are_spread_over_a_cluster(backend, redis_url):
         backend.acquire(digest_of("shop", str(number)), FIRST, expire=10)
 
     assert len(set(slots(redis_url))) > 10
+
+
+def test_every_key_has_an_end(backend, redis_server):
+    backend.acquire("taken", FIRST, expire=10)
+    backend.acquire("taken over", FIRST, expire=10)
+    backend.acquire("taken over", SECOND, expire=10, over=[FIRST.token])
+    backend.renew([Renewal("retaken", FIRST, 1, 10), Renewal("taken", FIRST, 1, 10)])
+    backend.release("lost", FIRST.token, value=b"value", fresh=10, finished=10)
+    backend.acquire("freed", FIRST, expire=10)
+    backend.release("freed", FIRST.token, value=b"value", fresh=10, finished=10)
+
+    names = redis_server.client.keys()
+
+    # Three locks, a value, and two attempts that have finished.
+    assert len(names) == 6
+    ends = [redis_server.client.pttl(name) for name in names]
+    assert all(0 < end <= 10_000 for end in ends)
+
+
+def test_a_finished_attempt_takes_160_bytes_at_most(backend, redis_server):
+    token = Token.of_attempt("1b671a64-40d5-491e-99b0-da01ff1f3341", retries=12)
+    backend.release(digest_of("shop", "17"), str(token), finished=3600)
+
+    [name] = redis_server.client.keys()
+
+    assert redis_server.client.memory_usage(name) <= 160
 
 
 def slots(url: str) -> list[int]:

@@ -86,7 +86,9 @@ class MemoryBackend(Backend):
         held = self._get(renewal.key)
         if held is not None and held.record.token != renewal.record.token:
             return Renewed.TAKEN
-        self._put(renewal.key, renewal.record, renewal.fence or 0, renewal.expire)
+        fence = renewal.fence or 0
+        self._fence = max(fence, self._fence)
+        self._put(renewal.key, renewal.record, fence, renewal.expire)
         return Renewed.RETAKEN if held is None else Renewed.HELD
 
     def _release(

@@ -41,7 +41,7 @@ local fence = now[1] .. string.format('%06d', now[2])
 local text = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
 if redis.call('SET', KEYS[1], text, 'NX', 'PX', ARGV[3]) then return {1, fence} end
 local record = redis.call('GET', KEYS[1])
-local last, token = string.match(record, '^%d+ (%d+) (%S+)')
+local last, token = string.match(record, '^' .. ARGV[1] .. ' (%d+) (%S+)')
 for i = 4, #ARGV do
   if token == ARGV[i] then
     fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
