@@ -19,6 +19,7 @@ from .options import Options
 from .plan import Plan, plan_of
 from .process import this_process
 from .settings import Settings, backend_of, settings_of
+from .started import note_started
 from .values import encode_value
 
 
@@ -111,6 +112,7 @@ class Guard:
     def _run(self, call: Call, lease: Lease) -> Any:
         stored, ended = None, False
         try:
+            note_started(call)
             value = run_under(lease, call.body)
             ended = True
             if lease.fresh is not None:

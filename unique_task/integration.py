@@ -13,6 +13,7 @@ from .exceptions import ConfigurationError
 from .orphans import watched
 from .settings import backend_of, settings_of
 from .settle import apps_with_events
+from .started import defer_started
 from .wrapping import GUARDED
 
 logger = logging.getLogger(__name__)
@@ -39,13 +40,14 @@ def hook() -> None:
 
 
 def _on_worker_init(sender: Any, **_: Any) -> None:
-    """Watch the children's deaths; end a worker that could not guard its tasks."""
+    """Make the worker's tasks ready; end one that could not guard them."""
     if sender.task_events:
         apps_with_events.add(sender.app)
     try:
         for task in _guarded_tasks(sender.app):
             getattr(task, GUARDED).guard.check(task)
             setattr(task, "Request", watched(symbol_by_name(task.Request)))
+            defer_started(task)
     except ConfigurationError as error:
         # Celery logs and forgets what a receiver raises, but for this.
         raise SystemExit(f"unique_task: {error}") from error

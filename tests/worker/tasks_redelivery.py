@@ -6,7 +6,7 @@ from typing import Any
 from celery import Task
 
 from tests.worker.app import app
-from tests.worker.tasks import PROBED, hold, witness
+from tests.worker.tasks import PROBED, SOON, hold, witness
 from tests.worker.tasks_policies import POLICIES
 from tests.worker.tasks_pools import SlowToStore
 from unique_task import unique
@@ -35,6 +35,13 @@ def surviving(policy: str) -> Any:
 
 
 SURVIVING = {policy: surviving(policy) for policy in POLICIES}
+
+
+@app.task(bind=True, track_started=True, acks_late=True)
+@unique(key="{key}", namespace=PROBED, on_duplicate=SOON)
+def tracked(self: Task, key: str) -> None:
+    work(self, key)
+    raise ValueError(key)
 
 
 @app.task(bind=True)

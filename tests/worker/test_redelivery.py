@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 from tests.worker.app import app
 from tests.worker.tasks import is_free
 from tests.worker.tasks_policies import POLICIES
-from tests.worker.tasks_redelivery import SURVIVING, early, replacing, storing
+from tests.worker.tasks_redelivery import SURVIVING, early, replacing, storing, tracked
 from tests.worker.witness import Witness
 
 pytestmark = pytest.mark.worker
@@ -260,6 +260,28 @@ def test_a_task_does_not_run_again_if_it_died_after_its_result_was_stored(
         wait_until(lambda: is_settled(witness, task_id), TIMEOUT, policy)
         assert results[policy].state == "SUCCESS"
         assert witness.runs(key) == 1
+
+
+@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+def test_only_a_body_that_runs_is_started(start, witness, keys):
+    """With ``track_started``, which would overwrite the outcome of the first delivery."""
+    key = keys["ignore"]
+    worker = start(SHORT)
+    first = tracked.delay(key)
+    wait_until(lambda: first.state == "STARTED")
+    assert first.info["hostname"] == worker.name
+    assert first.info["pid"] == pid_of_run(witness, key)
+
+    waiting = tracked.delay(key)
+    wait_until(lambda: witness.waits(waiting.id) > 2)
+    assert waiting.state == "RETRY"
+    witness.open(key)
+    wait_until(lambda: first.state == waiting.state == "FAILURE")
+    tracked.apply_async((key,), task_id=first.id)
+
+    wait_until(lambda: witness.states(first.id) == ["FAILURE", "IGNORED"])
+    assert first.state == "FAILURE"
+    assert witness.runs(key) == 2
 
 
 @pytest.mark.parametrize("urls", ["redis"], indirect=True)
