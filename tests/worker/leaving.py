@@ -1,0 +1,140 @@
+"""How the bodies of the table of exits are left."""
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery import states
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from tests.servers.process import free_port
+from tests.waiting import wait_until
+from tests.worker.app import app
+from tests.worker.scene import Scene
+
+How = Callable[[Scene], Any]
+
+
+def ends(how: str) -> How:
+    """The body ends itself in one of the ways of `tasks_exits.ENDS`."""
+
+    def end(scene: Scene) -> None:
+        scene.begin(how)
+        scene.leaves()
+        scene.open()
+
+    return end
+
+
+def times_out(**limit: float) -> How:
+    def time_out(scene: Scene) -> None:
+        scene.begin(**limit)
+        scene.leaves()
+        scene.left += max(limit.values())
+
+    return time_out
+
+
+def child_is_killed(scene: Scene) -> None:
+    scene.begin()
+    scene.kill(signal.SIGKILL)
+
+
+def is_terminated(name: str) -> How:
+    def terminate(scene: Scene) -> None:
+        result = scene.begin()
+        scene.leaves()
+        app.control.revoke(result.id, terminate=True, signal=name)
+
+    return terminate
+
+
+def defies_termination(scene: Scene) -> None:
+    result = scene.begin("defy")
+    app.control.revoke(result.id, terminate=True, signal="SIGTERM")
+    wait_until(lambda: scene.witness.noted(f"defied {scene.key}"))
+    wait_until(lambda: result.state == states.REVOKED)
+    assert scene.held(), "the body runs on without its lock"
+    scene.leaves()
+    scene.open()
+
+
+def is_revoked(scene: Scene) -> None:
+    task_id = str(uuid4())
+    told = app.control.revoke(task_id, reply=True, timeout=10, limit=1)
+    assert told, "no worker has heard"
+    result = scene.task.apply_async([scene.key], task_id=task_id)
+    never_runs(scene, result)
+
+
+def expires(scene: Scene) -> None:
+    past = datetime.now(timezone.utc) - timedelta(hours=1)
+    never_runs(scene, scene.task.apply_async([scene.key], expires=past))
+
+
+def never_runs(scene: Scene, result: Any) -> None:
+    scene.leaves()
+    wait_until(lambda: result.state == states.REVOKED)
+    assert not scene.runs
+
+
+def cannot_be_published(scene: Scene) -> None:
+    nowhere = Connection(f"redis://localhost:{free_port()}/0")
+    scene.leaves()
+    with pytest.raises(OperationalError):
+        scene.task.apply_async([scene.key], connection=nowhere, retry=False)
+
+
+def called_eagerly(scene: Scene) -> None:
+    in_place(scene, lambda key: scene.task.apply([key]).get())
+
+
+def called_directly(scene: Scene) -> None:
+    in_place(scene, scene.task)
+
+
+def in_place(scene: Scene, call: Callable[..., Any]) -> None:
+    with scene.beginning(call):
+        scene.leaves()
+        scene.open()
+
+
+def shuts_down(number: int, *, finishes: bool) -> How:
+    """The worker is told to end while the body runs, which does so or does not."""
+
+    def shut_down(scene: Scene) -> None:
+        scene.begin()
+        scene.leaves()
+        os.kill(scene.its_worker.pid, number)
+        scene.its_worker.wait_for_log("shutdown")
+        if finishes:
+            assert scene.held(), "the body runs on without its lock"
+            scene.leaves()
+            scene.open()
+
+    return shut_down
+
+
+warm_shutdown = shuts_down(signal.SIGTERM, finishes=True)
+cold_shutdown = shuts_down(signal.SIGQUIT, finishes=False)
+soft_shutdown = shuts_down(signal.SIGQUIT, finishes=True)
+
+
+def worker_is_killed(scene: Scene) -> None:
+    scene.begin()
+    scene.leaves()
+    os.killpg(scene.its_worker.pid, signal.SIGKILL)
+
+
+def parent_is_killed(scene: Scene) -> None:
+    scene.begin()
+    os.kill(scene.its_worker.pid, signal.SIGKILL)
+    wait_until(lambda: not scene.its_worker.running)
+    assert scene.held(), "the body runs on without its lock"
+    scene.leaves()
+    scene.open()
