@@ -84,7 +84,9 @@ def never_runs(scene: Scene, result: Any) -> None:
 
 
 def cannot_be_published(scene: Scene) -> None:
-    nowhere = Connection(f"redis://localhost:{free_port()}/0")
+    nowhere = Connection(
+        f"redis://localhost:{free_port()}/0", transport_options={"max_retries": 1}
+    )
     scene.leaves()
     with pytest.raises(OperationalError):
         scene.task.apply_async([scene.key], connection=nowhere, retry=False)
@@ -104,15 +106,21 @@ def in_place(scene: Scene, call: Callable[..., Any]) -> None:
         scene.open()
 
 
-def shuts_down(number: int, *, finishes: bool) -> How:
-    """The worker is told to end while the body runs, which does so or does not."""
+def shuts_down(number: int, said: str, *, waits: tuple[str, ...]) -> How:
+    """The worker is told to end while the body runs.
+
+    Arguments:
+        said: by the worker when it has heard.
+        waits: pools that let the body run to its end.
+    """
 
     def shut_down(scene: Scene) -> None:
+        worker = scene.its_worker
         scene.begin()
         scene.leaves()
-        os.kill(scene.its_worker.pid, number)
-        scene.its_worker.wait_for_log("shutdown")
-        if finishes:
+        os.kill(worker.pid, number)
+        worker.wait_for_log(said)
+        if worker.pool in waits:
             assert scene.held(), "the body runs on without its lock"
             scene.leaves()
             scene.open()
@@ -120,9 +128,14 @@ def shuts_down(number: int, *, finishes: bool) -> How:
     return shut_down
 
 
-warm_shutdown = shuts_down(signal.SIGTERM, finishes=True)
-cold_shutdown = shuts_down(signal.SIGQUIT, finishes=False)
-soft_shutdown = shuts_down(signal.SIGQUIT, finishes=True)
+warm_shutdown = shuts_down(
+    signal.SIGTERM, "Warm shutdown", waits=("prefork", "threads", "gevent", "solo")
+)
+cold_shutdown = shuts_down(signal.SIGQUIT, "Cold shutdown", waits=("threads",))
+soft_shutdown_in_time = shuts_down(
+    signal.SIGQUIT, "Soft Shutdown", waits=("prefork", "threads", "gevent")
+)
+soft_shutdown_too_late = shuts_down(signal.SIGQUIT, "Cold shutdown", waits=("threads",))
 
 
 def worker_is_killed(scene: Scene) -> None:
