@@ -6,7 +6,14 @@ import os
 from celery import Celery
 
 # Only a worker imports all of them; who calls a task imports what it calls.
-TASKS = ["tasks", "tasks_forms", "tasks_exits", "tasks_policies", "tasks_pools", "tasks_retrying"]
+TASKS = [
+    "tasks",
+    "tasks_forms",
+    "tasks_exits",
+    "tasks_policies",
+    "tasks_pools",
+    "tasks_retrying",
+]
 
 app = Celery(
     "unique_task_tests", include=[f"tests.worker.{module}" for module in TASKS]

@@ -1,9 +1,8 @@
-"""The table of exits: in which ways a run ends, and when each frees its lock.
+"""The table of exits: in which ways a run ends, and when its key is free after each.
 
-``python -m tests.worker.exits`` writes it into the documentation.
+``python -m tests.worker.exits_page`` writes it into the documentation.
 """
 
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,28 +12,29 @@ import celery
 from tests.worker import leaving
 from tests.worker.leaving import How, ends, is_terminated, times_out
 
+#: Where no worker has a part.
+NOWHERE = "no worker"
+POOLS = ("prefork", "threads", "gevent", "eventlet", "solo", NOWHERE)
+
+EARLY, LATE = "early", "late"
+
+#: For all but the rows that wait for the end of a lease: what becomes free was freed.
+LONG_LEASE: Mapping[str, Any] = {"unique_lease": 600}
+SHORT_LEASE: Mapping[str, Any] = {"unique_lease": leaving.LEASE}
+
 
 @dataclass(frozen=True)
 class Bound:
-    """How long a key can be blocked after an exit: for people, and in seconds."""
+    """How long a key is blocked at most: for people, and in seconds for the test."""
 
     text: str
     seconds: float
 
 
 AT_ONCE = Bound("at once", 2)
-NOTICED = Bound("when noticed", 12)
-LEASE = Bound("one lease", 3)
-
-#: For all but the rows that wait for the end of a lease: what becomes free was freed.
-LONG_LEASE: Mapping[str, Any] = {"unique_lease": 600}
-SHORT_LEASE: Mapping[str, Any] = {"unique_lease": 2}
-
-EARLY, LATE = "early", "late"
-
-#: Where no worker has a part.
-NOWHERE = "no worker"
-POOLS = ("prefork", "threads", "gevent", "eventlet", "solo", NOWHERE)
+BODY_ENDS = Bound("until the body ends", 2)
+NOTICED = Bound("5 s", 7)
+LEASE = Bound("one lease", leaving.LEASE + 1)
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class Exit:
         name: what ends the run.
         how: makes a run end so.
         lock: what happens to the lock.
-        blocked: how long at most, in each pool where the case exists.
+        blocked: how long at most, in each pool that has the case.
         acks: kinds of acknowledgement for which it is tested.
-        since: the oldest Celery where a pool has the case, if it is not 5.3.
+        since: the oldest Celery that has the case.
+        before: the oldest Celery that has it no more.
         ends_worker: pools in which the worker is gone after it.
         settings: of the worker.
     """
@@ -57,167 +58,187 @@ class Exit:
     lock: str
     blocked: Mapping[str, Bound]
     acks: tuple[str, ...] = (EARLY, LATE)
-    since: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    since: tuple[int, int] = (5, 3)
+    before: tuple[int, int] = (6, 0)
     ends_worker: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=lambda: LONG_LEASE)
 
-    def exists(self, pool: str) -> bool:
-        """Whether the Celery at hand has this case in `pool`."""
-        version = tuple(map(int, celery.__version__.split(".")[:2]))
-        return pool in self.blocked and self.since.get(pool, (5, 3)) <= version
+    @property
+    def exists(self) -> bool:
+        """Whether the Celery at hand has this case."""
+        major, minor = map(int, celery.__version__.split(".")[:2])
+        return self.since <= (major, minor) < self.before
 
 
-def everywhere(bound: Bound, *pools: str) -> Mapping[str, Bound]:
-    return dict.fromkeys(pools or POOLS[:-1], bound)
+def in_all(bound: Bound, *pools: str) -> dict[str, Bound]:
+    return dict.fromkeys(pools, bound)
 
 
-FREED_BY_BODY = "freed when the body is left"
-FREED_BY_PARENT = "freed by the parent process as soon as the child is gone"
-NEVER_TAKEN = "never taken"
+WORKERS = POOLS[:-1]
+#: Eventlet is deprecated; what ends a body is tested there, not what ends a worker.
 MAIN = ("prefork", "threads", "gevent", "solo")
 
+BY_BODY = "freed on the way out of the body"
+BY_PARENT = "freed by the parent process, which notices within 5 s"
+NEVER = "never taken"
+WAITS = "held until the body ends, for which the worker waits"
+BROKEN_OFF = "the body is broken off, and frees its lock on the way out"
+
+#: What has no message, or none that a worker got, has one kind of acknowledgement.
+OUTSIDE, ONE = in_all(AT_ONCE, NOWHERE), (EARLY,)
+
 EXITS = [
-    Exit("the body returns", ends("return"), FREED_BY_BODY, everywhere(AT_ONCE)),
-    Exit("it raises an exception", ends("error"), FREED_BY_BODY, everywhere(AT_ONCE)),
-    Exit("it raises ``Retry``", ends("retry"), FREED_BY_BODY, everywhere(AT_ONCE)),
-    Exit("it raises ``Ignore``", ends("ignore"), FREED_BY_BODY, everywhere(AT_ONCE)),
-    Exit("it raises ``Reject``", ends("reject"), FREED_BY_BODY, everywhere(AT_ONCE)),
+    Exit("the body returns", ends("return"), BY_BODY, in_all(AT_ONCE, *WORKERS)),
+    Exit("it raises an exception", ends("error"), BY_BODY, in_all(AT_ONCE, *WORKERS)),
+    Exit("it raises ``Retry``", ends("retry"), BY_BODY, in_all(AT_ONCE, *WORKERS)),
+    Exit("it raises ``Ignore``", ends("ignore"), BY_BODY, in_all(AT_ONCE, *WORKERS)),
+    Exit("it raises ``Reject``", ends("reject"), BY_BODY, in_all(AT_ONCE, *WORKERS)),
     Exit(
         "it raises ``Reject(requeue=True)``",
         ends("requeue"),
-        "freed when the body is left; the message comes back and runs",
-        everywhere(AT_ONCE),
+        f"{BY_BODY}; the message comes back and runs",
+        in_all(AT_ONCE, *WORKERS),
+        acks=(LATE,),
+    ),
+    Exit(
+        "it calls ``sys.exit()``",
+        ends("sys.exit"),
+        f"{BY_BODY}; in solo the worker ends",
+        in_all(AT_ONCE, *MAIN),
+        ends_worker=("solo",),
+    ),
+    Exit(
+        "it calls ``os._exit()``",
+        ends("os._exit"),
+        BY_PARENT,
+        in_all(NOTICED, "prefork"),
         acks=(LATE,),
     ),
     Exit(
         "soft time limit",
         times_out(soft_time_limit=0.2),
-        FREED_BY_BODY,
-        everywhere(AT_ONCE, "prefork"),
+        BY_BODY,
+        in_all(AT_ONCE, "prefork"),
     ),
     Exit(
         "hard time limit",
-        times_out(time_limit=0.5),
-        "prefork: freed by the parent process; else freed when the body is left",
-        everywhere(AT_ONCE, "prefork", "gevent"),
+        times_out(time_limit=0.3),
+        BROKEN_OFF,
+        in_all(AT_ONCE, "prefork", "gevent"),
     ),
     Exit(
-        "the pool's child is killed (``kill -9``)",
+        "hard time limit, and the body does not mind SIGTERM",
+        times_out("defy", time_limit=0.3),
+        "freed by the parent process when it has killed the child",
+        in_all(AT_ONCE, "prefork"),
+    ),
+    Exit(
+        "the pool's child is killed (``kill -9``, out of memory)",
         leaving.child_is_killed,
-        FREED_BY_PARENT,
-        everywhere(NOTICED, "prefork"),
+        BY_PARENT,
+        in_all(NOTICED, "prefork"),
     ),
+    Exit("revoked before it starts", leaving.is_revoked, NEVER, in_all(AT_ONCE, *MAIN)),
+    Exit("expires before it starts", leaving.expires, NEVER, in_all(AT_ONCE, *MAIN)),
     Exit(
-        "the body calls ``os._exit()``",
-        ends("os._exit"),
-        FREED_BY_PARENT,
-        everywhere(NOTICED, "prefork"),
-    ),
-    Exit(
-        "it calls ``sys.exit()``",
-        ends("sys.exit"),
-        FREED_BY_BODY,
-        everywhere(AT_ONCE, *MAIN),
-        ends_worker=("solo",),
-    ),
-    Exit(
-        "revoked before it starts",
-        leaving.is_revoked,
-        NEVER_TAKEN,
-        everywhere(AT_ONCE, *MAIN),
-    ),
-    Exit(
-        "expires before it starts",
-        leaving.expires,
-        NEVER_TAKEN,
-        everywhere(AT_ONCE, *MAIN),
+        "revoked with ``terminate=True``",
+        is_terminated("SIGTERM"),
+        BROKEN_OFF,
+        in_all(AT_ONCE, "prefork"),
     ),
     Exit(
         "revoked with ``terminate=True``",
         is_terminated("SIGTERM"),
-        "prefork: freed by the parent process; else freed when the body is left",
-        everywhere(AT_ONCE, "prefork", "gevent"),
-        since={"gevent": (5, 4)},
+        BROKEN_OFF,
+        in_all(AT_ONCE, "gevent"),
+        since=(5, 5),
     ),
     Exit(
-        "revoked with ``signal='SIGKILL'``",
-        is_terminated("SIGKILL"),
-        FREED_BY_PARENT,
-        everywhere(AT_ONCE, "prefork"),
-    ),
-    Exit(
-        "revoked with ``terminate=True``, but the body catches SIGTERM and goes on",
+        "revoked with ``terminate=True``, and the body does not mind SIGTERM",
         leaving.defies_termination,
-        "held until the body ends",
-        everywhere(AT_ONCE, "prefork"),
+        "held until the body ends: it may still write",
+        in_all(BODY_ENDS, "prefork"),
+    ),
+    Exit(
+        "revoked with ``terminate=True, signal='SIGKILL'``",
+        is_terminated("SIGKILL"),
+        BY_PARENT,
+        in_all(NOTICED, "prefork"),
+        acks=(EARLY,),
     ),
     Exit(
         "warm shutdown (SIGTERM)",
         leaving.warm_shutdown,
-        "held until the body ends: the worker waits for it",
-        everywhere(AT_ONCE, *MAIN),
+        WAITS,
+        in_all(BODY_ENDS, *MAIN),
+        acks=(LATE,),
         ends_worker=MAIN,
     ),
     Exit(
-        "soft shutdown (``worker_soft_shutdown_timeout``), the body ends in time",
+        "soft shutdown (SIGQUIT), the body ends in time",
         leaving.soft_shutdown_in_time,
-        "held until the body ends: the worker waits for it",
-        everywhere(AT_ONCE, "prefork", "threads", "gevent"),
-        since=dict.fromkeys(MAIN, (5, 5)),
+        WAITS,
+        in_all(BODY_ENDS, "prefork", "threads"),
+        acks=(LATE,),
+        since=(5, 5),
         ends_worker=MAIN,
         settings={**LONG_LEASE, "worker_soft_shutdown_timeout": 20},
     ),
     Exit(
-        "soft shutdown, the body does not end in time",
+        "soft shutdown (SIGQUIT), the body does not end in time",
         leaving.soft_shutdown_too_late,
-        "?",
-        everywhere(AT_ONCE, *MAIN),
-        since=dict.fromkeys(MAIN, (5, 5)),
+        f"{BROKEN_OFF}; in threads it runs to its end",
+        {**in_all(AT_ONCE, "prefork", "solo"), "threads": BODY_ENDS},
+        acks=(LATE,),
+        since=(5, 5),
         ends_worker=MAIN,
-        settings={**LONG_LEASE, "worker_soft_shutdown_timeout": 0.5},
+        settings={**LONG_LEASE, "worker_soft_shutdown_timeout": leaving.SOFT_TIMEOUT},
     ),
     Exit(
         "cold shutdown (SIGQUIT)",
         leaving.cold_shutdown,
-        "?",
-        everywhere(AT_ONCE, *MAIN),
+        f"{BROKEN_OFF}; in threads it runs to its end",
+        {**in_all(AT_ONCE, "prefork", "solo"), "threads": BODY_ENDS},
+        since=(5, 5),
         ends_worker=MAIN,
     ),
     Exit(
-        "the worker's parent process is killed (``kill -9``), its children live on",
-        leaving.parent_is_killed,
-        "held until the body ends",
-        everywhere(AT_ONCE, "prefork"),
-        ends_worker=("prefork",),
+        "cold shutdown (SIGQUIT)",
+        leaving.cold_shutdown_of_old,
+        f"{BROKEN_OFF}; in threads and solo it runs to its end",
+        {"prefork": NOTICED, **in_all(BODY_ENDS, "threads", "solo")},
+        before=(5, 5),
+        ends_worker=MAIN,
     ),
     Exit(
-        "the whole worker is killed (``kill -9``, power cut)",
-        leaving.worker_is_killed,
-        "ends with its lease; taken over at once by a run on the same machine",
-        everywhere(LEASE, *MAIN),
+        "soft or cold shutdown (SIGQUIT)",
+        leaving.cold_shutdown_of_greenlets,
+        "the worker may end without its greenlets; the lock then ends with its lease",
+        in_all(LEASE, "gevent"),
+        ends_worker=MAIN,
+        settings=SHORT_LEASE,
+    ),
+    Exit(
+        "the worker's parent process is killed (``kill -9``)",
+        leaving.parent_is_killed,
+        "Linux kills the children with it; the lock ends with its lease",
+        in_all(LEASE, "prefork"),
         acks=(EARLY,),
         ends_worker=MAIN,
         settings=SHORT_LEASE,
     ),
     Exit(
-        "the message cannot be sent",
-        leaving.cannot_be_published,
-        NEVER_TAKEN,
-        everywhere(AT_ONCE, NOWHERE),
+        "the whole worker is killed (``kill -9``, power cut)",
+        leaving.worker_is_killed,
+        "ends with its lease",
+        in_all(LEASE, *MAIN),
         acks=(EARLY,),
+        ends_worker=MAIN,
+        settings=SHORT_LEASE,
     ),
     Exit(
-        "eager call",
-        leaving.called_eagerly,
-        FREED_BY_BODY,
-        everywhere(AT_ONCE, NOWHERE),
-        acks=(EARLY,),
+        "the message cannot be sent", leaving.cannot_be_published, NEVER, OUTSIDE, ONE
     ),
-    Exit(
-        "direct call",
-        leaving.called_directly,
-        FREED_BY_BODY,
-        everywhere(AT_ONCE, NOWHERE),
-        acks=(EARLY,),
-    ),
+    Exit("eager call", leaving.called_eagerly, BY_BODY, OUTSIDE, ONE),
+    Exit("direct call", leaving.called_directly, BY_BODY, OUTSIDE, ONE),
 ]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -16,26 +17,44 @@ from tests.servers.process import free_port
 from tests.waiting import wait_until
 from tests.worker.app import app
 from tests.worker.scene import Scene
+from tests.worker.worker_process import alive
 
 How = Callable[[Scene], Any]
+
+#: Seconds, of the workers that are killed.
+LEASE = 1.0
+
+#: Seconds.
+SOFT_TIMEOUT = 0.5
+
+#: The states in which Celery sees a body end.
+STATES = {
+    "return": states.SUCCESS,
+    "error": states.FAILURE,
+    "ignore": states.IGNORED,
+    "reject": states.REJECTED,
+    "requeue": states.REJECTED,
+    "retry": states.RETRY,
+}
 
 
 def ends(how: str) -> How:
     """The body ends itself in one of the ways of `tasks_exits.ENDS`."""
 
     def end(scene: Scene) -> None:
-        scene.begin(how)
+        result = scene.begin(how)
         scene.leaves()
         scene.open()
+        if how in STATES:
+            wait_until(lambda: scene.witness.states(result.id)[:1] == [STATES[how]])
 
     return end
 
 
-def times_out(**limit: float) -> How:
+def times_out(how: str = "return", **limit: float) -> How:
     def time_out(scene: Scene) -> None:
-        scene.begin(**limit)
-        scene.leaves()
-        scene.left += max(limit.values())
+        scene.begin(how, **limit)
+        scene.leaves(after=max(limit.values()))
 
     return time_out
 
@@ -59,9 +78,7 @@ def defies_termination(scene: Scene) -> None:
     app.control.revoke(result.id, terminate=True, signal="SIGTERM")
     wait_until(lambda: scene.witness.noted(f"defied {scene.key}"))
     wait_until(lambda: result.state == states.REVOKED)
-    assert scene.held(), "the body runs on without its lock"
-    scene.leaves()
-    scene.open()
+    goes_on(scene)
 
 
 def is_revoked(scene: Scene) -> None:
@@ -106,48 +123,76 @@ def in_place(scene: Scene, call: Callable[..., Any]) -> None:
         scene.open()
 
 
-def shuts_down(number: int, said: str, *, waits: tuple[str, ...]) -> How:
+def shuts_down(
+    number: int, said: str, *, waits: tuple[str, ...] = (), after: float = 0
+) -> How:
     """The worker is told to end while the body runs.
 
     Arguments:
         said: by the worker when it has heard.
         waits: pools that let the body run to its end.
+        after: seconds until it does so.
     """
 
     def shut_down(scene: Scene) -> None:
         worker = scene.its_worker
         scene.begin()
-        scene.leaves()
         os.kill(worker.pid, number)
         worker.wait_for_log(said)
+        scene.leaves(after)
         if worker.pool in waits:
-            assert scene.held(), "the body runs on without its lock"
-            scene.leaves()
-            scene.open()
+            wait_until(lambda: time.monotonic() > scene.left)
+            goes_on(scene)
 
     return shut_down
 
 
-warm_shutdown = shuts_down(
-    signal.SIGTERM, "Warm shutdown", waits=("prefork", "threads", "gevent", "solo")
+def goes_on(scene: Scene) -> None:
+    """The body has gone on till now, and ends by itself."""
+    assert scene.held(), "the body runs on without its lock"
+    scene.leaves()
+    scene.open()
+
+
+ALL = ("prefork", "threads", "gevent", "solo")
+HEARD = "Hitting Ctrl+C again"
+
+warm_shutdown = shuts_down(signal.SIGTERM, "Warm shutdown", waits=ALL)
+soft_shutdown_in_time = shuts_down(signal.SIGQUIT, "Soft Shutdown", waits=ALL)
+soft_shutdown_too_late = shuts_down(
+    signal.SIGQUIT, "Soft Shutdown", waits=("threads",), after=SOFT_TIMEOUT
 )
-cold_shutdown = shuts_down(signal.SIGQUIT, "Cold shutdown", waits=("threads",))
-soft_shutdown_in_time = shuts_down(
-    signal.SIGQUIT, "Soft Shutdown", waits=("prefork", "threads", "gevent")
+cold_shutdown = shuts_down(signal.SIGQUIT, HEARD, waits=("threads",))
+cold_shutdown_of_old = shuts_down(
+    signal.SIGQUIT, "Cold shutdown", waits=("threads", "solo")
 )
-soft_shutdown_too_late = shuts_down(signal.SIGQUIT, "Cold shutdown", waits=("threads",))
+
+
+def cold_shutdown_of_greenlets(scene: Scene) -> None:
+    """What Celery's handler of the signal does depends on where gevent calls it."""
+    scene.begin()
+    os.kill(scene.its_worker.pid, signal.SIGQUIT)
+    # Until then its locks may be renewed.
+    wait_until(lambda: not scene.its_worker.running, timeout=20)
+    scene.leaves()
 
 
 def worker_is_killed(scene: Scene) -> None:
     scene.begin()
     scene.leaves()
     os.killpg(scene.its_worker.pid, signal.SIGKILL)
+    has_a_lease_left(scene)
 
 
 def parent_is_killed(scene: Scene) -> None:
     scene.begin()
-    os.kill(scene.its_worker.pid, signal.SIGKILL)
-    wait_until(lambda: not scene.its_worker.running)
-    assert scene.held(), "the body runs on without its lock"
     scene.leaves()
-    scene.open()
+    os.kill(scene.its_worker.pid, signal.SIGKILL)
+    wait_until(lambda: not alive(scene.pid))
+    has_a_lease_left(scene)
+
+
+def has_a_lease_left(scene: Scene) -> None:
+    """However long `expire` is."""
+    held = scene.held()
+    assert held and held.remaining <= LEASE

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from celery import Task
-
 from tests.waiting import wait_until
 from tests.worker import tasks_exits
 from tests.worker.app import app
@@ -40,7 +38,7 @@ class Scene:
     left: float = 0.0
 
     @property
-    def task(self) -> Task:
+    def task(self) -> Any:
         return tasks_exits.leave_late if self.late else tasks_exits.leave
 
     @property
@@ -86,9 +84,9 @@ class Scene:
         digest = getattr(self.task, GUARDED).guard.digest(self.task, (self.key,), {})
         return store.get(digest)
 
-    def leaves(self) -> None:
-        """Note that the exit is taken now."""
-        self.left = time.monotonic()
+    def leaves(self, after: float = 0) -> None:
+        """Note that the exit is taken now, or so many seconds later."""
+        self.left = time.monotonic() + after
 
     def wait_until_free(self, within: float) -> float:
         """Return how many seconds after the exit the store had no lock any more."""
