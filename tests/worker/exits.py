@@ -50,6 +50,7 @@ class Exit:
         since: the oldest Celery that has the case.
         before: the oldest Celery that has it no more.
         ends_worker: pools in which the worker is gone after it.
+        ends_child: whether a prefork pool has lost a child.
         settings: of the worker.
     """
 
@@ -61,6 +62,7 @@ class Exit:
     since: tuple[int, int] = (5, 3)
     before: tuple[int, int] = (6, 0)
     ends_worker: tuple[str, ...] = ()
+    ends_child: bool = False
     settings: Mapping[str, Any] = field(default_factory=lambda: LONG_LEASE)
 
     @property
@@ -84,6 +86,7 @@ NEVER = "never taken"
 WAITS = "held until the body ends, for which the worker waits"
 BROKEN_OFF = "the body is broken off, and frees its lock on the way out"
 
+IN_CHILD = in_all(AT_ONCE, "prefork")
 #: What has no message, or none that a worker got, has one kind of acknowledgement.
 OUTSIDE, ONE = in_all(AT_ONCE, NOWHERE), (EARLY,)
 
@@ -106,6 +109,7 @@ EXITS = [
         f"{BY_BODY}; in solo the worker ends",
         in_all(AT_ONCE, *MAIN),
         ends_worker=("solo",),
+        ends_child=True,
     ),
     Exit(
         "it calls ``os._exit()``",
@@ -113,30 +117,29 @@ EXITS = [
         BY_PARENT,
         in_all(NOTICED, "prefork"),
         acks=(LATE,),
+        ends_child=True,
     ),
-    Exit(
-        "soft time limit",
-        times_out(soft_time_limit=0.2),
-        BY_BODY,
-        in_all(AT_ONCE, "prefork"),
-    ),
+    Exit("soft time limit", times_out(soft_time_limit=0.2), BY_BODY, IN_CHILD),
     Exit(
         "hard time limit",
         times_out(time_limit=0.3),
         BROKEN_OFF,
         in_all(AT_ONCE, "prefork", "gevent"),
+        ends_child=True,
     ),
     Exit(
         "hard time limit, and the body does not mind SIGTERM",
         times_out("defy", time_limit=0.3),
         "freed by the parent process when it has killed the child",
-        in_all(AT_ONCE, "prefork"),
+        IN_CHILD,
+        ends_child=True,
     ),
     Exit(
         "the pool's child is killed (``kill -9``, out of memory)",
         leaving.child_is_killed,
         BY_PARENT,
         in_all(NOTICED, "prefork"),
+        ends_child=True,
     ),
     Exit("revoked before it starts", leaving.is_revoked, NEVER, in_all(AT_ONCE, *MAIN)),
     Exit("expires before it starts", leaving.expires, NEVER, in_all(AT_ONCE, *MAIN)),
@@ -144,7 +147,8 @@ EXITS = [
         "revoked with ``terminate=True``",
         is_terminated("SIGTERM"),
         BROKEN_OFF,
-        in_all(AT_ONCE, "prefork"),
+        IN_CHILD,
+        ends_child=True,
     ),
     Exit(
         "revoked with ``terminate=True``",
@@ -165,6 +169,7 @@ EXITS = [
         BY_PARENT,
         in_all(NOTICED, "prefork"),
         acks=(EARLY,),
+        ends_child=True,
     ),
     Exit(
         "warm shutdown (SIGTERM)",
