@@ -129,7 +129,7 @@ EXITS = [
     ),
     Exit(
         "hard time limit, and the body does not mind SIGTERM",
-        times_out("defy", time_limit=0.3),
+        leaving.defies_time_limit,
         "freed by the parent process when it has killed the child",
         IN_CHILD,
         ends_child=True,

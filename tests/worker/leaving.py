@@ -51,12 +51,25 @@ def ends(how: str) -> How:
     return end
 
 
-def times_out(how: str = "return", **limit: float) -> How:
+def times_out(**limit: float) -> How:
     def time_out(scene: Scene) -> None:
-        scene.begin(how, **limit)
+        scene.begin(**limit)
         scene.leaves(after=max(limit.values()))
 
     return time_out
+
+
+def defies_time_limit(scene: Scene) -> None:
+    scene.begin("defy", time_limit=0.3)
+
+    def killed() -> bool:
+        # Asked in this order: it may be killed in between.
+        held, gone = scene.held(), not alive(scene.pid)
+        assert held or gone, "the body runs on without its lock"
+        return gone
+
+    wait_until(killed)
+    scene.leaves()
 
 
 def child_is_killed(scene: Scene) -> None:
