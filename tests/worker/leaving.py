@@ -51,7 +51,7 @@ def ends(how: str) -> How:
     return end
 
 
-def times_out(**limit: float) -> How:
+def times_out(**limit: Any) -> How:
     def time_out(scene: Scene) -> None:
         scene.begin(**limit)
         scene.leaves(after=max(limit.values()))
