@@ -17,6 +17,7 @@ from tests.servers.process import free_port
 from tests.waiting import wait_until
 from tests.worker.app import app
 from tests.worker.scene import Scene
+from tests.worker.tasks import is_free
 from tests.worker.worker_process import alive
 
 How = Callable[[Scene], Any]
@@ -163,6 +164,7 @@ def shuts_down(
 def goes_on(scene: Scene) -> None:
     """The body has gone on till now, and ends by itself."""
     assert scene.held(), "the body runs on without its lock"
+    assert not is_free(scene.key), "its lock can be taken over"
     scene.leaves()
     scene.open()
 
