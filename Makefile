@@ -3,7 +3,7 @@ PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
-.PHONY: help demo test lint types servers coverage oldest bench matrix clean
+.PHONY: help demo test lint types servers coverage oldest bench matrix exits clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: .venv/installed  ## What a lock costs
 
 matrix: .venv/installed servers  ## The tests on every Python and Celery at hand
 	$(PY) -m tox
+
+exits: .venv/installed  ## Write the table of exits into its page of the documentation
+	$(PY) -m tests.worker.exits_page
 
 clean:  ## Remove all that was made
 	rm -rf .venv .venv-celery53 .virtualenv .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info

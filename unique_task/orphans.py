@@ -41,11 +41,6 @@ def watched(request_class: type[Any]) -> type[Any]:
     """
 
     class Watched(request_class):  # type: ignore[misc]
-        def on_timeout(self, soft: bool, timeout: float) -> None:
-            if not soft:
-                _free_when_gone(self)
-            super().on_timeout(soft, timeout)
-
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
             # What has crossed processes is wrapped together with its traceback.
             error = exc_info.exception

@@ -1,28 +1,10 @@
-"""Tasks that end in all ways there are."""
+"""Tasks that run for longer than a lease, or take long to store what they return."""
 
 from typing import Any
-
-from celery.exceptions import Ignore, Reject, Retry
 
 from tests.worker.app import app
 from tests.worker.tasks import PROBED, hold, witness
 from unique_task import unique
-
-ENDS = {
-    "error": ValueError("the body fails"),
-    "ignore": Ignore(),
-    "reject": Reject("the body rejects", requeue=False),
-    "retry": Retry("the body retries"),
-}
-
-
-@app.task
-@unique(key="{key}", namespace=PROBED)
-def end(key: str, how: str = "return") -> None:
-    hold(key)
-    if how in ENDS:
-        raise ENDS[how]
-
 
 #: Seconds.
 SHORT_LEASE = 0.5
@@ -32,14 +14,6 @@ SHORT_LEASE = 0.5
 @unique(key="{key}", namespace=PROBED, expire=SHORT_LEASE)
 def end_with_short_lease(key: str) -> None:
     hold(key)
-
-
-@app.task(acks_late=True)
-@unique(key="{key}", namespace=PROBED)
-def end_late(key: str, how: str = "return") -> None:
-    hold(key)
-    if how in ENDS:
-        raise ENDS[how]
 
 
 class SlowToStore:
