@@ -158,9 +158,15 @@ def _turned_away(attempt: Attempt, held: Held) -> Answer:
     policy = attempt.plan.policy
     duplicate = _duplicate(attempt, held.record.owner, held.remaining)
     if call.admitted:
-        return Answer((policy if isinstance(policy, Wait) else Wait())(duplicate))
+        return Answer(_wait_of(attempt)(duplicate))
     _tell(duplicate)
     return Answer(policy(duplicate))
+
+
+def _wait_of(attempt: Attempt) -> Wait:
+    """Return how a call waits that the policy does not apply to."""
+    policy = attempt.plan.policy
+    return policy if isinstance(policy, Wait) else Wait()
 
 
 def _wait_for_own(attempt: Attempt, held: Held) -> None:
@@ -213,7 +219,8 @@ def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:
     if choice == "raise" or not call.queued:
         raise error
     logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)
-    countdown = Wait().next_countdown(call.waited.times)
+    # Its own waits were counted too, and may be many short ones.
+    countdown = _wait_of(attempt).next_countdown(call.waited.times)
     come_back(
         call.task,
         call.request,

@@ -1,0 +1,57 @@
+"""Workers on two brokers that deliver messages again, and keys for tasks to them."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.worker.redelivery.sending import VISIBILITY
+from tests.worker.tasks_policies import POLICIES
+from tests.worker.witness import Witness
+
+SETTINGS = {
+    "broker_transport_options": {
+        "visibility_timeout": VISIBILITY,
+        # How often Kombu looks for such messages; by default, every 100 s.
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+    },
+}
+
+#: Longer than all tests: what is taken over is taken over from the dead.
+LONG = 600
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def urls(request, urls):
+    """The broker is one of two; results, locks and the witness are in Redis."""
+    if request.param == "rabbitmq":
+        # It needs no polling, and knows nothing of options for Redis.
+        urls["broker"] = request.getfixturevalue("rabbitmq_url")
+    return urls
+
+
+@pytest.fixture
+def witness(urls):
+    witness = Witness(urls["witness"])
+    yield witness
+    witness.close()
+
+
+@pytest.fixture
+def start(celery_app, start_worker):
+    """Call it for a worker with a slot for each task and its second delivery."""
+
+    def start(lease=LONG, **options):
+        settings = {**SETTINGS, "unique_lease": lease}
+        return start_worker(settings=settings, concurrency=10, **options)
+
+    return start
+
+
+@pytest.fixture
+def keys(witness):
+    """One for each policy."""
+    keys = {policy: uuid4().hex for policy in POLICIES}
+    yield keys
+    for key in keys.values():
+        witness.open(key)

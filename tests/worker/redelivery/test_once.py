@@ -1,0 +1,132 @@
+"""A message that is delivered again while its first run lives, or has ended, runs once.
+
+Whatever its policy: it is no duplicate, and the result of the first run stays.
+"""
+
+import os
+import signal
+
+import pytest
+
+from tests.servers import Proxy
+from tests.waiting import wait_until
+from tests.worker.redelivery.sending import (
+    SHORT,
+    TIMEOUT,
+    VISIBILITY,
+    Results,
+    pid_of_run,
+    send_all,
+    state_of,
+)
+from tests.worker.tasks import is_free
+from tests.worker.tasks_redelivery import early, tracked
+from tests.worker.witness import Witness
+
+pytestmark = pytest.mark.worker
+
+
+def check_that_none_runs_again(
+    witness: Witness, keys: dict[str, str], results: Results
+) -> None:
+    """The second delivery of each waits, and has nothing to do then."""
+    for policy, key in keys.items():
+        task_id = results[policy].id
+        wait_until(lambda: witness.arrivals(task_id) > 1, TIMEOUT, policy)
+        witness.open(key)
+        assert results[policy].get(timeout=TIMEOUT) == "ran"
+    for policy, key in keys.items():
+        task_id = results[policy].id
+        wait_until(lambda: is_settled(witness, task_id), TIMEOUT, policy)
+        assert state_of(task_id) == "SUCCESS"
+        assert (witness.runs(key), witness.most_at_once(key)) == (1, 1)
+        assert witness.noted(f"duplicates {key}") == []
+
+
+def is_settled(witness: Witness, task_id: str) -> bool:
+    """Whether an arrival has come and gone after the run of the task has ended."""
+    states = witness.states(task_id)
+    return "SUCCESS" in states and states[-1] == "IGNORED"
+
+
+@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+def test_a_task_that_outlives_the_visibility_timeout_runs_once(start, witness, keys):
+    start(SHORT)
+    start(SHORT)
+
+    results = send_all(witness, keys)
+
+    check_that_none_runs_again(witness, keys, results)
+
+
+def test_a_task_runs_once_if_the_connection_to_the_broker_was_lost(
+    start, witness, keys, urls
+):
+    with Proxy(urls["broker"]) as broker:
+        start(SHORT, broker=broker.url)
+        results = send_all(witness, keys)
+
+        broker.drop()
+
+        check_that_none_runs_again(witness, keys, results)
+
+
+@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+def test_a_task_whose_eta_is_past_the_visibility_timeout_runs_once(
+    start, witness, keys
+):
+    key = keys["ignore"]
+    witness.open(key)
+    start()
+    start()
+
+    result = early.apply_async((key,), countdown=2 * VISIBILITY)
+
+    wait_until(lambda: witness.arrivals(result.id) > 1, TIMEOUT)
+    wait_until(lambda: is_settled(witness, result.id), TIMEOUT)
+    assert state_of(result.id) == "SUCCESS"
+    assert witness.runs(key) == 1
+
+
+def test_a_task_does_not_run_again_if_it_died_after_its_result_was_stored(
+    start, witness, keys
+):
+    first = start()
+    results = send_all(witness, keys)
+
+    # The parent, which is to acknowledge the messages, hears of nothing any more.
+    os.kill(first.pid, signal.SIGSTOP)
+    for policy, key in keys.items():
+        witness.open(key)
+        assert results[policy].get(timeout=TIMEOUT) == "ran"
+        wait_until(lambda: is_free(key))
+    first.kill()
+    start()
+
+    for policy, key in keys.items():
+        task_id = results[policy].id
+        wait_until(lambda: is_settled(witness, task_id), TIMEOUT, policy)
+        assert state_of(task_id) == "SUCCESS"
+        assert witness.runs(key) == 1
+
+
+@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+def test_only_a_body_that_runs_is_started(start, witness, keys):
+    """With ``track_started``, which would overwrite what the first delivery stored."""
+    key = keys["ignore"]
+    worker = start(SHORT)
+    first = tracked.delay(key)
+    wait_until(lambda: first.state == "STARTED")
+    assert first.info["hostname"] == worker.name
+    assert first.info["pid"] == pid_of_run(witness, key)
+
+    waiting = tracked.delay(key)
+    wait_until(lambda: witness.waits(waiting.id) > 2)
+    assert waiting.state == "RETRY"
+    witness.open(key)
+    wait_until(lambda: first.state == waiting.state == "FAILURE")
+    tracked.apply_async((key,), task_id=first.id)
+
+    wait_until(lambda: witness.states(first.id) == ["FAILURE", "IGNORED"])
+    assert state_of(first.id) == "FAILURE"
+    assert witness.runs(key) == 2
