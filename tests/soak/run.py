@@ -1,0 +1,104 @@
+"""One soak from its first task to its verdict."""
+
+import time
+
+from tests.soak.app import app
+from tests.soak.chaos import Chaos
+from tests.soak.diary import Diary
+from tests.soak.stage import Stage
+from tests.soak.triggers import Triggers
+from tests.soak.verdict import Account, Verdict
+from tests.waiting import wait_until
+
+#: Seconds in which all must have come to its end, once nothing is disturbed any more.
+PATIENCE = 120
+
+
+def soak(stage: Stage, seconds: float, seed: int, patience: float = PATIENCE) -> Verdict:
+    """Trigger and disturb for so many seconds, let it drain, and judge."""
+    triggers = Triggers(seed, stage.lease, stage.results)
+    end = time.monotonic() + seconds
+    with Chaos(stage, seed) as chaos:
+        while time.monotonic() < end and not chaos.broken:
+            triggers.send_some()
+    calm = time.monotonic()
+    drained = _drain(stage, triggers, patience)
+    drain = time.monotonic() - calm
+    # A lock that its holder could not free while the store was away ends by itself.
+    time.sleep(stage.lease)
+    verdict = _judge(stage, triggers, chaos)
+    verdict.aside["seconds until all had come to its end"] = round(drain, 1)
+    if not drained:
+        verdict.wrong["did not come to its end in time"] = [f"{patience} s"]
+    return verdict
+
+
+def _drain(stage: Stage, triggers: Triggers, patience: float) -> bool:
+    """Wait until each task has its outcome and no message is left; tell if that was."""
+    try:
+        wait_until(lambda: not triggers.under_way(), patience)
+        # What was delivered twice still comes, and must find that it has run.
+        wait_until(lambda: _is_idle(stage), patience)
+    except AssertionError:
+        return False
+    return True
+
+
+def _is_idle(stage: Stage) -> bool:
+    names = [worker.name for worker in stage.workers]
+    ask = app.control.inspect(destination=names, timeout=5, limit=len(names))
+    for question in (ask.scheduled, ask.reserved, ask.active):
+        answers = question() or {}
+        if len(answers) < len(names) or any(answers.values()):
+            return False
+    return stage.broker.queue_length("celery") == 0
+
+
+def _judge(stage: Stage, triggers: Triggers, chaos: Chaos) -> Verdict:
+    outcomes = triggers.outcomes(triggers.sent)
+    account = Account(Diary(stage.directory / "diary").read(), triggers.sent, outcomes)
+    events = account.events()
+    too_long = chaos.longest_outage > stage.lease / 2
+    return Verdict(
+        happened={
+            "tasks triggered": len(triggers.sent),
+            "bodies begun": events["begin"],
+            "bodies ended": events["end"],
+            "bodies that outlived their lease": account.longer_than(stage.lease),
+            "tasks ignored as duplicates": account.revoked(),
+            "arrivals after a wait": events["back"],
+            "redeliveries": events["redelivered"],
+            "pool children killed": chaos.done["kill child"],
+            "workers killed": chaos.done["kill worker"],
+            "store paused": chaos.done["pause store"],
+            "store stopped and started": chaos.done["stop store"],
+            "store killed and started": chaos.done["kill store"],
+        },
+        wrong={
+            "overlaps": account.overlaps(),
+            "runs after the task had finished": account.ran_again(),
+            "lost tasks": account.lost(),
+            "results that contradict the runs": account.contradictions(),
+            "keys in the store without an end": _without_end(stage),
+            "locks left after a lease": _locks(stage),
+            "outages too long to prove anything": too_long * ["see above"],
+        },
+        aside={
+            "locks that were lost": events["lose"],
+            "dying processes waited for": events["dying"],
+            "longest outage of the store, seconds": round(chaos.longest_outage, 2),
+        },
+    )
+
+
+def _without_end(stage: Stage) -> list[str]:
+    client = stage.locks.client
+    return [key for key in client.scan_iter() if client.pttl(key) == -1]
+
+
+def _locks(stage: Stage) -> list[str]:
+    """The locks, without what else is kept of a key."""
+    client = stage.locks.client
+    return [
+        f"{key} {client.get(key)}" for key in client.scan_iter() if key.endswith("}")
+    ]

@@ -1,0 +1,111 @@
+"""The servers and the workers of a soak, all of them gone when it is over."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.servers import RabbitMQServer, RedisServer
+from tests.soak.app import app
+from tests.worker.worker_process import WorkerProcess
+
+WORKERS = 2
+CHILDREN = 4
+
+
+class DurableRedis(RedisServer):
+    """A Redis that has after a restart, and after SIGKILL, all that it ever answered.
+
+    It writes its file before it answers, and what is written is the kernel's. A store
+    that forgets its locks cannot keep two tasks apart, and a soak would prove nothing.
+    """
+
+    def options(self) -> list[str]:
+        return [*super().options(), "--appendonly", "yes"]
+
+
+@dataclass
+class Stage:
+    """Where a soak takes place.
+
+    Attributes:
+        broker: RabbitMQ, because it gives what a killed worker had to another one at
+            once, and loses nothing: Redis as a broker would deliver it again by the
+            clock, and loses a message whose worker is killed just between fetching it
+            and noting that it has it, which would look like a fault of ours.
+        locks: the store under test; messages and results are elsewhere.
+        lease: seconds.
+    """
+
+    directory: Path
+    broker: RabbitMQServer
+    results: RedisServer
+    locks: DurableRedis
+    lease: float
+    guarded: bool = True
+    workers: list[WorkerProcess] = field(default_factory=list)
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            # A message that is sent again is with the broker before the one that it
+            # stands for is acknowledged, whatever is killed in between.
+            "broker_transport_options": {"confirm_publish": True},
+            "broker_connection_retry_on_startup": True,
+            "worker_prefetch_multiplier": 1,
+            # Seconds until a worker believes that a killed child will not answer.
+            "worker_lost_wait": 1.0,
+            "unique_enabled": self.guarded,
+            "unique_lease": self.lease,
+            "unique_timeout": 0.5,
+        }
+
+    def new_worker(self) -> WorkerProcess:
+        return WorkerProcess(
+            self.directory,
+            self.broker.url,
+            self.results.url,
+            self.locks.url,
+            app="tests.soak.app",
+            concurrency=CHILDREN,
+            settings=self.settings(),
+            environment={"SOAK_DIRECTORY": str(self.directory)},
+        )
+
+    def replace_worker(self, index: int) -> None:
+        """Start a worker in the place of a killed one."""
+        self.workers[index] = self.new_worker()
+        self.workers[index].start()
+
+    def _start(self) -> None:
+        app.conf.broker_url = self.broker.url
+        app.conf.result_backend = self.results.url
+        app.conf.unique_backend = self.locks.url
+        app.conf.update(self.settings())
+        self.workers = [self.new_worker() for _ in range(WORKERS)]
+        with ThreadPoolExecutor(WORKERS) as threads:
+            list(threads.map(WorkerProcess.start, self.workers))
+
+    def _end(self) -> None:
+        for worker in self.workers:
+            if worker.running:
+                worker.kill()
+        app.close()
+
+
+@contextmanager
+def staged(
+    directory: Path, broker: RabbitMQServer, lease: float, guarded: bool = True
+) -> Iterator[Stage]:
+    """Start all but the broker, and end it."""
+    with ExitStack() as stack:
+        folders = [directory / name for name in ("results", "locks")]
+        for folder in folders:
+            folder.mkdir()
+        results = stack.enter_context(RedisServer(folders[0]))
+        locks = stack.enter_context(DurableRedis(folders[1]))
+        stage = Stage(directory, broker, results, locks, lease, guarded)
+        stack.callback(stage._end)
+        stage._start()
+        yield stage
