@@ -19,6 +19,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=180, help="of disturbance")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--lease", type=float, default=5, help="seconds")
+    parser.add_argument(
+        "--directory", type=Path, help="new; what was noted stays there"
+    )
     parser.add_argument("--unguarded", action="store_true", help="must fail")
     options = parser.parse_args()
     # As Ctrl-C does, so that no server and no worker is left behind.
@@ -31,8 +34,8 @@ def main() -> None:
 
 def _soak(options: argparse.Namespace) -> Verdict:
     with TemporaryDirectory() as name:
-        directory = Path(name)
-        (directory / "broker").mkdir()
+        directory = options.directory or Path(name)
+        (directory / "broker").mkdir(parents=True)
         with (
             RabbitMQServer(directory / "broker") as broker,
             staged(directory, broker, options.lease, not options.unguarded) as stage,

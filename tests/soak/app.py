@@ -25,17 +25,30 @@ from unique_task.requeue import HEADER
 SOON = retry(countdown=0.1, maximum=0.5)
 
 app = Celery("soak")
-app.conf.broker_url = os.environ.get("UNIQUE_TEST_BROKER", "memory://")
-app.conf.result_backend = os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://")
-app.conf.unique_backend = os.environ.get("UNIQUE_TEST_REDIS", "memory://")
-app.conf.update(json.loads(os.environ.get("UNIQUE_TEST_SETTINGS", "{}")))
+
+
+def configure(broker: str, backend: str, locks: str, settings: dict[str, Any]) -> None:
+    """Say where messages, results and locks are kept."""
+    places = {"broker_url": broker, "result_backend": backend, "unique_backend": locks}
+    app.conf.update(places, **settings)
+
+
+# A worker is told by its environment, who triggers its tasks calls `configure` itself.
+configure(
+    os.environ.get("UNIQUE_TEST_BROKER", "memory://"),
+    os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://"),
+    os.environ.get("UNIQUE_TEST_REDIS", "memory://"),
+    json.loads(os.environ.get("UNIQUE_TEST_SETTINGS", "{}")),
+)
+
+DIARY = "diary"
 
 #: Of a worker: who triggers a task has nothing to note.
 DIRECTORY = Path(os.environ.get("SOAK_DIRECTORY", "."))
 
 
 def diary() -> Diary:
-    return Diary(DIRECTORY / "diary")
+    return Diary(DIRECTORY / DIARY)
 
 
 def work(task: Task, key: str, seconds: float) -> str:

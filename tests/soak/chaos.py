@@ -111,14 +111,22 @@ class Chaos:
         with suppress(psutil.NoSuchProcess, ProcessLookupError, IndexError):
             children = sorted(self._stage.workers[worker].children())
             os.kill(children[child], signal.SIGKILL)
+            self._note_kills(children[child : child + 1])
             self.done[step.what] += 1
 
     def _kill_worker(self, step: Step) -> None:
         index = step.whom[0]
-        self._stage.workers[index].kill()
+        worker = self._stage.workers[index]
+        children = worker.children()
+        worker.kill()
+        self._note_kills(children)
         self.done[step.what] += 1
         time.sleep(step.long)
         self._stage.replace_worker(index)
+
+    def _note_kills(self, pids: list[int]) -> None:
+        for pid in pids:
+            self._stage.diary.note("kill", "-", pid)
 
     def _pause_store(self, step: Step) -> None:
         locks = self._stage.locks

@@ -4,7 +4,6 @@ import time
 
 from tests.soak.app import app
 from tests.soak.chaos import Chaos
-from tests.soak.diary import Diary
 from tests.soak.stage import Stage
 from tests.soak.triggers import Triggers
 from tests.soak.verdict import Account, Verdict
@@ -14,7 +13,9 @@ from tests.waiting import wait_until
 PATIENCE = 120
 
 
-def soak(stage: Stage, seconds: float, seed: int, patience: float = PATIENCE) -> Verdict:
+def soak(
+    stage: Stage, seconds: float, seed: int, patience: float = PATIENCE
+) -> Verdict:
     """Trigger and disturb for so many seconds, let it drain, and judge."""
     triggers = Triggers(seed, stage.lease, stage.results)
     end = time.monotonic() + seconds
@@ -56,7 +57,7 @@ def _is_idle(stage: Stage) -> bool:
 
 def _judge(stage: Stage, triggers: Triggers, chaos: Chaos) -> Verdict:
     outcomes = triggers.outcomes(triggers.sent)
-    account = Account(Diary(stage.directory / "diary").read(), triggers.sent, outcomes)
+    account = Account(stage.diary.read(), triggers.sent, outcomes)
     events = account.events()
     too_long = chaos.longest_outage > stage.lease / 2
     return Verdict(
@@ -84,6 +85,7 @@ def _judge(stage: Stage, triggers: Triggers, chaos: Chaos) -> Verdict:
             "outages too long to prove anything": too_long * ["see above"],
         },
         aside={
+            "seconds a killed body blocked its key, median": account.blocked(),
             "locks that were lost": events["lose"],
             "dying processes waited for": events["dying"],
             "longest outage of the store, seconds": round(chaos.longest_outage, 2),
@@ -100,5 +102,5 @@ def _locks(stage: Stage) -> list[str]:
     """The locks, without what else is kept of a key."""
     client = stage.locks.client
     return [
-        f"{key} {client.get(key)}" for key in client.scan_iter() if key.endswith("}")
+        f"{key} {client.get(key)!r}" for key in client.scan_iter() if key.endswith("}")
     ]

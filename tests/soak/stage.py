@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import RabbitMQServer, RedisServer
-from tests.soak.app import app
+from tests.soak.app import DIARY, app, configure
+from tests.soak.diary import Diary
 from tests.worker.worker_process import WorkerProcess
 
 WORKERS = 2
@@ -47,6 +48,11 @@ class Stage:
     guarded: bool = True
     workers: list[WorkerProcess] = field(default_factory=list)
 
+    @property
+    def diary(self) -> Diary:
+        """The one that the workers write."""
+        return Diary(self.directory / DIARY)
+
     def settings(self) -> dict[str, Any]:
         return {
             # A message that is sent again is with the broker before the one that it
@@ -79,10 +85,8 @@ class Stage:
         self.workers[index].start()
 
     def _start(self) -> None:
-        app.conf.broker_url = self.broker.url
-        app.conf.result_backend = self.results.url
-        app.conf.unique_backend = self.locks.url
-        app.conf.update(self.settings())
+        urls = self.broker.url, self.results.url, self.locks.url
+        configure(*urls, self.settings())
         self.workers = [self.new_worker() for _ in range(WORKERS)]
         with ThreadPoolExecutor(WORKERS) as threads:
             list(threads.map(WorkerProcess.start, self.workers))

@@ -56,7 +56,8 @@ class Triggers:
         ids = list(task_ids)
         if not ids:
             return {}
-        keys = [app.backend.get_key_for_task(task_id) for task_id in ids]
+        backend: Any = app.backend
+        keys = [backend.get_key_for_task(task_id) for task_id in ids]
         texts: Any = self._results.client.mget(keys)
         return {id: json.loads(text) for id, text in zip(ids, texts) if text}
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from celery import states
@@ -84,6 +85,22 @@ class Account:
             elif note.event == "end":
                 count += note.when - begun[note.pid, note.task_id] > lease
         return count
+
+    def blocked(self) -> float:
+        """For how many seconds a killed body's key was blocked, in the middle."""
+        running: dict[int, str] = {}
+        blocked: dict[str, float] = {}
+        found = [0.0]
+        for note in self.notes:
+            if note.event == "begin":
+                running[note.pid] = note.detail
+                if note.detail in blocked:
+                    found.append(note.when - blocked.pop(note.detail))
+            elif note.event == "end":
+                running.pop(note.pid, None)
+            elif note.event == "kill" and int(note.detail) in running:
+                blocked[running.pop(int(note.detail))] = note.when
+        return round(median(found), 2)
 
     def overlaps(self) -> list[str]:
         return [
