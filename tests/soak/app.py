@@ -27,18 +27,13 @@ SOON = retry(countdown=0.1, maximum=0.5)
 app = Celery("soak")
 
 
-def configure(broker: str, backend: str, locks: str, settings: dict[str, Any]) -> None:
-    """Say where messages, results and locks are kept."""
-    places = {"broker_url": broker, "result_backend": backend, "unique_backend": locks}
-    app.conf.update(places, **settings)
-
-
-# A worker is told by its environment, who triggers its tasks calls `configure` itself.
-configure(
-    os.environ.get("UNIQUE_TEST_BROKER", "memory://"),
-    os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://"),
-    os.environ.get("UNIQUE_TEST_REDIS", "memory://"),
-    json.loads(os.environ.get("UNIQUE_TEST_SETTINGS", "{}")),
+# A worker is told by its environment. Who triggers its tasks says where the broker is,
+# and has no result backend: Celery would subscribe to each of the results.
+app.conf.update(
+    broker_url=os.environ.get("UNIQUE_TEST_BROKER", "memory://"),
+    result_backend=os.environ.get("UNIQUE_TEST_BACKEND", "disabled://"),
+    unique_backend=os.environ.get("UNIQUE_TEST_REDIS", "memory://"),
+    **json.loads(os.environ.get("UNIQUE_TEST_SETTINGS", "{}")),
 )
 
 DIARY = "diary"

@@ -107,7 +107,7 @@ class Chaos:
 
     def _kill_child(self, step: Step) -> None:
         worker, child = step.whom
-        # The worker may be killed meanwhile, or have no child yet.
+        # The worker may be dead just now, or miss a child.
         with suppress(psutil.NoSuchProcess, ProcessLookupError, IndexError):
             children = sorted(self._stage.workers[worker].children())
             os.kill(children[child], signal.SIGKILL)
@@ -117,9 +117,10 @@ class Chaos:
     def _kill_worker(self, step: Step) -> None:
         index = step.whom[0]
         worker = self._stage.workers[index]
-        children = worker.children()
-        worker.kill()
-        self._note_kills(children)
+        with suppress(psutil.NoSuchProcess):
+            children = worker.children()
+            worker.kill()
+            self._note_kills(children)
         self.done[step.what] += 1
         time.sleep(step.long)
         self._stage.replace_worker(index)

@@ -36,6 +36,8 @@ def soak(
 
 def _drain(stage: Stage, triggers: Triggers, patience: float) -> bool:
     """Wait until each task has its outcome and no message is left; tell if that was."""
+    # A child may have been killed just after its worker had said that it was ready.
+    stage.revive()
     try:
         wait_until(lambda: not triggers.under_way(), patience)
         # What was delivered twice still comes, and must find that it has run.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import RabbitMQServer, RedisServer
-from tests.soak.app import DIARY, app, configure
+from tests.soak.app import DIARY, app
 from tests.soak.diary import Diary
 from tests.worker.worker_process import WorkerProcess
 
@@ -80,13 +80,20 @@ class Stage:
         )
 
     def replace_worker(self, index: int) -> None:
-        """Start a worker in the place of a killed one."""
-        self.workers[index] = self.new_worker()
-        self.workers[index].start()
+        """Start a worker in the place of a dead one, and show it when it is ready.
+
+        Celery's worker gives up if one of its first children dies.
+        """
+        self.workers[index] = self.new_worker().__enter__()
+
+    def revive(self) -> None:
+        """Start what has died by itself, as whatever supervises a worker would."""
+        for index, worker in enumerate(self.workers):
+            if not worker.running:
+                self.replace_worker(index)
 
     def _start(self) -> None:
-        urls = self.broker.url, self.results.url, self.locks.url
-        configure(*urls, self.settings())
+        app.conf.update(self.settings(), broker_url=self.broker.url)
         self.workers = [self.new_worker() for _ in range(WORKERS)]
         with ThreadPoolExecutor(WORKERS) as threads:
             list(threads.map(WorkerProcess.start, self.workers))

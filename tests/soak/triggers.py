@@ -9,7 +9,7 @@ from typing import Any
 from celery import states
 
 from tests.servers import RedisServer
-from tests.soak.app import app, run_or_not, run_surely
+from tests.soak.app import run_or_not, run_surely
 
 KEYS = [f"{number:02}" for number in range(20)]
 
@@ -56,8 +56,7 @@ class Triggers:
         ids = list(task_ids)
         if not ids:
             return {}
-        backend: Any = app.backend
-        keys = [backend.get_key_for_task(task_id) for task_id in ids]
+        keys = [f"celery-task-meta-{task_id}" for task_id in ids]
         texts: Any = self._results.client.mget(keys)
         return {id: json.loads(text) for id, text in zip(ids, texts) if text}
 
