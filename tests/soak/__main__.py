@@ -20,6 +20,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--lease", type=float, default=5, help="seconds")
     parser.add_argument(
+        "--patience", type=float, default=120, help="seconds for all to end, after"
+    )
+    parser.add_argument(
         "--directory", type=Path, help="new; what was noted stays there"
     )
     parser.add_argument("--unguarded", action="store_true", help="must fail")
@@ -40,7 +43,7 @@ def _soak(options: argparse.Namespace) -> Verdict:
             RabbitMQServer(directory / "broker") as broker,
             staged(directory, broker, options.lease, not options.unguarded) as stage,
         ):
-            return soak(stage, options.seconds, options.seed)
+            return soak(stage, options.seconds, options.seed, options.patience)
 
 
 def _leave(*_: object) -> NoReturn:

@@ -16,8 +16,6 @@ from celery import Celery, Task
 from celery.signals import task_prerun
 
 from tests.soak.diary import Diary
-from tests.waiting import wait_until
-from tests.worker.worker_process import alive
 from unique_task import lock_lost, lock_released, retry, unique
 from unique_task.requeue import HEADER
 
@@ -49,7 +47,7 @@ def diary() -> Diary:
 def work(task: Task, key: str, seconds: float) -> str:
     """Be busy with `key` for a while, and return the id of the task."""
     task_id = str(task.request.id)
-    with (DIRECTORY / f"key-{key}").open("a+") as file:
+    with (DIRECTORY / f"key-{key}").open("a") as file:
         if not _lock(file):
             diary().note("overlap", task_id, key)
         diary().note("begin", task_id, key)
@@ -59,23 +57,7 @@ def work(task: Task, key: str, seconds: float) -> str:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Lock `file`, or tell that a living process has it locked."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        if alive(int(file.read() or os.getpid())):
-            return False
-        # The kernel lets go of a killed process's files when its last thread is gone,
-        # which may be a moment after the thread that ran the body.
-        diary().note("dying", "-", file.name)
-        wait_until(lambda: _locked_by_the_dead(file))
-    file.truncate(0)
-    print(os.getpid(), end="", file=file, flush=True)
-    return True
-
-
-def _locked_by_the_dead(file: IO[str]) -> bool:
+    """Lock `file`, or tell that another body has it locked."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -9,14 +9,13 @@ from tests.soak.triggers import Triggers
 from tests.soak.verdict import Account, Verdict
 from tests.waiting import wait_until
 
-#: Seconds in which all must have come to its end, once nothing is disturbed any more.
-PATIENCE = 120
 
+def soak(stage: Stage, seconds: float, seed: int, patience: float = 60) -> Verdict:
+    """Trigger and disturb for so many seconds, let it drain, and judge.
 
-def soak(
-    stage: Stage, seconds: float, seed: int, patience: float = PATIENCE
-) -> Verdict:
-    """Trigger and disturb for so many seconds, let it drain, and judge."""
+    Arguments:
+        patience: seconds in which all must come to its end, undisturbed.
+    """
     triggers = Triggers(seed, stage.lease, stage.results)
     end = time.monotonic() + seconds
     with Chaos(stage, seed) as chaos:
@@ -89,7 +88,6 @@ def _judge(stage: Stage, triggers: Triggers, chaos: Chaos) -> Verdict:
         aside={
             "seconds a killed body blocked its key, median": account.blocked(),
             "locks that were lost": events["lose"],
-            "dying processes waited for": events["dying"],
             "longest outage of the store, seconds": round(chaos.longest_outage, 2),
         },
     )

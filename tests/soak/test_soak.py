@@ -19,7 +19,6 @@ def test_nothing_overlaps_and_nothing_is_lost(
 ):
     with staged(tmp_path, rabbitmq_server, LEASE) as stage:
         verdict = soak(stage, seconds=9, seed=3)
-    print(verdict.table())
     assert verdict.passed, verdict.table()
 
 

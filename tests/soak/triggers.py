@@ -17,7 +17,7 @@ KEYS = [f"{number:02}" for number in range(20)]
 MOST = 50
 
 #: Shares of the tasks: those that may be ignored, and those that outlive their lease.
-IGNORABLE = 0.3
+IGNORABLE = 0.35
 LONG = 0.04
 
 
@@ -63,7 +63,7 @@ class Triggers:
     def _send(self) -> None:
         random = self._random
         sure = random.random() >= IGNORABLE
-        seconds = random.uniform(0.02, 0.4)
+        seconds = random.uniform(0.05, 0.7)
         if random.random() < LONG:
             seconds = self._lease * random.uniform(1.1, 1.4)
         task = run_surely if sure else run_or_not
