@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,14 +27,14 @@ def test_a_process_is_gone_when_its_last_thread_is():
         stdout=subprocess.PIPE,
         text=True,
     ) as half_dead:
+        assert half_dead.stdout
         process = half_dead.stdout.readline().strip()
-        pid = process.split("/")[1]
-        wait_until(lambda: state(pid) == "Z")
+        wait_until(lambda: state(half_dead.pid) == "Z")
         assert not is_gone(process)
-        half_dead.stdin.close()
-        wait_until(lambda: is_gone(process))
+        half_dead.communicate()
+    assert is_gone(process)
 
 
-def state(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0]
+def state(pid: int) -> str:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0]
