@@ -60,11 +60,13 @@ class Chaos:
         done: how often each kind of step was done.
         longest_outage: seconds for which the store was away; a busy machine may take
             long to start it again.
+        endless: keys that the store would have kept for ever, seen before each outage.
     """
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self.done: Counter[str] = Counter()
         self.longest_outage = 0.0
+        self.endless: set[str] = set()
         self._stage = stage
         self._over = Event()
         self._threads = ThreadPoolExecutor(3)
@@ -87,8 +89,10 @@ class Chaos:
         ]
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Return when all that is down is up again."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Return when all that is down is up again, or at once if interrupted."""
+        if kind:
+            self._stage.close()
         self._over.set()
         self._threads.shutdown()
         for lane in self._lanes:
@@ -144,6 +148,7 @@ class Chaos:
     def _outage(
         self, step: Step, begin: Callable[[], None], end: Callable[[], None]
     ) -> None:
+        self.endless.update(self._stage.endless_keys())
         began = time.monotonic()
         begin()
         time.sleep(step.long)

@@ -60,6 +60,7 @@ def _judge(stage: Stage, triggers: Triggers, chaos: Chaos) -> Verdict:
     outcomes = triggers.outcomes(triggers.sent)
     account = Account(stage.diary.read(), triggers.sent, outcomes)
     events = account.events()
+    blocked = account.blocked()
     too_long = chaos.longest_outage > stage.lease / 2
     return Verdict(
         happened={
@@ -81,21 +82,19 @@ def _judge(stage: Stage, triggers: Triggers, chaos: Chaos) -> Verdict:
             "runs after the task had finished": account.ran_again(),
             "lost tasks": account.lost(),
             "results that contradict the runs": account.contradictions(),
-            "keys in the store without an end": _without_end(stage),
+            "keys in the store without an end": sorted(
+                chaos.endless.union(stage.endless_keys())
+            ),
             "locks left after a lease": _locks(stage),
-            "outages too long to prove anything": too_long * ["see above"],
+            "keys that the dead blocked for long": (blocked > stage.lease / 2) * [""],
+            "outages too long to prove anything": too_long * [""],
         },
         aside={
-            "seconds a killed body blocked its key, median": account.blocked(),
+            "seconds a killed body blocked its key, median": blocked,
             "locks that were lost": events["lose"],
             "longest outage of the store, seconds": round(chaos.longest_outage, 2),
         },
     )
-
-
-def _without_end(stage: Stage) -> list[str]:
-    client = stage.locks.client
-    return [key for key in client.scan_iter() if client.pttl(key) == -1]
 
 
 def _locks(stage: Stage) -> list[str]:

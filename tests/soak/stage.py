@@ -47,6 +47,8 @@ class Stage:
     lease: float
     guarded: bool = True
     workers: list[WorkerProcess] = field(default_factory=list)
+    _made: list[WorkerProcess] = field(default_factory=list)
+    _closed: bool = False
 
     @property
     def diary(self) -> Diary:
@@ -68,7 +70,7 @@ class Stage:
         }
 
     def new_worker(self) -> WorkerProcess:
-        return WorkerProcess(
+        worker = WorkerProcess(
             self.directory,
             self.broker.url,
             self.results.url,
@@ -78,13 +80,18 @@ class Stage:
             settings=self.settings(),
             environment={"SOAK_DIRECTORY": str(self.directory)},
         )
+        self._made.append(worker)
+        return worker
 
     def replace_worker(self, index: int) -> None:
         """Start a worker in the place of a dead one, and show it when it is ready.
 
         Celery's worker gives up if one of its first children dies.
         """
-        self.workers[index] = self.new_worker().__enter__()
+        if not self._closed:
+            worker = self.new_worker()
+            worker.start()
+            self.workers[index] = worker
 
     def revive(self) -> None:
         """Start what has died by itself, as whatever supervises a worker would."""
@@ -92,17 +99,27 @@ class Stage:
             if not worker.running:
                 self.replace_worker(index)
 
+    def endless_keys(self) -> list[str]:
+        """What the store under test would keep for ever."""
+        client = self.locks.client
+        return [key for key in client.scan_iter() if client.pttl(key) == -1]
+
+    def close(self) -> None:
+        """Kill all workers, also those that somebody waits for, and start no more."""
+        self._closed = True
+        for worker in self._made:
+            if worker.running:
+                worker.kill()
+
     def _start(self) -> None:
         app.conf.update(self.settings(), broker_url=self.broker.url)
         self.workers = [self.new_worker() for _ in range(WORKERS)]
         with ThreadPoolExecutor(WORKERS) as threads:
-            list(threads.map(WorkerProcess.start, self.workers))
-
-    def _end(self) -> None:
-        for worker in self.workers:
-            if worker.running:
-                worker.kill()
-        app.close()
+            try:
+                list(threads.map(WorkerProcess.start, self.workers))
+            except BaseException:
+                self.close()
+                raise
 
 
 @contextmanager
@@ -117,6 +134,7 @@ def staged(
         results = stack.enter_context(RedisServer(folders[0]))
         locks = stack.enter_context(DurableRedis(folders[1]))
         stage = Stage(directory, broker, results, locks, lease, guarded)
-        stack.callback(stage._end)
+        stack.callback(app.close)
+        stack.callback(stage.close)
         stage._start()
         yield stage
