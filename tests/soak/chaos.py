@@ -99,9 +99,13 @@ class Chaos:
             lane.result()
 
     @property
-    def broken(self) -> bool:
-        """Whether a schedule could not be followed; the end of the block tells why."""
-        return any(lane.done() for lane in self._lanes)
+    def enough(self) -> bool:
+        """Whether each kind of step was done, or a schedule could not be followed.
+
+        Of the latter the end of the block tells why.
+        """
+        broken = any(lane.done() for lane in self._lanes)
+        return broken or self._does.keys() <= self.done.keys()
 
     def _follow(self, steps: Iterator[Step]) -> None:
         for step in steps:

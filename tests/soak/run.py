@@ -11,7 +11,7 @@ from tests.waiting import wait_until
 
 
 def soak(stage: Stage, seconds: float, seed: int, patience: float = 60) -> Verdict:
-    """Trigger and disturb for so many seconds, let it drain, and judge.
+    """Trigger and disturb for so many seconds or more, let it drain, and judge.
 
     Arguments:
         patience: seconds in which all must come to its end, undisturbed.
@@ -19,7 +19,7 @@ def soak(stage: Stage, seconds: float, seed: int, patience: float = 60) -> Verdi
     triggers = Triggers(seed, stage.lease, stage.results)
     end = time.monotonic() + seconds
     with Chaos(stage, seed) as chaos:
-        while time.monotonic() < end and not chaos.broken:
+        while time.monotonic() < end or not chaos.enough:
             triggers.send_some()
     calm = time.monotonic()
     drained = _drain(stage, triggers, patience)

@@ -18,7 +18,7 @@ MOST = 50
 
 #: Shares of the tasks: those that may be ignored, and those that outlive their lease.
 IGNORABLE = 0.35
-LONG = 0.04
+LONG = 0.05
 
 
 class Triggers:
