@@ -78,12 +78,12 @@ def run_or_not(self: Task, key: str, seconds: float) -> str:
 
 
 @task_prerun.connect
-def note_arrival(task: Task, task_id: str, **_: Any) -> None:
+def note_arrival(task: Task, task_id: str, args: Any, **_: Any) -> None:
     request = task.request
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
     back = HEADER in (request.headers or {})
     how = "redelivered" if redelivered else "back" if back else "first"
-    diary().note("arrive", task_id, how)
+    diary().note("arrive", task_id, f"{how} {args[0]}")
 
 
 @lock_released.connect

@@ -3,6 +3,7 @@
 import time
 
 from tests.soak.app import app
+from tests.soak.blocking import Blocking
 from tests.soak.chaos import Chaos
 from tests.soak.stage import Stage
 from tests.soak.triggers import Triggers
@@ -60,7 +61,7 @@ def _judge(stage: Stage, triggers: Triggers, chaos: Chaos) -> Verdict:
     outcomes = triggers.outcomes(triggers.sent)
     account = Account(stage.diary.read(), triggers.sent, outcomes)
     events = account.events()
-    blocked = account.blocked()
+    blocked = Blocking(account.notes).median()
     too_long = chaos.longest_outage > stage.lease / 2
     return Verdict(
         happened={
@@ -90,7 +91,7 @@ def _judge(stage: Stage, triggers: Triggers, chaos: Chaos) -> Verdict:
             "outages too long to prove anything": too_long * [""],
         },
         aside={
-            "seconds a killed body blocked its key, median": blocked,
+            "median wait for a dead body's key, seconds": blocked,
             "locks that were lost": events["lose"],
             "longest outage of the store, seconds": round(chaos.longest_outage, 2),
         },

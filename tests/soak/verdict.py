@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 from celery import states
@@ -69,7 +68,9 @@ class Account:
 
     def events(self) -> Counter[str]:
         """How often there was each event, and each way to arrive."""
-        arrivals = (note.detail for note in self.notes if note.event == "arrive")
+        arrivals = (
+            note.detail.split()[0] for note in self.notes if note.event == "arrive"
+        )
         return Counter(note.event for note in self.notes) + Counter(arrivals)
 
     def revoked(self) -> int:
@@ -85,22 +86,6 @@ class Account:
             elif note.event == "end":
                 count += note.when - begun[note.pid, note.task_id] > lease
         return count
-
-    def blocked(self) -> float:
-        """For how many seconds a killed body's key was blocked, in the middle."""
-        running: dict[int, str] = {}
-        blocked: dict[str, float] = {}
-        found = [0.0]
-        for note in self.notes:
-            if note.event == "begin":
-                running[note.pid] = note.detail
-                if note.detail in blocked:
-                    found.append(note.when - blocked.pop(note.detail))
-            elif note.event == "end":
-                running.pop(note.pid, None)
-            elif note.event == "kill" and int(note.detail) in running:
-                blocked[running.pop(int(note.detail))] = note.when
-        return round(median(found), 2)
 
     def overlaps(self) -> list[str]:
         return [
