@@ -3,7 +3,7 @@ PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
-.PHONY: help demo test lint types servers coverage oldest bench matrix exits clean
+.PHONY: help demo test lint types servers coverage oldest soak exits bench matrix clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ coverage: servers  ## The tests, with the floor under their coverage
 
 oldest: servers .venv-celery53/installed  ## The tests on the oldest Celery we support
 	$(OLDEST) -m pytest
+
+soak: servers  ## Minutes of killing workers and the store; SEED=... to repeat one
+	$(PY) -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 bench: .venv/installed  ## What a lock costs
 	$(PY) -m benchmarks

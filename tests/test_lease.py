@@ -303,6 +303,20 @@ def test_a_store_that_does_not_hear_of_the_end_changes_no_outcome(
     assert "could not free its lock, which ends in 1" in caplog.text
 
 
+def test_a_renewal_that_fails_while_the_lock_is_freed_has_lost_nothing(
+    run, app, redis_proxy, told
+):
+    app.conf.update(unique_lease=3, unique_timeout=1, unique_backend=redis_proxy.url)
+
+    def body(lock):
+        redis_proxy.hang()
+        # By then the keeper has asked and waits for the answer.
+        time.sleep(lock.interval + 0.2)
+
+    run(body)
+    assert told == ["acquired"]
+
+
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 def test_a_receiver_that_fails_changes_no_outcome(run, store, error):
     def fail(lock: Lease, **_: object) -> None:

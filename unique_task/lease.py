@@ -175,8 +175,10 @@ class Lease:
         # In a fork of the body the lock is its parent's.
         if self.freed or os.getpid() != self._process:
             return
-        self.freed = True
+        # Freed only then: of a freed lock nothing remains, and a renewal under way that
+        # fails would take it for lost.
         keeper.let_go(self)
+        self.freed = True
         try:
             held = self.backend.release(
                 self.key,

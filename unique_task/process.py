@@ -11,7 +11,7 @@ from celery.utils.nodenames import gethostname
 
 _PROC = Path("/proc")
 
-#: States in which a process runs nothing any more: zombie and dead.
+#: States in which a thread runs nothing any more: zombie and dead.
 _ENDED = ("Z", "X", "x")
 
 
@@ -36,13 +36,13 @@ def is_gone(process: str) -> bool:
     # Not by a look into /proc, which may hide the processes of other users.
     if not _exists(int(pid)):
         return True
-    seen = _state_and_start(int(pid))
-    return seen is not None and (seen[0] in _ENDED or seen[1] != start)
+    seen = _ended_and_start(int(pid))
+    return seen is not None and (seen[0] or seen[1] != start)
 
 
 @lru_cache(maxsize=1)
 def _identity(pid: int) -> str:
-    machine, seen = _machine(), _state_and_start(pid)
+    machine, seen = _machine(), _ended_and_start(pid)
     return f"{machine}/{pid}/{seen[1]}" if machine and seen else ""
 
 
@@ -73,12 +73,15 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _state_and_start(pid: int) -> tuple[str, str] | None:
-    """Return the state of a process, and when it started, in ticks since the boot."""
+def _ended_and_start(pid: int) -> tuple[bool, str] | None:
+    """Tell if a process has ended, and when it started, in ticks since the boot."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
         return None
     # The name of the program stands in parentheses, and may contain anything.
     fields = stat.rpartition(")")[2].split()
-    return fields[0], fields[19]
+    # The state is that of the first thread. The others of a killed process may end some
+    # milliseconds later, and keep its files and connections open until then.
+    ended = fields[0] in _ENDED and int(fields[17]) <= 1
+    return ended, fields[19]

@@ -87,7 +87,12 @@ class ServerProcess(ABC):
         self._running.send_signal(signal.SIGCONT)
 
     def __enter__(self: Started) -> Started:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            if self._process:
+                self.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,50 @@
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.servers import RabbitMQServer
+from tests.soak.chaos import child_steps, store_steps, worker_steps
+from tests.soak.run import soak
+from tests.soak.stage import staged
+from tests.soak.triggers import Triggers
+from tests.soak.verdict import Verdict
+from tests.waiting import wait_until
+
+LEASE = 3
+
+
+@pytest.mark.worker
+@pytest.mark.usefixtures("rabbitmq_url")
+def test_nothing_overlaps_and_nothing_is_lost(
+    rabbitmq_server: RabbitMQServer, tmp_path: Path
+):
+    with staged(tmp_path, rabbitmq_server, LEASE) as stage:
+        verdict = soak(stage, seconds=9, seed=3)
+    assert verdict.passed, verdict.table()
+
+
+@pytest.mark.worker
+@pytest.mark.usefixtures("rabbitmq_url")
+def test_overlaps_are_seen_where_nothing_is_guarded(
+    rabbitmq_server: RabbitMQServer, tmp_path: Path
+):
+    with staged(tmp_path, rabbitmq_server, LEASE, guarded=False) as stage:
+        triggers = Triggers(3, LEASE, stage.results)
+
+        def overlaps() -> bool:
+            triggers.send_some()
+            return any(note.event == "overlap" for note in stage.diary.read())
+
+        wait_until(overlaps, timeout=20)
+
+
+@pytest.mark.parametrize("steps", [child_steps, worker_steps, store_steps])
+def test_a_seed_makes_one_schedule(steps):
+    first, again, other = (list(islice(steps(seed, LEASE), 20)) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_soak_in_which_nothing_happened_has_failed():
+    assert not Verdict(happened={"workers killed": 0}, wrong={"overlaps": []}).passed
+    assert Verdict(happened={"workers killed": 1}, wrong={"overlaps": []}).passed
