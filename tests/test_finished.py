@@ -1,9 +1,11 @@
 """What is remembered of an attempt that has ended: that it must not run again."""
 
+import time
 from uuid import uuid4
 
 import pytest
 from celery.exceptions import Ignore, Reject, Retry
+from celery.signals import task_postrun
 
 from tests.inprocess import value_of
 from tests.waiting import wait_until
@@ -98,3 +100,29 @@ def test_an_equal_call_is_another_attempt_and_runs(worker_app):
     results = [work.delay() for _ in range(2)]
 
     assert [value_of(result) for result in results] == [r.id for r in results]
+
+
+def test_a_second_delivery_holds_no_slot_while_the_first_one_runs(worker_app, gate):
+    slots = []
+
+    @worker_app.task(acks_late=True)
+    @unique
+    def work():
+        gate.hold()
+        return "ran"
+
+    @task_postrun.connect
+    def note(task_id, state, **_):
+        slots.append((state, time.monotonic()))
+
+    first = work.delay()
+    gate.wait_for_arrival()
+    sent = time.monotonic()
+    work.apply_async(task_id=first.id)
+    wait_until(lambda: slots)
+
+    [(state, left)] = slots
+    # What leaves at once would be waited for, for a second.
+    assert (state, left - sent < 1) == ("IGNORED", True)
+    gate.open()
+    assert value_of(first) == "ran"

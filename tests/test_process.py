@@ -1,13 +1,20 @@
 """Which process is gone for good."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
+from tests.forking import in_fork
 from tests.waiting import wait_until
-from unique_task.process import is_gone
+from unique_task.process import _identity, _machine, is_gone, this_process
+
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere nothing can be told"
+)
 
 # The first thread tells who it is and ends; the other one lives until it is told to.
 HALF_DEAD = """
@@ -19,7 +26,7 @@ ctypes.CDLL(None).pthread_exit(None)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing can be told")
+@linux
 def test_a_process_is_gone_when_its_last_thread_is():
     with subprocess.Popen(
         [sys.executable, "-c", HALF_DEAD],
@@ -38,3 +45,104 @@ def test_a_process_is_gone_when_its_last_thread_is():
 def state(pid: int) -> str:
     stat = Path(f"/proc/{pid}/stat").read_text()
     return stat.rpartition(")")[2].split()[0]
+
+
+# A program that says who it is, and lives until it is told to end.
+WAITING = """
+import sys
+from unique_task.process import this_process
+print(this_process(), flush=True)
+sys.stdin.read(1)
+"""
+
+
+@pytest.fixture
+def other():
+    """Another process, and what it is called."""
+    command = [sys.executable, "-c", WAITING]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout
+        yield process, process.stdout.readline().strip()
+        process.kill()
+
+
+def test_a_process_that_lives_is_not_gone(other):
+    assert not is_gone(this_process())
+    assert not is_gone(other[1])
+
+
+def test_a_process_that_stands_still_is_not_gone(other):
+    process, name = other
+    process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: state(process.pid) == "T")
+
+    assert not is_gone(name)
+
+
+@linux
+def test_a_killed_process_is_gone_before_anybody_has_waited_for_it(other):
+    process, name = other
+    process.kill()
+
+    wait_until(lambda: is_gone(name))
+    assert state(process.pid) == "Z"
+    process.wait()
+    assert is_gone(name)
+
+
+@linux
+def test_a_process_is_gone_when_another_one_has_its_number(other):
+    machine, pid, start = other[1].split("/")
+
+    assert is_gone(f"{machine}/{pid}/{int(start) + 1}")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "another-machine/1/2", "another-machine/999999/2"]
+)
+def test_of_a_process_elsewhere_nothing_is_known(name):
+    assert not is_gone(name)
+
+
+@linux
+def test_a_process_of_another_user_is_not_gone():
+    init = Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
+    machine = this_process().partition("/")[0]
+
+    assert not is_gone(f"{machine}/1/{init}")
+
+
+@linux
+def test_a_fork_is_another_process():
+    parent = this_process()
+
+    assert in_fork(lambda: this_process() != parent and not is_gone(parent))
+
+
+@pytest.fixture
+def nothing_to_see(tmp_path, monkeypatch):
+    """A system without /proc, or one that hides there what is of others."""
+    name = this_process()
+    monkeypatch.setattr("unique_task.process._PROC", tmp_path)
+    forget()
+    yield name
+    monkeypatch.undo()
+    forget()
+
+
+def forget() -> None:
+    _machine.cache_clear()
+    _identity.cache_clear()
+
+
+def test_where_nothing_can_be_told_nothing_is_said(nothing_to_see):
+    assert this_process() == ""
+    assert not is_gone(nothing_to_see)
+
+
+@linux
+def test_what_proc_hides_is_not_gone(other, tmp_path, monkeypatch):
+    this_process()
+    monkeypatch.setattr("unique_task.process._PROC", tmp_path)
+
+    assert not is_gone(other[1])
