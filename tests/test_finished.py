@@ -1,17 +1,20 @@
 """What is remembered of an attempt that has ended: that it must not run again."""
 
 import time
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from celery.app.task import Context
 from celery.exceptions import Ignore, Reject, Retry
-from celery.signals import task_postrun
+from celery.signals import before_task_publish, task_postrun
 
 from tests.inprocess import value_of
 from tests.waiting import wait_until
 from unique_task import current_lock, unique
 from unique_task.backends.base import Finished
 from unique_task.backends.record import Record, Token
+from unique_task.messages import HEADER, message_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -43,7 +46,8 @@ def end(worker_app):
         work.apply_async([uuid4().hex], countdown=countdown)
         [lock] = wait_until(lambda: locks)
         wait_until(lambda: lock.backend.get(lock.key) is None)
-        again = Record(str(Token.of_attempt(lock.owner)))
+        token = Token.parse(lock.record.token)
+        again = Record(str(replace(token, nonce="another")))
         answer = lock.backend.acquire(lock.key, again, expire=60, once=True)
         return isinstance(answer, Finished)
 
@@ -71,6 +75,19 @@ def test_a_failure_that_goes_to_a_queue_of_dead_letters_may_come_again(end):
     assert not end("error", acks_late=True, acks_on_failure_or_timeout=False)
 
 
+@pytest.fixture
+def delivered_again():
+    """What is published with an id that was used before is that message once more."""
+
+    def mark_alike(headers, **_):
+        headers[HEADER] = "0" * 8
+
+    before_task_publish.connect(mark_alike)
+    yield
+    before_task_publish.disconnect(mark_alike)
+
+
+@pytest.mark.usefixtures("delivered_again")
 def test_a_second_delivery_does_not_run_and_leaves_the_result_alone(worker_app, caplog):
     runs = []
 
@@ -91,6 +108,29 @@ def test_a_second_delivery_does_not_run_and_leaves_the_result_alone(worker_app, 
     assert len(runs) == 1
 
 
+@pytest.mark.parametrize("countdown", [None, 0.01])
+def test_an_id_that_is_used_again_runs_again(worker_app, countdown):
+    runs = []
+
+    @worker_app.task(acks_late=True)
+    @unique
+    def work():
+        runs.append(current_lock())
+
+    for _ in range(3):
+        result = work.apply_async(task_id="nightly", countdown=countdown)
+        value_of(result)
+        wait_until(lambda: runs[-1].freed)
+        result.forget()
+
+    assert len(runs) == 3
+
+
+@pytest.mark.parametrize("mark", ["two words", "a/b", 17, ["0" * 8], "F" * 8, "0" * 9])
+def test_a_mark_that_is_none_of_ours_is_no_mark(mark):
+    assert message_of(Context({HEADER: mark})) == ""
+
+
 def test_an_equal_call_is_another_attempt_and_runs(worker_app):
     @worker_app.task(acks_late=True)
     @unique(on_duplicate="retry")
@@ -102,6 +142,7 @@ def test_an_equal_call_is_another_attempt_and_runs(worker_app):
     assert [value_of(result) for result in results] == [r.id for r in results]
 
 
+@pytest.mark.usefixtures("delivered_again")
 def test_a_second_delivery_holds_no_slot_while_the_first_one_runs(worker_app, gate):
     slots = []
 

@@ -238,7 +238,7 @@ def test_a_lock_that_was_taken_cannot_be_extended(run, store):
 
 def steal(store: RedisBackend, lock: Lease) -> None:
     store.release(lock.key, lock.record.token)
-    store.acquire(lock.key, Record("thief/0/0/ab"), expire=100)
+    store.acquire(lock.key, Record("thief/0/0//ab"), expire=100)
 
 
 def test_a_lock_that_cannot_be_extended_is_renewed_all_the_same(

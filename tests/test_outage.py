@@ -325,7 +325,7 @@ def held_by_newer(name: str, redis_server: RedisServer) -> str:
     note(name)
     del runs[name]
     lock = f"unique:{{{keys[name]}}}"
-    record = Record("task-1/0/0/ab").text(17).replace("1", "2", 1)
+    record = Record("task-1/0/0//ab").text(17).replace("1", "2", 1)
     redis_server.client.set(lock, record, px=60_000)
     return lock
 

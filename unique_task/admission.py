@@ -117,7 +117,7 @@ def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
             record,
             attempt.plan.lease,
             stored=stored,
-            once=call.redeliverable,
+            once=call.redeliverable and call.recognised,
             over=over,
         )
         if not isinstance(answer, Held):

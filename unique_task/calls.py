@@ -78,6 +78,12 @@ class Call:
         return self.late or self.request.eta is not None or self.waited.redelivered
 
     @property
+    def recognised(self) -> bool:
+        """True if it is for sure that an attempt like this one is this very message."""
+        waited = self.waited
+        return bool(waited.message or waited.times or waited.redelivered)
+
+    @property
     def admitted(self) -> bool:
         """True if an earlier delivery or try of this task has been let in already."""
         if not self.queued:
@@ -104,8 +110,9 @@ class Call:
         """Return a fresh token for this attempt."""
         if self.request is None:
             return Token.of_attempt(self.owner)
-        nesting = self.request.replaced_task_nesting or 0
-        return Token.of_attempt(self.owner, self.request.retries or 0, nesting)
+        request = self.request
+        nesting, message = request.replaced_task_nesting or 0, self.waited.message
+        return Token.of_attempt(self.owner, request.retries or 0, nesting, message)
 
     @property
     def worker(self) -> str:

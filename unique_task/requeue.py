@@ -10,6 +10,8 @@ from celery import Task
 from celery.exceptions import Ignore, Reject
 from kombu.exceptions import EncodeError
 
+from .messages import message_of
+
 #: Message header that counts the waits of one attempt.
 HEADER = "unique_task_wait"
 
@@ -26,6 +28,7 @@ class Waited:
         since: when it first had to wait, in seconds since 1970.
         redelivered: whether the broker has ever delivered it again; what it says of the
             present message is gone with the next one.
+        message: mark of the message that came first; each that is sent has another.
         unanswered: the latest tokens with which it asked for the lock and heard
             nothing; the store may have given it the lock under one of them.
     """
@@ -33,6 +36,7 @@ class Waited:
     times: int
     since: float
     redelivered: bool
+    message: str = ""
     unanswered: tuple[str, ...] = ()
 
     @classmethod
@@ -43,12 +47,13 @@ class Waited:
         retries and callbacks.
         """
         redelivered = bool((request.delivery_info or {}).get("redelivered"))
-        header = (request.headers or {}).get(HEADER) or {}
-        if header.get("attempt") != _attempt(request):
-            return cls(0, time.time(), redelivered)
+        header = (request.headers or {}).get(HEADER)
+        if not isinstance(header, dict) or header.get("attempt") != _attempt(request):
+            return cls(0, time.time(), redelivered, message_of(request))
         redelivered = redelivered or header["redelivered"]
-        unanswered = tuple(header.get("unanswered", ()))
-        return cls(header["times"], header["since"], redelivered, unanswered)
+        unanswered = tuple(header["unanswered"])
+        message = header["message"]
+        return cls(header["times"], header["since"], redelivered, message, unanswered)
 
     def header(self, request: Any, unanswered: str | None) -> dict[str, Any]:
         """Return what the next arrival reads."""

@@ -15,6 +15,7 @@ from .calls import call_of
 from .exceptions import ConfigurationError
 from .exits import no_autoretry
 from .guard import Guard
+from .messages import mark_messages
 from .options import Options
 
 #: Attribute of a run function that has the guard around it: its :class:`Wrapping`.
@@ -101,6 +102,7 @@ class Wrapping:
         if guarded is not None:
             setattr(task_class, "run", staticmethod(guarded) if plain else guarded)
         setattr(task_class, GUARDED, self)
+        mark_messages(task_class.name)
         setattr(task_class, "retry", no_autoretry(task_class.retry))
 
     def _called(

@@ -105,11 +105,11 @@ def test_nothing_connects_before_it_is_used():
 
 def test_a_fork_opens_its_own():
     backend = open_backend("memory://", timeout=3)
-    backend.acquire("key", Record("parent/0/0/ab"), expire=10)
+    backend.acquire("key", Record("parent/0/0//ab"), expire=10)
 
     def in_child() -> bool:
         own = open_backend("memory://", timeout=3)
-        answer = own.acquire("key", Record("child/0/0/ab"), expire=10)
+        answer = own.acquire("key", Record("child/0/0//ab"), expire=10)
         return own is not backend and isinstance(answer, Acquired)
 
     assert in_fork(in_child)

@@ -10,13 +10,13 @@ from unique_task.backends.record import Record, Token, attempt_of
 from unique_task.exceptions import LockRecordError, LockStoreError
 
 UNREADABLE = {
-    "newer": "2 17 task-1/0/0/ab running worker task",
-    "newer, longer": "2 17 3 task-1/0/0/ab task-2/0/0/cd",
+    "newer": "2 17 task-1/0/0//ab running worker task",
+    "newer, longer": "2 17 3 task-1/0/0//ab task-2/0/0//cd",
     "newer, another form": '{"version": 2}',
     "no record": "a text of somebody else",
     "empty": "",
-    "fields missing": "1 17 task-1/0/0/ab running",
-    "no fence": "1 fence task-1/0/0/ab running worker task",
+    "fields missing": "1 17 task-1/0/0//ab running",
+    "no fence": "1 fence task-1/0/0//ab running worker task",
     "no token": "1 17 token running worker task",
 }
 
@@ -69,11 +69,13 @@ def test_a_record_tells_the_owner():
 
 
 def test_the_fence_tells_since_when_a_lock_is_held():
-    assert Record("task-1/0/0/ab", fence=1_700_000_000_500_000).since == 1_700_000_000.5
+    assert (
+        Record("task-1/0/0//ab", fence=1_700_000_000_500_000).since == 1_700_000_000.5
+    )
 
 
 def test_a_lock_that_is_not_taken_is_held_since_never():
-    assert Record("task-1/0/0/ab").since is None
+    assert Record("task-1/0/0//ab").since is None
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
@@ -84,7 +86,7 @@ def test_what_this_version_cannot_read_is_an_error_of_its_own(line):
 
 def test_the_error_says_what_to_do():
     with pytest.raises(LockRecordError, match="update unique_task here, or wait"):
-        Record.parse("2 17 task-1/0/0/ab running worker task")
+        Record.parse("2 17 task-1/0/0//ab running worker task")
 
 
 def test_a_lock_that_cannot_be_read_counts_as_a_store_out_of_order():

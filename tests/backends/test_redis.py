@@ -50,8 +50,8 @@ WITH_PASSWORD = [
 
 #: What a process that was updated already may have left: text, or anything else.
 NEWER = {
-    "text": b"2 17 3 task-1/0/0/ab task-2/0/0/cd",
-    "the same form": b"2 17 task-1/0/0/ab running worker task",
+    "text": b"2 17 3 task-1/0/0//ab task-2/0/0//cd",
+    "the same form": b"2 17 task-1/0/0//ab running worker task",
     "bytes": b"\x82\xa7version\x02\xff",
 }
 
@@ -302,7 +302,7 @@ def test_a_lock_of_a_newer_version_is_not_acquired(backend, newer):
 
 def test_a_lock_of_a_newer_version_is_not_taken_over(backend, newer):
     with pytest.raises(LockRecordError):
-        backend.acquire("key", FIRST, expire=10, over=["task-1/0/0/ab"])
+        backend.acquire("key", FIRST, expire=10, over=["task-1/0/0//ab"])
 
 
 def test_who_holds_a_lock_of_a_newer_version_is_not_told(backend, newer):

@@ -37,7 +37,7 @@ class MemoryBackend(Backend):
         timer: seconds that never go back; another one makes time pass in tests.
 
     >>> backend = MemoryBackend()
-    >>> backend.acquire("key", Record("task-1/0/0/a"), expire=10)
+    >>> backend.acquire("key", Record("task-1/0/0//a"), expire=10)
     Acquired(fence=...)
     """
 

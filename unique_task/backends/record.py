@@ -28,28 +28,32 @@ class Token:
         owner: id of the task.
         retries: how often it has retried itself.
         nesting: how often it has replaced itself (``self.replace()`` keeps the id).
-        nonce: tells apart two deliveries of one message, which are alike in all else.
+        message: mark of the message, see :func:`unique_task.messages.mark_messages`.
+        nonce: tells apart two deliveries of it, which are alike in all else.
     """
 
     owner: str
     retries: int
     nesting: int
+    message: str
     nonce: str
 
     @classmethod
-    def of_attempt(cls, owner: str, retries: int = 0, nesting: int = 0) -> Token:
+    def of_attempt(
+        cls, owner: str, retries: int = 0, nesting: int = 0, message: str = ""
+    ) -> Token:
         """Return a fresh token for an attempt of the task with the id `owner`."""
-        return cls(owner, retries, nesting, os.urandom(6).hex())
+        return cls(owner, retries, nesting, message, os.urandom(6).hex())
 
     @classmethod
     def parse(cls, text: str) -> Token:
         """Read what :meth:`__str__` wrote."""
-        owner, retries, nesting, nonce = text.rsplit("/", 3)
-        return cls(unquote(owner), int(retries), int(nesting), nonce)
+        owner, retries, nesting, message, nonce = text.rsplit("/", 4)
+        return cls(unquote(owner), int(retries), int(nesting), message, nonce)
 
     def __str__(self) -> str:
         owner = self.owner if _UUID.fullmatch(self.owner) else _quoted(self.owner)
-        return f"{owner}/{self.retries}/{self.nesting}/{self.nonce}"
+        return f"{owner}/{self.retries}/{self.nesting}/{self.message}/{self.nonce}"
 
 
 def attempt_of(token: str) -> str:
