@@ -19,7 +19,7 @@ from redis import Redis
 from benchmarks.guarded_app import app, guarded
 from benchmarks.plain_app import plain
 from unique_task.backends.record import VERSION, Record, Token
-from unique_task.backends.redis import ACQUIRE, RELEASE
+from unique_task.backends.redis_scripts import ACQUIRE, RELEASE
 from unique_task.wrapping import GUARDED
 
 ARGUMENTS = (12, "ab")
@@ -50,8 +50,8 @@ def client() -> Step:
     tail = Record(token, guarded.name, "celery@host/1").tail
 
     def take_and_free() -> None:
-        store.evalsha(take, 1, "unique:{client}", VERSION, tail, 15000)
-        store.evalsha(free, 1, "unique:{client}", token)
+        store.evalsha(take, 1, "unique:{client}", VERSION, tail, 15000, 0, 0)
+        store.evalsha(free, 1, "unique:{client}", token, 0)
 
     return take_and_free
 

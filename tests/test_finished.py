@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 from unique_task import current_lock, unique
 from unique_task.backends.base import Finished
 from unique_task.backends.record import Record, Token
-from unique_task.messages import HEADER, message_of
+from unique_task.messages import HEADER, mark_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -80,7 +80,7 @@ def delivered_again():
     """What is published with an id that was used before is that message once more."""
 
     def mark_alike(headers, **_):
-        headers[HEADER] = "0" * 8
+        headers[HEADER] = "00000000-0"
 
     before_task_publish.connect(mark_alike)
     yield
@@ -126,9 +126,15 @@ def test_an_id_that_is_used_again_runs_again(worker_app, countdown):
     assert len(runs) == 3
 
 
-@pytest.mark.parametrize("mark", ["two words", "a/b", 17, ["0" * 8], "F" * 8, "0" * 9])
-def test_a_mark_that_is_none_of_ours_is_no_mark(mark):
-    assert message_of(Context({HEADER: mark})) == ""
+GOOD = "0123abcd-1700000000"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, 17, [GOOD], "two words", "a/b-1", f"{GOOD} ", f"{GOOD}\n", GOOD.upper()],
+)
+def test_a_mark_that_is_none_of_ours_is_no_mark(header):
+    assert mark_of(Context({HEADER: header})) == ("", 0.0)
 
 
 def test_an_equal_call_is_another_attempt_and_runs(worker_app):

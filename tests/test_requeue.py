@@ -34,9 +34,15 @@ def test_waits_of_another_attempt_do_not_count(change):
     assert Waited.of(again(again(request()), **change)).times == 0
 
 
-def test_what_was_delivered_again_stays_so():
-    first = request(delivery_info={"redelivered": True})
+def test_the_mark_of_the_first_message_stays():
+    first = request(unique_task_message="0123abcd-1700000000")
 
-    assert Waited.of(first).redelivered
-    assert Waited.of(again(again(first))).redelivered
-    assert not Waited.of(again(request())).redelivered
+    assert Waited.of(first).message == "0123abcd"
+    assert Waited.of(again(again(first))).message == "0123abcd"
+
+
+@pytest.mark.parametrize(
+    "header", ["text", 17, [], {}, {"attempt": "task-1/0/None"}, None]
+)
+def test_a_header_that_nobody_can_read_does_not_count(header):
+    assert Waited.of(request({HEADER: header})).times == 0

@@ -4,6 +4,7 @@ from .admission import duplicates
 from .backends.base import Backend
 from .backends.memory import MemoryBackend
 from .backends.redis import RedisBackend
+from .current import current_lock
 from .decorator import unique
 from .exceptions import (
     ConfigurationError,
@@ -14,7 +15,7 @@ from .exceptions import (
     UniqueKeyError,
 )
 from .integration import hook
-from .lease import Lease, current_lock
+from .lease import Lease
 from .policies import Duplicate, Policy, cached, retry, skip
 from .signals import lock_acquired, lock_lost, lock_released, task_duplicate
 from .task_class import UniqueCeleryTask

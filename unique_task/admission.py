@@ -8,17 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from celery.exceptions import Ignore
-
-from .backends.base import Acquired, Backend, Finished, Held, StoreAnswer, Stored
-from .backends.record import Record, attempt_of
-from .calls import Call
-from .exceptions import LockRecordError, LockStoreError
+from .attempt import Attempt
+from .backends.base import Acquired, Finished, Held, StoreAnswer, Stored
+from .backends.record import attempt_of
+from .exceptions import DuplicateTaskError, LockRecordError, LockStoreError
 from .lease import Lease, Unguarded
-from .plan import Plan
 from .policies import Duplicate, Wait
 from .process import is_gone
-from .requeue import Waited, come_back
+from .requeue import LeftAlone, Waited, come_back
 from .signals import lock_acquired, task_duplicate, tell
 from .values import UNREADABLE, decode_value
 
@@ -33,17 +30,6 @@ _LOOK_AGAIN = 0.05
 
 #: Longest pause in seconds between two looks at an earlier delivery that still runs.
 _REDELIVERY = 30.0
-
-
-@dataclass
-class Attempt:
-    """A call that wants to run its body."""
-
-    call: Call
-    plan: Plan
-    backend: Backend
-    key: str
-    record: Record
 
 
 @dataclass
@@ -72,7 +58,7 @@ def admit(attempt: Attempt) -> Lease | Answer:
 def _admit(attempt: Attempt) -> Lease | Answer:
     call, plan, record = attempt.call, attempt.plan, attempt.record
     # A task that was let in before runs to its end, whatever was stored meanwhile.
-    stored = plan.fresh is not None and not call.admitted
+    stored = plan.fresh is not None and not call.retries
     answer, asked = _take(attempt, stored=stored)
     if isinstance(answer, Stored):
         try:
@@ -83,7 +69,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     if isinstance(answer, Finished):
         # Its state is that of the delivery that ran, and stays.
         logger.info("%s[%s] has run already", call.task.name, call.owner)
-        raise Ignore("an earlier delivery of this message has run to its end")
+        raise LeftAlone("an earlier delivery of this message has run to its end")
     if isinstance(answer, Held):
         return _turned_away(attempt, answer)
     assert isinstance(answer, Acquired)
@@ -100,7 +86,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     )
     lease.fresh = plan.fresh
     lease.renew = plan.renew
-    lease.remember = plan.remember if call.redeliverable else 0.0
+    lease.remember = attempt.remember
     tell(lock_acquired, call.task, lock=lease)
     return lease
 
@@ -108,7 +94,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
 def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when it was asked."""
     call, record = attempt.call, attempt.record
-    over = call.waited.unanswered
+    over, once = call.waited.unanswered, attempt.remember
     patience = time.monotonic() + _LEAVING
     while True:
         asked = time.monotonic()
@@ -117,9 +103,12 @@ def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
             record,
             attempt.plan.lease,
             stored=stored,
-            once=call.redeliverable and call.recognised,
+            once=once,
             over=over,
         )
+        if isinstance(answer, Finished) and not call.recognised:
+            once = 0.0
+            continue
         if not isinstance(answer, Held):
             return answer, asked
         token = answer.record.token
@@ -157,7 +146,7 @@ def _turned_away(attempt: Attempt, held: Held) -> Answer:
         _wait_for_own(attempt, held)
     policy = attempt.plan.policy
     duplicate = _duplicate(attempt, held.record.owner, held.remaining)
-    if call.admitted:
+    if call.retries or held.admitted:
         return Answer(_wait_of(attempt)(duplicate))
     _tell(duplicate)
     return Answer(policy(duplicate))
@@ -174,7 +163,16 @@ def _wait_for_own(attempt: Attempt, held: Held) -> None:
     call = attempt.call
     reason = _duplicate(attempt, held.record.owner, held.remaining).error
     countdown = min(held.remaining, _REDELIVERY)
-    come_back(call.task, call.request, countdown, reason, quiet=True)
+    try:
+        # It has started in time: its expiry would revoke what runs.
+        options = {"expires": None}
+        come_back(
+            call.task, call.request, countdown, reason, quiet=True, options=options
+        )
+    except DuplicateTaskError as error:
+        # It cannot be sent. The other delivery runs, and what becomes of it counts.
+        logger.warning("%s[%s]: %s", call.task.name, call.owner, error.__cause__)
+        raise LeftAlone("an earlier delivery of this message runs") from error
 
 
 def _stored_value(attempt: Attempt, stored: Stored) -> Answer:

@@ -14,7 +14,8 @@ from celery.utils.nodenames import gethostname
 from kombu.utils.uuid import uuid
 
 from .backends.record import Token
-from .lease import is_guarded
+from .current import is_guarded
+from .messages import mark_of
 from .requeue import Waited
 
 
@@ -67,33 +68,40 @@ class Call:
         return self.queued and bool(self.task.acks_late)
 
     @property
-    def redeliverable(self) -> bool:
-        """True if the broker may deliver the message again while or after it runs.
-
-        That is so until it is acknowledged: after the run if that is late, and after
-        the wait if it waits in a worker for its eta, as one that came back does.
-        """
-        if not self.queued:
-            return False
-        return self.late or self.request.eta is not None or self.waited.redelivered
+    def redelivered(self) -> bool:
+        """True if the broker says that it delivers the message again."""
+        return bool((self.request.delivery_info or {}).get("redelivered"))
 
     @property
     def recognised(self) -> bool:
-        """True if it is for sure that an attempt like this one is this very message."""
-        waited = self.waited
-        return bool(waited.message or waited.times or waited.redelivered)
+        """True if what is remembered of an attempt like this one is of this message.
 
-    @property
-    def admitted(self) -> bool:
-        """True if an earlier delivery or try of this task has been let in already."""
+        Without a mark another message may have had its id, but for one that was
+        delivered before.
+        """
+        waited = self.waited
+        return bool(waited.message or waited.times or self.redelivered)
+
+    def may_come_again(self, visibility: float) -> bool:
+        """Tell whether the broker may deliver the message again while or after it runs.
+
+        That is so until it is acknowledged: after the run if that is late; else when
+        it starts, before which it may have waited in a worker for its eta or for a slot
+        until the broker took it back.
+
+        Arguments:
+            visibility: seconds for which the broker waits for that at least.
+        """
         if not self.queued:
             return False
-        return bool(self.request.retries) or self.waited.redelivered
+        if self.late or self.redelivered or self.request.eta is not None:
+            return True
+        return mark_of(self.request)[1] > visibility
 
     @cached_property
     def waited(self) -> Waited:
         """How often the call has come back without running."""
-        return Waited.of(self.request) if self.queued else Waited(0, 0.0, False)
+        return Waited.of(self.request) if self.queued else Waited(0, 0.0)
 
     def note_verdict(self, verdict: Exception) -> None:
         """Remember that the guard, not the body, ended the attempt with `verdict`."""
@@ -106,13 +114,17 @@ class Call:
         """Call `finish` with Celery's state when the outcome is stored."""
         _progress_at(self.request).finish = finish
 
+    @property
+    def retries(self) -> int:
+        """How often the task has retried itself."""
+        return (self.request.retries or 0) if self.request is not None else 0
+
     def token(self) -> Token:
         """Return a fresh token for this attempt."""
         if self.request is None:
             return Token.of_attempt(self.owner)
-        request = self.request
-        nesting, message = request.replaced_task_nesting or 0, self.waited.message
-        return Token.of_attempt(self.owner, request.retries or 0, nesting, message)
+        nesting = self.request.replaced_task_nesting or 0
+        return Token.of_attempt(self.owner, self.retries, nesting, self.waited.message)
 
     @property
     def worker(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from celery import Task, signals, states
@@ -31,6 +32,23 @@ def leave(call: Call, lease: Lease, value: bytes | None, *, ended: bool) -> None
             finished=_is_final(call.task, state),
         )
 
+    _when_stored(call, finish)
+
+
+def settle(call: Call, remember: Callable[[], object]) -> None:
+    """Remember of a call that did not run, once its outcome is stored, that it is over.
+
+    Delivered again it would be no duplicate any more, and would run.
+    """
+
+    def finish(state: str | None) -> None:
+        if _is_final(call.task, state):
+            remember()
+
+    _when_stored(call, finish)
+
+
+def _when_stored(call: Call, finish: Callable[[str | None], None]) -> None:
     call.finish_later(finish)
     # Only now, because every task of a worker pays for a receiver.
     signals.task_postrun.connect(outcome_stored, dispatch_uid="unique_task")
@@ -43,7 +61,9 @@ def _is_final(task: Task, state: str | None) -> bool:
     dead letters; None is the state of a body that was broken off.
     """
     if state == states.FAILURE:
-        return bool(task.acks_on_failure_or_timeout)
+        # Celery 5.7 has one for each, which fall back on the old one.
+        either = task.acks_on_failure_or_timeout
+        return bool(getattr(task, "acks_on_failure", either))
     return state in (states.SUCCESS, states.RETRY, states.IGNORED)
 
 

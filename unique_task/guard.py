@@ -7,17 +7,21 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore
 
-from .admission import Answer, Attempt, admit
+from .admission import Answer, admit
 from .arguments import Parameters
+from .attempt import Attempt
 from .backends.record import Record
 from .calls import Call
+from .current import held_lease, run_under
 from .durations import seconds
-from .exits import leave
+from .exceptions import LockStoreError
+from .exits import leave, settle
 from .keys import Key
-from .lease import Lease, Unguarded, held_lease, run_under
+from .lease import Lease, Unguarded
 from .options import Options
 from .plan import Plan, plan_of
 from .process import this_process
+from .requeue import LeftAlone
 from .settings import Settings, backend_of, settings_of
 from .started import note_started
 from .values import encode_value
@@ -88,7 +92,20 @@ class Guard:
         attempt = self._attempt(call, settings)
         if held_lease(attempt.key, attempt.backend) is not None:
             return None
-        return admit(attempt)
+        try:
+            entry = admit(attempt)
+        except (LeftAlone, LockStoreError):
+            raise
+        except Exception:
+            self._settle(attempt)
+            raise
+        if isinstance(entry, Answer):
+            self._settle(attempt)
+        return entry
+
+    def _settle(self, attempt: Attempt) -> None:
+        if attempt.remember:
+            settle(attempt.call, attempt.finish)
 
     def _attempt(self, call: Call, settings: Settings) -> Attempt:
         task = call.task
@@ -112,8 +129,7 @@ class Guard:
     def _run(self, call: Call, lease: Lease) -> Any:
         stored, ended = None, False
         try:
-            note_started(call)
-            value = run_under(lease, call.body)
+            value = run_under(lease, lambda: self._body(call))
             ended = True
             if lease.fresh is not None:
                 stored = encode_value(call.task, value)
@@ -123,3 +139,9 @@ class Guard:
             raise
         finally:
             leave(call, lease, stored, ended=ended)
+
+    @staticmethod
+    def _body(call: Call) -> Any:
+        # The store of states may take its time: by now the lock is renewed.
+        note_started(call)
+        return call.body()

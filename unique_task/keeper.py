@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from threading import Condition, Thread, current_thread
@@ -12,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from .backends.base import Backend, Renewal, Renewed
 from .exceptions import LockStoreError
+from .forks import in_forks
 
 logger = logging.getLogger(__name__)
 
@@ -145,4 +145,4 @@ def _lose_what_is_over(leases: Sequence[Renewable]) -> None:
 #: The keeper of this process.
 keeper = Keeper()
 
-os.register_at_fork(after_in_child=keeper.forget)
+in_forks(keeper.forget)

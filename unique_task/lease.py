@@ -6,8 +6,6 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 from .backends.base import Backend, Renewal, Renewed
@@ -19,30 +17,6 @@ from .keeper import keeper
 from .signals import lock_lost, lock_released, tell
 
 logger = logging.getLogger(__name__)
-
-_current: ContextVar[Lease | None] = ContextVar("unique_task_lock", default=None)
-
-
-def current_lock() -> Lease:
-    """Return the lock under which the running body runs.
-
-    Raises:
-        LookupError: outside of a guarded body, or in a thread that the body started.
-
-    Example::
-
-        @app.task
-        @unique
-        def write(path):
-            storage.write(path, fence=current_lock().fence)
-    """
-    lease = _current.get()
-    if lease is None:
-        raise LookupError(
-            "current_lock() is there only inside the body of a @unique task, in the "
-            "thread that runs it: call it there and pass the lock on"
-        )
-    return lease
 
 
 class Lease:
@@ -173,19 +147,29 @@ class Lease:
         with the lease.
         """
         # In a fork of the body the lock is its parent's.
-        if self.freed or os.getpid() != self._process:
+        if os.getpid() != self._process:
+            return
+        remember = self.remember if finished else 0.0
+        if self.freed:
+            if remember:  # what the body could not say when it freed the lock itself
+                self._release(None, remember)
             return
         # Freed only then: of a freed lock nothing remains, and a renewal under way that
         # fails would take it for lost.
         keeper.let_go(self)
         self.freed = True
+        held = self._release(value, remember)
+        if held is False:
+            self.lose("it was not held any more when the task ended")
+        if held is not None:
+            tell(lock_released, self.task, lock=self)
+
+    def _release(self, value: bytes | None, remember: float) -> bool | None:
+        """Tell whether the lock was still held; None if the store does not answer."""
+        token, fresh = self.record.token, self.fresh or 0
         try:
-            held = self.backend.release(
-                self.key,
-                self.record.token,
-                value=value,
-                fresh=self.fresh or 0,
-                finished=self.remember if finished else 0,
+            return self.backend.release(
+                self.key, token, value=value, fresh=fresh, finished=remember
             )
         except LockStoreError as error:
             logger.warning(
@@ -195,10 +179,7 @@ class Lease:
                 self._left(),
                 error,
             )
-            return
-        if not held:
-            self.lose("it was not held any more when the task ended")
-        tell(lock_released, self.task, lock=self)
+            return None
 
 
 class Unguarded(Lease):
@@ -227,41 +208,3 @@ class Unguarded(Lease):
 
     def free(self, value: bytes | None = None, *, finished: bool = False) -> None:
         pass
-
-
-def run_under(lease: Lease, body: Callable[[], Any]) -> Any:
-    """Run `body` with `lease` as its :func:`current_lock`."""
-    lease.outer = _current.get()
-    before = _current.set(lease)
-    try:
-        if lease.renew:
-            keeper.keep(lease)
-        return body()
-    finally:
-        _current.reset(before)
-
-
-def is_guarded(request: Any) -> bool:
-    """Tell whether this thread is inside of a guarded body for `request`."""
-    lease = _current.get()
-    while lease is not None and lease.request is not request:
-        lease = lease.outer
-    return lease is not None
-
-
-def held_lease(key: str, backend: Backend | None = None) -> Lease | None:
-    """Return the lease on `key` that the running attempt has, itself or around it.
-
-    Arguments:
-        backend: where the lock lives; None for any.
-    """
-    lease = _current.get()
-    while lease is not None and (
-        lease.key != key or lease.freed or backend not in (None, lease.backend)
-    ):
-        lease = lease.outer
-    return lease
-
-
-# A fork of the body does not hold the lock: its parent frees it whenever it likes.
-os.register_at_fork(after_in_child=lambda: _current.set(None))

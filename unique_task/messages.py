@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from typing import Any
 
 from celery import signals
 
-#: Message header with what no other message has. It travels with each delivery of it.
+#: Message header with what no other message has, and when it was published, in seconds
+#: since 1970. It travels with each delivery of the message.
 HEADER = "unique_task_message"
 
-_MARK = re.compile("[0-9a-f]{8}")
+_MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
 
 _marked: set[str] = set()
 
@@ -27,13 +29,17 @@ def mark_messages(task_name: str) -> None:
     signals.before_task_publish.connect(_mark, dispatch_uid="unique_task")
 
 
-def message_of(request: Any) -> str:
-    """Return the mark of the message; empty if it was published without one."""
-    mark = getattr(request, HEADER, None)
+def mark_of(request: Any) -> tuple[str, float]:
+    """Return the mark of the message, and its age in seconds.
+
+    The mark is empty, and the age 0, if it was published without one.
+    """
+    header = getattr(request, HEADER, None)
     # It becomes a part of a lock's record, and anybody may write headers.
-    return mark if isinstance(mark, str) and _MARK.fullmatch(mark) else ""
+    mark = _MARK.fullmatch(header) if isinstance(header, str) else None
+    return (mark[1], time.time() - int(mark[2])) if mark else ("", 0.0)
 
 
 def _mark(sender: str, headers: dict[str, Any], **_: Any) -> None:
     if sender in _marked:
-        headers[HEADER] = os.urandom(4).hex()
+        headers[HEADER] = f"{os.urandom(4).hex()}-{int(time.time())}"

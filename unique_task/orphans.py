@@ -27,6 +27,8 @@ _DEADLY = (
     KeyboardInterrupt,
 )
 
+_WATCHED = "__unique_watched__"
+
 #: Seconds between two looks whether the child is gone by now, and for how long at most.
 _LOOK_AGAIN = 0.02
 _PATIENCE = 15.0
@@ -40,6 +42,9 @@ def watched(request_class: type[Any]) -> type[Any]:
     lets a task name its class (``Task.Request``).
     """
 
+    if hasattr(request_class, _WATCHED):
+        return request_class
+
     class Watched(request_class):  # type: ignore[misc]
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
             # What has crossed processes is wrapped together with its traceback.
@@ -48,6 +53,7 @@ def watched(request_class: type[Any]) -> type[Any]:
                 _free_when_gone(self)
             return super().on_failure(exc_info, *args, **kwargs)
 
+    setattr(Watched, _WATCHED, True)
     Watched.__name__ = Watched.__qualname__ = request_class.__name__
     return Watched
 

@@ -54,12 +54,15 @@ def _machine() -> str:
     """
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text()
-        namespace = os.stat(_PROC / "self/ns/pid").st_ino
+        spaces = [os.stat(_PROC / "self/ns/pid").st_ino]
+        # In another one of these, the same process has started at another time.
+        if (_PROC / "self/ns/time").exists():
+            spaces.append(os.stat(_PROC / "self/ns/time").st_ino)
         if os.readlink(_PROC / "self") != str(os.getpid()):
             return ""  # the /proc of another namespace
     except OSError:
         return ""
-    text = f"{gethostname()} {boot} {namespace}"
+    text = f"{gethostname()} {boot} {spaces}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from celery import Task
 from celery.exceptions import Ignore, Reject
+from kombu import serialization
 from kombu.exceptions import EncodeError
 
-from .messages import message_of
+from .messages import mark_of
 
 #: Message header that counts the waits of one attempt.
 HEADER = "unique_task_wait"
 
 # The waits for a store grow; after so many, the lock asked for first has ended.
 _UNANSWERED = 5
+
+
+class LeftAlone(Ignore):
+    """Ends an arrival that says nothing of what becomes of its task."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +34,6 @@ class Waited:
     Attributes:
         times: 0 for an attempt that comes for the first time.
         since: when it first had to wait, in seconds since 1970.
-        redelivered: whether the broker has ever delivered it again; what it says of the
-            present message is gone with the next one.
         message: mark of the message that came first; each that is sent has another.
         unanswered: the latest tokens with which it asked for the lock and heard
             nothing; the store may have given it the lock under one of them.
@@ -35,7 +41,6 @@ class Waited:
 
     times: int
     since: float
-    redelivered: bool
     message: str = ""
     unanswered: tuple[str, ...] = ()
 
@@ -44,16 +49,17 @@ class Waited:
         """Read the waits of the attempt that `request` is about.
 
         A header of another task or attempt does not count: Celery forwards headers to
-        retries and callbacks.
+        retries and callbacks. Nor does one that nobody can read.
         """
-        redelivered = bool((request.delivery_info or {}).get("redelivered"))
         header = (request.headers or {}).get(HEADER)
-        if not isinstance(header, dict) or header.get("attempt") != _attempt(request):
-            return cls(0, time.time(), redelivered, message_of(request))
-        redelivered = redelivered or header["redelivered"]
-        unanswered = tuple(header["unanswered"])
-        message = header["message"]
-        return cls(header["times"], header["since"], redelivered, message, unanswered)
+        try:
+            if header is None or header["attempt"] != _attempt(request):
+                raise LookupError("it comes for the first time")
+            tokens = tuple(map(str, header["unanswered"]))
+            times, since = int(header["times"]), float(header["since"])
+            return cls(times, since, str(header["message"]), tokens)
+        except (LookupError, TypeError, ValueError):
+            return cls(0, time.time(), mark_of(request)[0])
 
     def header(self, request: Any, unanswered: str | None) -> dict[str, Any]:
         """Return what the next arrival reads."""
@@ -70,6 +76,7 @@ def come_back(
     *,
     quiet: bool = False,
     unanswered: str | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> NoReturn:
     """Send the message of `request` again, to arrive in `countdown` seconds.
 
@@ -81,17 +88,16 @@ def come_back(
         quiet: write no state. For waits in which another delivery of the same task owns
             the state, or the store of states may be out of order.
         unanswered: token with which this arrival asked for the lock, to no answer.
+        options: of the new message, where it shall not be the same.
 
     Raises:
-        celery.exceptions.Ignore: ends this arrival.
+        LeftAlone: ends this arrival.
         celery.exceptions.Reject: if the message cannot be sent; one that is
             acknowledged late goes back to its queue.
-        kombu.exceptions.EncodeError: if the task's serializer cannot write what another
-            one had written: the message would go back for ever.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
     header = Waited.of(request).header(request, unanswered)
-    signature = _same_again(task, request, countdown, header)
+    signature = _same_again(task, request, header, countdown=countdown, **options)
     if not (quiet or ignores_result(task, request)):
         # Before the message is sent: Celery stores a raised Retry after it::
         #
@@ -101,27 +107,44 @@ def come_back(
         # and whoever waits for the result would wait for ever.
         task.backend.mark_as_retry(request.id, reason, request=request)
     try:
-        signature.apply_async()
-    except EncodeError:
-        raise
+        _send(signature, task)
     except Exception as error:
         if task.acks_late:
             raise Reject(error, requeue=True) from error
         raise reason from error
-    raise Ignore(f"comes back in {countdown:.1f} s: {reason}")
+    raise LeftAlone(f"comes back in {countdown:.1f} s: {reason}")
 
 
 def _same_again(
-    task: Task, request: Any, countdown: float, waited: dict[str, Any]
+    task: Task, request: Any, waited: dict[str, Any], **options: Any
 ) -> Any:
     # Redis as broker adds "redelivered" to the headers of what it delivers again; sent
     # on, it would stick to the task.
     headers = {k: v for k, v in (request.headers or {}).items() if k != "redelivered"}
     headers[HEADER] = waited
-    options = {"countdown": countdown, "retries": request.retries, "headers": headers}
+    options = {"retries": request.retries, "headers": headers, **options}
     if request.ignore_result is not None:
         options["ignore_result"] = request.ignore_result
     return task.signature_from_request(request, request.args, request.kwargs, **options)
+
+
+def _send(signature: Any, task: Task) -> None:
+    """Send it by the task's serializer, else by one in which it may have come."""
+    try:
+        signature.apply_async()
+    except EncodeError:
+        # Celery does not tell a task how its message was written; this app reads it.
+        for serializer in task.app.conf.accept_content:
+            with suppress(EncodeError):
+                signature.apply_async(serializer=_name_of(serializer))
+                return
+        raise
+
+
+def _name_of(serializer: str) -> str:
+    """Return the name of a serializer that may be given by its type of content."""
+    names: dict[str, str] = getattr(serialization, "registry").type_to_name
+    return names.get(serializer, serializer)
 
 
 def ignores_result(task: Task, request: Any) -> bool:

@@ -113,7 +113,14 @@ def _read(conf: Any) -> Settings:
 def _redelivery(conf: Any) -> float:
     """Return twice the broker's time limit: what it takes back waits in a queue too."""
     options = conf.broker_transport_options or {}
-    return 2.0 * (options.get("visibility_timeout") or _VISIBILITY)
+    timeout = options.get("visibility_timeout") or _VISIBILITY
+    try:
+        return 2 * float(timeout)
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            f"broker_transport_options: visibility_timeout={timeout!r} is no number of "
+            "seconds; say unique_redelivery=, or mend it"
+        ) from None
 
 
 def _names(conf: Any) -> Iterator[str]:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from celery import Task
 
+from .current import held_lease
 from .durations import Duration, seconds
 from .exceptions import ConfigurationError, UniqueKeyError
 from .guard import Guard
 from .keys import digest_of
-from .lease import held_lease
 from .options import Options, options_from
 from .settings import Settings
 from .wrapping import GUARDED, PENDING, Wrapping, function_in, wrapping_in

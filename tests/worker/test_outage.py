@@ -127,10 +127,11 @@ def test_a_store_that_hangs_holds_no_slot(running, store, witness, key):
         wait_until(lambda: witness.arrivals(other.id) == arrival)
         arrived = time.monotonic()
         wait_until(lambda: len(witness.states(other.id)) == arrival)
-        assert time.monotonic() - arrived < 2 * PATIENCE
+        # Some more than that, on a machine that is busy with other things.
+        assert time.monotonic() - arrived < 4 * PATIENCE
     # A body that has ended is not held either: its result is there.
     witness.open(key)
-    assert running.get(timeout=4 * PATIENCE)["lost"]
+    assert running.get(timeout=8 * PATIENCE)["lost"]
     pass_time(began + 8 - time.monotonic())
     assert witness.runs(f"other {key}") == 0
 

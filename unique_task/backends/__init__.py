@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from threading import Lock
 
 from ..exceptions import ConfigurationError
+from ..forks import in_forks
 from .base import Backend
 from .redis_url import without_password
 
@@ -91,4 +91,4 @@ def _scheme(url: str) -> str:
     return _ALIASES.get(scheme, scheme)
 
 
-os.register_at_fork(after_in_child=_forget_opened)
+in_forks(_forget_opened)

@@ -29,10 +29,13 @@ class Held:
     Attributes:
         record: who holds it, and since when.
         remaining: seconds for which it stands if nothing renews it.
+        admitted: whether the attempt that asked was given the lock before, in an
+            earlier delivery of its message.
     """
 
     record: Record
     remaining: float
+    admitted: bool = False
 
 
 @dataclass
@@ -100,7 +103,7 @@ class Backend(ABC):
         expire: float,
         *,
         stored: bool = False,
-        once: bool = False,
+        once: float = 0,
         over: Sequence[str] = (),
     ) -> StoreAnswer:
         """Take `key` for `expire` seconds, unless it is held.
@@ -112,9 +115,11 @@ class Backend(ABC):
             key: of the lock.
             record: with the token of this attempt, good for one acquisition.
             expire: how long the lock stands if nothing renews it.
-            stored: accept a fresh value of an earlier run in place of the lock.
-            once: do not take it if an attempt with such a token, but for the nonce, was
-                released as finished.
+            stored: accept a fresh value of an earlier run in place of the lock, unless
+                the attempt was given the lock before.
+            once: seconds for which it is remembered that this attempt, whose token may
+                have any nonce, was given the lock. If it was released as finished, it
+                is told so. 0 to remember nothing, and not to ask.
             over: tokens of attempts that hold nothing any more, because they are dead
                 or never heard that they had got the lock. It is taken over from them,
                 under a greater fence: by one, as its token is then another.
@@ -190,7 +195,7 @@ class Backend(ABC):
         record: Record,
         expire: float,
         stored: bool,
-        once: bool,
+        once: float,
         over: Sequence[str],
     ) -> StoreAnswer: ...
 

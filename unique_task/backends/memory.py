@@ -23,6 +23,8 @@ from .base import (
 )
 from .record import Record, attempt_of
 
+_ADMITTED, _FINISHED = "admitted", "finished"
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -63,20 +65,23 @@ class MemoryBackend(Backend):
         record: Record,
         expire: float,
         stored: bool,
-        once: bool,
+        once: float,
         over: Sequence[str],
     ) -> StoreAnswer:
         with self._mutex:
-            if once and (attempt_of(record.token), key) in self._entries:
+            mark = self._entries.get((attempt_of(record.token), key)) if once else None
+            if mark is not None and mark.content == _FINISHED:
                 return Finished()
-            if stored and (entry := self._entries.get(("value", key))):
+            if stored and mark is None and (entry := self._entries.get(("value", key))):
                 return Stored(entry.content)
             held = self._get(key)
             if held is None or held.record.token in over:
+                if once:
+                    self._mark(key, record.token, _ADMITTED, once)
                 return Acquired(self._put(key, record, self._next_fence(), expire))
             if held.record.token == record.token:
                 return Acquired(held.record.fence)
-            return held
+            return replace(held, admitted=mark is not None)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         with self._mutex:
@@ -96,8 +101,7 @@ class MemoryBackend(Backend):
     ) -> bool:
         with self._mutex:
             if finished:
-                end = self._timer() + finished
-                self._entries[attempt_of(token), key] = _Entry(None, end)
+                self._mark(key, token, _FINISHED, finished)
             held = self._get(key)
             if held is None or held.record.token != token:
                 return False
@@ -112,6 +116,10 @@ class MemoryBackend(Backend):
             if entry is None:
                 return None
             return Held(entry.content, entry.end - self._timer())
+
+    def _mark(self, key: str, token: str, content: str, seconds: float) -> None:
+        entry = _Entry(content, self._timer() + seconds)
+        self._entries[attempt_of(token), key] = entry
 
     def _put(self, key: str, record: Record, fence: int, expire: float) -> int:
         entry = _Entry(replace(record, fence=fence), self._timer() + expire)

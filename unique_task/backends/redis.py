@@ -24,64 +24,8 @@ from .base import (
     Stored,
 )
 from .record import VERSION, Record, attempt_of
+from .redis_scripts import ACQUIRE, RELEASE, RENEW
 from .redis_url import client_url, without_password
-
-# Keys: 1 the lock, then what makes it needless to run, the first that exists.
-# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, then the tokens
-# of those that hold nothing any more.
-# Returns {1, fence} taken, {0, record, milliseconds left} held, {n, content} needless
-# because of key n.
-ACQUIRE = """
-for i = 2, #KEYS do
-  local content = redis.call('GET', KEYS[i])
-  if content then return {i, content} end
-end
-local now = redis.call('TIME')
-local fence = now[1] .. string.format('%06d', now[2])
-local text = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
-if redis.call('SET', KEYS[1], text, 'NX', 'PX', ARGV[3]) then return {1, fence} end
-local record = redis.call('GET', KEYS[1])
-local last, token = string.match(record, '^' .. ARGV[1] .. ' (%d+) (%S+)')
-for i = 4, #ARGV do
-  if token == ARGV[i] then
-    fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
-    text = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
-    redis.call('SET', KEYS[1], text, 'PX', ARGV[3])
-    return {1, fence}
-  end
-end
-return {0, record, redis.call('PTTL', KEYS[1])}
-"""
-
-# Keys: 1 the lock, then the mark of the attempt if it has finished, then the value if
-# one is to be stored.
-# Arguments: 1 token, 2 milliseconds that the mark stands or 0, then value and
-# milliseconds that it stays fresh.
-# Returns 1 freed, 0 not held by this token.
-# Freed first: a server that is out of memory refuses a first write that takes some.
-RELEASE = """
-local record = redis.call('GET', KEYS[1])
-local held = record and string.match(record, '^%d+ %d+ (%S+)') == ARGV[1]
-if held then redis.call('DEL', KEYS[1]) end
-if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], '', 'PX', ARGV[2]) end
-if held and ARGV[3] then redis.call('SET', KEYS[#KEYS], ARGV[3], 'PX', ARGV[4]) end
-return held and 1 or 0
-"""
-
-# Keys: 1 the lock. Arguments: 1 token, 2 the whole record, 3 milliseconds.
-# Returns 1 renewed, 2 vanished and taken again, 0 held by another token.
-# pcall: a key that is no string must not end the renewal of the others in the batch.
-RENEW = """
-local record = redis.pcall('GET', KEYS[1])
-if type(record) == 'table' then return 0 end
-if not record then
-  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-  return 2
-end
-if string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1
-"""
 
 #: What keeps the client from telling the server its name; redis-py 7 renamed it.
 _NAMELESS: dict[str, Any] = (
@@ -131,7 +75,7 @@ class RedisBackend(Backend):
         record: Record,
         expire: float,
         stored: bool,
-        once: bool,
+        once: float,
         over: Sequence[str],
     ) -> StoreAnswer:
         keys = [_lock(key)]
@@ -139,16 +83,19 @@ class RedisBackend(Backend):
             keys.append(_mark(key, record.token))
         if stored:
             keys.append(_value(key))
-        answer, content, *left = self._acquire_script(
-            keys, VERSION, record.tail, _milliseconds(expire), *over
+        times = _milliseconds(expire), _milliseconds(once) if once else 0
+        answer, *told = self._acquire_script(
+            keys, VERSION, record.tail, *times, int(stored), *over
         )
         if answer == 1:
-            return Acquired(int(content))
-        if answer == 0:
-            held = _held(content, *left)
-            again = held.record.token == record.token
-            return Acquired(held.record.fence) if again else held
-        return Stored(content) if stored and answer == len(keys) else Finished()
+            return Acquired(int(told[0]))
+        if answer == 2:
+            return Stored(told[0])
+        if answer == 3:
+            return Finished()
+        held = _held(*told)
+        again = held.record.token == record.token
+        return Acquired(held.record.fence) if again else held
 
     def _release(
         self, key: str, token: str, value: bytes | None, fresh: float, finished: float
@@ -214,11 +161,11 @@ def _connect(url: str, timeout: float) -> redis.Redis:
     return client
 
 
-def _held(text: bytes, milliseconds: int) -> Held:
+def _held(text: bytes, milliseconds: int, admitted: int = 0) -> Held:
     # -1: somebody took the end off the key by hand.
     remaining = math.inf if milliseconds == -1 else max(milliseconds, 0) / 1000
     record = Record.parse(text.decode(errors="backslashreplace"))
-    return Held(record, remaining)
+    return Held(record, remaining, bool(admitted))
 
 
 def _milliseconds(seconds: float) -> int:
