@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 from unique_task import current_lock, unique
 from unique_task.backends.base import Finished
 from unique_task.backends.record import Record, Token
-from unique_task.messages import HEADER, mark_of
+from unique_task.messages import HEADER, mark_messages, mark_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -82,6 +82,7 @@ def delivered_again():
     def mark_alike(headers, **_):
         headers[HEADER] = "00000000-0"
 
+    mark_messages("")  # else it would be told later than this one
     before_task_publish.connect(mark_alike)
     yield
     before_task_publish.disconnect(mark_alike)

@@ -1,9 +1,11 @@
 """What an attempt that comes back remembers of its waits."""
 
 import pytest
+from celery import Celery
 from celery.app.task import Context
+from celery.signals import before_task_publish
 
-from unique_task.requeue import HEADER, Waited
+from unique_task.requeue import HEADER, LeftAlone, Waited, come_back
 
 
 def request(headers: object = None, **changes: object) -> Context:
@@ -46,3 +48,35 @@ def test_the_mark_of_the_first_message_stays():
 )
 def test_a_header_that_nobody_can_read_does_not_count(header):
     assert Waited.of(request({HEADER: header})).times == 0
+
+
+def test_what_another_serializer_wrote_is_sent_by_it():
+    app = Celery(broker="memory://", set_as_current=False)
+    app.conf.accept_content = ["json", "application/x-python-serialize"]
+
+    @app.task(shared=False)
+    def work(thing): ...
+
+    sent = []
+
+    @before_task_publish.connect
+    def note(body, **_):
+        sent.append(body[0])
+
+    message = request(args=[object], kwargs={})
+    with pytest.raises(LeftAlone), app:
+        come_back(work, message, 1, TimeoutError("busy"), quiet=True)
+
+    # Once by the task's own serializer, in vain.
+    assert sent == [(object,)] * 2
+
+
+def test_what_no_serializer_can_write_is_not_sent():
+    app = Celery(broker="memory://", set_as_current=False)
+
+    @app.task(shared=False)
+    def work(thing): ...
+
+    message = request(args=[object], kwargs={})
+    with pytest.raises(TimeoutError, match="busy"), app:
+        come_back(work, message, 1, TimeoutError("busy"), quiet=True)

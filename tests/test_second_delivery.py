@@ -1,0 +1,256 @@
+"""A message that is delivered twice: what the second delivery does and leaves alone."""
+
+import time
+
+import celery
+import pytest
+from celery import states
+from celery.result import AsyncResult
+from celery.signals import before_task_publish, task_postrun
+
+from tests.inprocess import value_of
+from tests.waiting import wait_until
+from unique_task import UniqueCeleryTask, cached, current_lock, skip, unique
+from unique_task.messages import HEADER, mark_messages
+from unique_task.started import defer_started
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+POLICIES = {"ignore": "ignore", "raise": "raise", "skip": skip(17)}
+
+
+@pytest.fixture(autouse=True)
+def one_message():
+    """What is published under an id that was used before is that message once more."""
+
+    def mark_alike(headers, **_):
+        headers[HEADER] = "00000000-0"
+
+    mark_messages("")  # else it would be told later than this one
+    before_task_publish.connect(mark_alike)
+    yield
+    before_task_publish.disconnect(mark_alike)
+
+
+@pytest.fixture
+def ended():
+    """The states in which arrivals ended, and when; by task."""
+    ended = {}
+
+    @task_postrun.connect
+    def note(task_id, state, **_):
+        ended.setdefault(task_id, []).append(str(state))
+
+    yield ended
+    task_postrun.disconnect(note)
+
+
+def stored_state(result: AsyncResult) -> str:
+    return str(result.backend.get_task_meta(result.id, cache=False)["status"])
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_duplicate_stays_one(worker_app, gate, ended, policy):
+    runs = []
+
+    @worker_app.task(acks_late=True)
+    @unique(on_duplicate=POLICIES[policy])
+    def work():
+        runs.append(current_lock().owner)
+        gate.hold()
+
+    first = work.delay()
+    gate.wait_for_arrival()
+    duplicate = work.delay()
+    wait_until(lambda: ended.get(duplicate.id))
+    settled = stored_state(duplicate)
+    gate.open()
+    value_of(first)
+
+    # Its worker died before it acknowledged, and nobody holds the key now.
+    work.apply_async(task_id=duplicate.id)
+    wait_until(lambda: len(ended[duplicate.id]) == 2)
+
+    assert runs == [first.id]
+    assert ended[duplicate.id][1] == states.IGNORED
+    assert stored_state(duplicate) == settled
+
+
+def test_what_got_a_cached_value_keeps_it(worker_app, ended):
+    runs = []
+
+    @worker_app.task(acks_late=True)
+    @unique(on_duplicate=cached(ttl=0.3))
+    def work():
+        runs.append(1)
+        return len(runs)
+
+    value_of(work.delay())
+    second = work.delay()
+    assert value_of(second) == 1
+    wait_until(lambda: ended.get(second.id))
+    fresh_until = time.monotonic() + 0.3
+    wait_until(lambda: time.monotonic() > fresh_until)
+
+    work.apply_async(task_id=second.id)
+    wait_until(lambda: len(ended[second.id]) == 2)
+
+    assert len(runs) == 1
+    assert ended[second.id][1] == states.IGNORED
+
+
+def test_a_message_that_waited_for_nothing_yet_is_a_duplicate(worker_app, gate, ended):
+    """Delivered again or not: it was never let in."""
+
+    @worker_app.task(acks_late=True)
+    @unique
+    def work():
+        gate.hold()
+
+    work.delay()
+    gate.wait_for_arrival()
+
+    duplicate = work.delay()
+    wait_until(lambda: ended.get(duplicate.id))
+
+    assert stored_state(duplicate) == states.REVOKED
+
+
+def test_what_was_let_in_before_waits_for_who_came_between(worker_app, gate, ended):
+    @worker_app.task(acks_late=True)
+    @unique(key=(), on_duplicate="raise")
+    def work(how):
+        if how == "break off" and current_lock().owner not in ended:
+            raise SystemExit
+        gate.hold()
+        return how
+
+    died = work.delay("break off")
+    wait_until(lambda: ended.get(died.id))
+    foreign = work.delay("run")
+    gate.wait_for_arrival()
+
+    work.apply_async(["break off"], task_id=died.id)
+    wait_until(lambda: len(ended[died.id]) == 2)
+    assert ended[died.id] == ["None", states.IGNORED]
+    gate.open()
+
+    assert value_of(foreign) == "run"
+    assert value_of(died) == "break off"
+
+
+@pytest.fixture
+def waiting(worker_app, gate, ended):
+    """Have a delivery run and call it for what the second one sends when it waits."""
+
+    def waiting(task, *args, **options):
+        sent = []
+
+        def note(headers, **_):
+            sent.append(headers)
+
+        first = task.apply_async(args, **options)
+        gate.wait_for_arrival()
+        task.apply_async(args, task_id=first.id, **options)
+        before_task_publish.connect(note)
+        wait_until(lambda: ended.get(first.id))
+        before_task_publish.disconnect(note)
+        gate.open()
+        value_of(first)
+        return first, sent
+
+    return waiting
+
+
+def test_what_waits_for_its_living_self_does_not_expire(worker_app, gate, waiting):
+    @worker_app.task(acks_late=True)
+    @unique
+    def work():
+        gate.hold()
+
+    first, [again] = waiting(work, expires=60)
+
+    assert again["id"] == first.id
+    # Its expiry would revoke the delivery that runs.
+    assert again["expires"] is None
+
+
+def test_what_waits_for_its_living_self_and_cannot_is_silent(
+    worker_app, gate, waiting, ended, monkeypatch
+):
+    @worker_app.task
+    @unique
+    def work():
+        gate.hold()
+
+    def fail(*_):
+        raise OSError("the broker is away")
+
+    monkeypatch.setattr("unique_task.requeue._send", fail)
+
+    first, sent = waiting(work, countdown=0.01)
+
+    assert sent == []
+    assert ended[first.id][0] == states.IGNORED
+    assert stored_state(first) == states.SUCCESS
+
+
+def test_a_lock_that_the_body_freed_is_known_to_have_finished(worker_app, ended):
+    runs = []
+
+    @worker_app.task(base=UniqueCeleryTask, bind=True, acks_late=True)
+    def work(self):
+        runs.append(1)
+        self.release_lock(self.generate_lock_id())
+
+    first = work.delay()
+    wait_until(lambda: ended.get(first.id))
+    work.apply_async(task_id=first.id)
+    wait_until(lambda: len(ended[first.id]) == 2)
+
+    assert len(runs) == 1
+
+
+@pytest.mark.skipif(celery.VERSION < (5, 7), reason="acks_on_failure is new in 5.7")
+@pytest.mark.parametrize(("acked", "tries"), [(True, 1), (False, 2)])
+def test_a_failure_that_was_not_acknowledged_runs_again(
+    worker_app, ended, acked, tries
+):
+    runs = []
+
+    @worker_app.task(acks_late=True, acks_on_failure=acked)
+    @unique
+    def work():
+        runs.append(1)
+        raise ValueError("the body fails")
+
+    first = work.delay()
+    wait_until(lambda: ended.get(first.id))
+    work.apply_async(task_id=first.id)
+    wait_until(lambda: len(ended[first.id]) == 2)
+
+    assert len(runs) == tries
+
+
+def test_the_state_started_is_stored_under_a_lock_that_is_renewed(
+    worker_app, monkeypatch
+):
+    monkeypatch.setitem(worker_app.conf.changes, "unique_lease", 0.3)
+
+    @worker_app.task(track_started=True)
+    @unique
+    def work():
+        return current_lock().lost
+
+    defer_started(worker_app.tasks[work.name])
+    store = worker_app.backend.store_result
+
+    def store_slowly(task_id, result, state, **options):
+        if state == states.STARTED:
+            late = time.monotonic() + 1
+            wait_until(lambda: time.monotonic() > late)
+        return store(task_id, result, state, **options)
+
+    monkeypatch.setattr(worker_app.backend, "store_result", store_slowly)
+
+    assert value_of(work.delay()) is False
