@@ -1,9 +1,11 @@
 """What an attempt that comes back remembers of its waits."""
 
+from dataclasses import asdict
+
 import pytest
 from celery import Celery
 from celery.app.task import Context
-from celery.signals import before_task_publish
+from celery.signals import after_task_publish
 
 from unique_task.requeue import HEADER, LeftAlone, Waited, come_back
 
@@ -16,7 +18,9 @@ def request(headers: object = None, **changes: object) -> Context:
 
 def again(earlier: Context, **changes: object) -> Context:
     """The message that `earlier` sends when it comes back."""
-    return request({HEADER: Waited.of(earlier).header(earlier, None)}, **changes)
+    waited = asdict(Waited.of(earlier).again(admitted=False, unanswered=None))
+    attempt = f"{earlier.id}/{earlier.retries}/{earlier.replaced_task_nesting}"
+    return request({HEADER: {"attempt": attempt, **waited}}, **changes)
 
 
 def test_waits_are_counted_from_the_first():
@@ -43,6 +47,23 @@ def test_the_mark_of_the_first_message_stays():
     assert Waited.of(again(again(first))).message == "0123abcd"
 
 
+def test_who_was_let_in_once_stays_so():
+    once = Waited.of(request()).again(admitted=True, unanswered=None)
+
+    assert not Waited.of(again(request())).admitted
+    assert once.again(admitted=False, unanswered=None).admitted
+
+
+def test_the_last_tokens_that_heard_no_answer_are_kept():
+    waited = Waited.of(request())
+    for number in range(9):
+        waited = waited.again(admitted=False, unanswered=f"token-{number}")
+
+    assert waited.unanswered == tuple(f"token-{number}" for number in range(4, 9))
+    # Whoever has heard something holds nothing without knowing.
+    assert waited.again(admitted=False, unanswered=None).unanswered == ()
+
+
 @pytest.mark.parametrize(
     "header", ["text", 17, [], {}, {"attempt": "task-1/0/None"}, None]
 )
@@ -59,7 +80,7 @@ def test_what_another_serializer_wrote_is_sent_by_it():
 
     sent = []
 
-    @before_task_publish.connect
+    @after_task_publish.connect
     def note(body, **_):
         sent.append(body[0])
 
@@ -67,8 +88,7 @@ def test_what_another_serializer_wrote_is_sent_by_it():
     with pytest.raises(LeftAlone), app:
         come_back(work, message, 1, TimeoutError("busy"), quiet=True)
 
-    # Once by the task's own serializer, in vain.
-    assert sent == [(object,)] * 2
+    assert sent == [(object,)]
 
 
 def test_what_no_serializer_can_write_is_not_sent():

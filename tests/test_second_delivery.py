@@ -35,7 +35,7 @@ def one_message():
 @pytest.fixture
 def ended():
     """The states in which arrivals ended, and when; by task."""
-    ended = {}
+    ended: dict[str, list[str]] = {}
 
     @task_postrun.connect
     def note(task_id, state, **_):

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .attempt import Attempt
@@ -58,7 +59,7 @@ def admit(attempt: Attempt) -> Lease | Answer:
 def _admit(attempt: Attempt) -> Lease | Answer:
     call, plan, record = attempt.call, attempt.plan, attempt.record
     # A task that was let in before runs to its end, whatever was stored meanwhile.
-    stored = plan.fresh is not None and not call.retries
+    stored = plan.fresh is not None and not call.admitted
     answer, asked = _take(attempt, stored=stored)
     if isinstance(answer, Stored):
         try:
@@ -94,7 +95,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
 def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when it was asked."""
     call, record = attempt.call, attempt.record
-    over, once = call.waited.unanswered, attempt.remember
+    over, once = call.waited.unanswered, attempt.once
     patience = time.monotonic() + _LEAVING
     while True:
         asked = time.monotonic()
@@ -142,14 +143,13 @@ def _is_leaving(attempt: Attempt, held: Held) -> bool:
 
 def _turned_away(attempt: Attempt, held: Held) -> Answer:
     call = attempt.call
+    duplicate = _duplicate(attempt, held)
     if call.queued and held.record.owner == call.owner:
-        _wait_for_own(attempt, held)
-    policy = attempt.plan.policy
-    duplicate = _duplicate(attempt, held.record.owner, held.remaining)
-    if call.retries or held.admitted:
+        _wait_for_own(attempt, held, duplicate.error)
+    if duplicate.admitted:
         return Answer(_wait_of(attempt)(duplicate))
     _tell(duplicate)
-    return Answer(policy(duplicate))
+    return Answer(attempt.plan.policy(duplicate))
 
 
 def _wait_of(attempt: Attempt) -> Wait:
@@ -158,17 +158,16 @@ def _wait_of(attempt: Attempt) -> Wait:
     return policy if isinstance(policy, Wait) else Wait()
 
 
-def _wait_for_own(attempt: Attempt, held: Held) -> None:
+def _wait_for_own(attempt: Attempt, held: Held, reason: DuplicateTaskError) -> None:
     """Come back when an earlier delivery or try of this very task may be over."""
     call = attempt.call
-    reason = _duplicate(attempt, held.record.owner, held.remaining).error
+    wait = partial(come_back, call.task, call.request, quiet=True)
     countdown = min(held.remaining, _REDELIVERY)
+    if attempt_of(held.record.token) != attempt_of(attempt.record.token):
+        wait(countdown, reason)
     try:
         # It has started in time: its expiry would revoke what runs.
-        options = {"expires": None}
-        come_back(
-            call.task, call.request, countdown, reason, quiet=True, options=options
-        )
+        wait(countdown, reason, admitted=True, options={"expires": None})
     except DuplicateTaskError as error:
         # It cannot be sent. The other delivery runs, and what becomes of it counts.
         logger.warning("%s[%s]: %s", call.task.name, call.owner, error.__cause__)
@@ -177,16 +176,21 @@ def _wait_for_own(attempt: Attempt, held: Held) -> None:
 
 def _stored_value(attempt: Attempt, stored: Stored) -> Answer:
     value = decode_value(attempt.call.task, stored.value)
-    _tell(_duplicate(attempt, None, None))
+    _tell(_duplicate(attempt))
     return Answer(value)
 
 
-def _duplicate(
-    attempt: Attempt, owner: str | None, remaining: float | None
-) -> Duplicate:
+def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
     call = attempt.call
     return Duplicate(
-        call.task, call.args, call.kwargs, attempt.key, owner, remaining, call.request
+        call.task,
+        call.args,
+        call.kwargs,
+        attempt.key,
+        held.record.owner if held else None,
+        held.remaining if held else None,
+        call.request,
+        call.admitted or bool(held and held.admitted),
     )
 
 

@@ -33,6 +33,11 @@ class Attempt:
             logger.warning("%s may run if it comes again: %s", self.call.owner, error)
 
     @property
+    def once(self) -> float:
+        """Seconds for which to remember that it was let in: also while it may run."""
+        return self.remember + self.plan.lease if self.remember else 0.0
+
+    @property
     def remember(self) -> float:
         """Seconds for which to remember it; 0 if its message cannot come again."""
         # Half of it is what the broker waits for an acknowledgement.

@@ -115,6 +115,11 @@ class Call:
         _progress_at(self.request).finish = finish
 
     @property
+    def admitted(self) -> bool:
+        """True if the task is known to have been let in before."""
+        return bool(self.retries) or self.waited.admitted
+
+    @property
     def retries(self) -> int:
         """How often the task has retried itself."""
         return (self.request.retries or 0) if self.request is not None else 0

@@ -114,7 +114,12 @@ class Lease:
     def renewal(self, now: float) -> Renewal:
         """Return what to ask the store for at the time `now`."""
         expire = max(self._expire, self._extended - now)
-        return Renewal(self.key, self.record, self.fence, expire)
+        return Renewal(self.key, self.record, self.fence, expire, self.once)
+
+    @property
+    def once(self) -> float:
+        """Seconds for which it is known from now on that the attempt was let in."""
+        return self.remember + self._expire if self.remember else 0.0
 
     def renewed(self, outcome: Renewed, asked: float) -> None:
         """Note what the store said to the renewal that was `asked` for then."""

@@ -30,6 +30,8 @@ class Duplicate:
         owner: id of the task that holds the lock; None if the store does not tell.
         remaining: seconds for which the lock stands if nothing renews it.
         request: Celery's request; None for a direct call ``task(...)``.
+        admitted: whether the task was let in before: retried, or delivered again after
+            a crash. It waits then, whatever its policy.
     """
 
     task: Task
@@ -39,6 +41,7 @@ class Duplicate:
     owner: str | None
     remaining: float | None
     request: Any = None
+    admitted: bool = False
 
     @property
     def queued(self) -> bool:
@@ -129,7 +132,13 @@ class Wait:
             if left <= 0:
                 raise duplicate.error
             countdown = min(countdown, left)
-        come_back(duplicate.task, duplicate.request, countdown, duplicate.error)
+        come_back(
+            duplicate.task,
+            duplicate.request,
+            countdown,
+            duplicate.error,
+            admitted=duplicate.admitted,
+        )
 
     def next_countdown(self, times: int) -> float:
         """Return how long to wait after having waited so many `times`."""

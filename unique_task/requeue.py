@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -35,6 +35,7 @@ class Waited:
         times: 0 for an attempt that comes for the first time.
         since: when it first had to wait, in seconds since 1970.
         message: mark of the message that came first; each that is sent has another.
+        admitted: whether it was let in before, in an earlier delivery.
         unanswered: the latest tokens with which it asked for the lock and heard
             nothing; the store may have given it the lock under one of them.
     """
@@ -42,6 +43,7 @@ class Waited:
     times: int
     since: float
     message: str = ""
+    admitted: bool = False
     unanswered: tuple[str, ...] = ()
 
     @classmethod
@@ -57,15 +59,20 @@ class Waited:
                 raise LookupError("it comes for the first time")
             tokens = tuple(map(str, header["unanswered"]))
             times, since = int(header["times"]), float(header["since"])
-            return cls(times, since, str(header["message"]), tokens)
+            message, admitted = str(header["message"]), bool(header["admitted"])
+            return cls(times, since, message, admitted, tokens)
         except (LookupError, TypeError, ValueError):
             return cls(0, time.time(), mark_of(request)[0])
 
-    def header(self, request: Any, unanswered: str | None) -> dict[str, Any]:
-        """Return what the next arrival reads."""
-        header = {"attempt": _attempt(request), **asdict(self)}
+    def again(self, admitted: bool, unanswered: str | None) -> Waited:
+        """Return what the next arrival shall know."""
         tokens = (*self.unanswered, unanswered)[-_UNANSWERED:] if unanswered else ()
-        return {**header, "times": self.times + 1, "unanswered": tokens}
+        return replace(
+            self,
+            times=self.times + 1,
+            admitted=self.admitted or admitted,
+            unanswered=tokens,
+        )
 
 
 def come_back(
@@ -75,6 +82,7 @@ def come_back(
     reason: Exception,
     *,
     quiet: bool = False,
+    admitted: bool = False,
     unanswered: str | None = None,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> NoReturn:
@@ -87,6 +95,7 @@ def come_back(
         reason: what the task's state RETRY and the log show.
         quiet: write no state. For waits in which another delivery of the same task owns
             the state, or the store of states may be out of order.
+        admitted: whether the attempt was let in before, so that it can but wait.
         unanswered: token with which this arrival asked for the lock, to no answer.
         options: of the new message, where it shall not be the same.
 
@@ -96,7 +105,8 @@ def come_back(
             acknowledged late goes back to its queue.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
-    header = Waited.of(request).header(request, unanswered)
+    waited = asdict(Waited.of(request).again(admitted, unanswered))
+    header = {"attempt": _attempt(request), **waited}
     signature = _same_again(task, request, header, countdown=countdown, **options)
     if not (quiet or ignores_result(task, request)):
         # Before the message is sent: Celery stores a raised Retry after it::

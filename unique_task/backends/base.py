@@ -219,9 +219,14 @@ class Backend(ABC):
 
 @dataclass
 class Renewal:
-    """A lock to hold on to for `expire` more seconds."""
+    """A lock to hold on to for `expire` more seconds.
+
+    For `once` more seconds, if that is not 0, it is remembered that the attempt was
+    given the lock.
+    """
 
     key: str
     record: Record
     fence: int | None
     expire: float
+    once: float = 0

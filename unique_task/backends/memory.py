@@ -93,6 +93,8 @@ class MemoryBackend(Backend):
             return Renewed.TAKEN
         fence = renewal.fence or 0
         self._fence = max(fence, self._fence)
+        if renewal.once:
+            self._mark(renewal.key, renewal.record.token, _ADMITTED, renewal.once)
         self._put(renewal.key, renewal.record, fence, renewal.expire)
         return Renewed.RETAKEN if held is None else Renewed.HELD
 

@@ -114,7 +114,11 @@ class RedisBackend(Backend):
             record = renewal.record
             text = record.text(renewal.fence or 0)
             expire = _milliseconds(renewal.expire)
-            pipeline.eval(RENEW, 1, _lock(renewal.key), record.token, text, expire)
+            keys, times = [_lock(renewal.key)], [expire]
+            if renewal.once:
+                keys.append(_mark(renewal.key, record.token))
+                times.append(_milliseconds(renewal.once))
+            pipeline.eval(RENEW, len(keys), *keys, record.token, text, *times)
         return [_RENEWED[answer] for answer in pipeline.execute()]
 
     def _get(self, key: str) -> Held | None:

@@ -41,9 +41,9 @@ def witness(urls):
 def start(celery_app, start_worker):
     """Call it for a worker with a slot for each task and its second delivery."""
 
-    def start(lease=LONG, **options):
+    def start(lease=LONG, concurrency=10, **options):
         settings = {**SETTINGS, "unique_lease": lease}
-        return start_worker(settings=settings, concurrency=10, **options)
+        return start_worker(settings=settings, concurrency=concurrency, **options)
 
     return start
 

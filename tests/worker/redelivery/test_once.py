@@ -10,6 +10,7 @@ import pytest
 
 from tests.servers import Proxy
 from tests.waiting import wait_until
+from tests.worker.app import app
 from tests.worker.redelivery.sending import (
     SHORT,
     TIMEOUT,
@@ -20,7 +21,7 @@ from tests.worker.redelivery.sending import (
     state_of,
 )
 from tests.worker.tasks import is_free
-from tests.worker.tasks_redelivery import early, tracked
+from tests.worker.tasks_redelivery import SURVIVING, early, tracked
 from tests.worker.witness import Witness
 
 pytestmark = pytest.mark.worker
@@ -130,3 +131,44 @@ def test_only_a_body_that_runs_is_started(start, witness, keys):
 
     wait_until(lambda: is_settled(witness, first.id, "FAILURE"), TIMEOUT)
     assert state_of(first.id) == "FAILURE"
+
+
+def test_a_duplicate_that_no_worker_began_with_is_still_one(start, witness, keys):
+    """Fetched by a worker that died, it comes again, but was never let in."""
+    key, other = keys["ignore"], keys["skip"]
+    first = start(concurrency=1)
+    SURVIVING["ignore"].delay(other)
+    wait_until(lambda: witness.runs(other), TIMEOUT)
+    # Behind what keeps the only slot busy.
+    duplicate = SURVIVING["ignore"].delay(key)
+    first.wait_for_log(f"{duplicate.id}] received")
+    start(SHORT, options=["-Q", "other"])
+    holder = SURVIVING["ignore"].apply_async((key,), queue="other")
+    wait_until(lambda: witness.runs(key), TIMEOUT)
+
+    first.kill()
+    app.control.add_consumer(app.conf.task_default_queue)
+
+    wait_until(lambda: state_of(duplicate.id) == "REVOKED", TIMEOUT)
+    witness.open(key)
+    assert holder.get(timeout=TIMEOUT) == "ran"
+    assert witness.runs(key) == 1
+
+
+@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+def test_what_waited_for_a_slot_for_too_long_runs_once(start, witness, keys):
+    """Acknowledged when it starts, and delivered to another worker before that."""
+    key, other = keys["ignore"], keys["skip"]
+    first = start(SHORT, concurrency=1)
+    early.delay(other)
+    wait_until(lambda: witness.runs(other), TIMEOUT)
+    result = early.delay(key)
+    first.wait_for_log(f"{result.id}] received")
+    start(SHORT)
+    witness.open(key)
+    assert result.get(timeout=TIMEOUT) == "ran"
+
+    witness.open(other)
+
+    wait_until(lambda: is_settled(witness, result.id), TIMEOUT)
+    assert witness.runs(key) == 1
