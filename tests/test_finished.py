@@ -5,13 +5,12 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from celery.app.task import Context
 from celery.exceptions import Ignore, Reject, Retry
 from celery.signals import before_task_publish, task_postrun
 
 from tests.inprocess import value_of
 from tests.waiting import wait_until
-from unique_task import current_lock, unique
+from unique_task import current_lock, retry, unique
 from unique_task.backends.base import Finished
 from unique_task.backends.record import Record, Token
 from unique_task.messages import HEADER, mark_messages, mark_of
@@ -127,6 +126,32 @@ def test_an_id_that_is_used_again_runs_again(worker_app, countdown):
     assert len(runs) == 3
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
+def test_a_retry_that_is_not_to_be_counted_runs(worker_app, gate, waits):
+    """Celery gives it the number of the try that it follows."""
+    runs = []
+
+    @worker_app.task(bind=True, acks_late=True, ignore_result=waits)
+    @unique(key=(), on_duplicate=retry(countdown=0.1))
+    def work(self, first):
+        gate.hold()
+        if first:
+            return
+        runs.append(self.request.retries)
+        if len(runs) < 3:
+            self.request.retries -= 1
+            raise self.retry(countdown=0)
+
+    if waits:
+        work.delay(first=True)
+        gate.wait_for_arrival()
+    work.delay(first=False)
+    gate.open()
+
+    wait_until(lambda: len(runs) == 3)
+    assert runs == [0, 0, 0]
+
+
 GOOD = "0123abcd-1700000000"
 
 
@@ -135,7 +160,7 @@ GOOD = "0123abcd-1700000000"
     [None, 17, [GOOD], "two words", "a/b-1", f"{GOOD} ", f"{GOOD}\n", GOOD.upper()],
 )
 def test_a_mark_that_is_none_of_ours_is_no_mark(header):
-    assert mark_of(Context({HEADER: header})) == ("", 0.0)
+    assert mark_of(header) == ("", 0.0)
 
 
 def test_an_equal_call_is_another_attempt_and_runs(worker_app):

@@ -1,12 +1,15 @@
 """What an attempt that comes back remembers of its waits."""
 
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 from celery import Celery
 from celery.app.task import Context
 from celery.signals import after_task_publish
 
+from unique_task.messages import HEADER as MESSAGE
+from unique_task.messages import header_of, new_header
 from unique_task.requeue import HEADER, LeftAlone, Waited, come_back
 
 
@@ -16,11 +19,12 @@ def request(headers: object = None, **changes: object) -> Context:
     return Context({"delivery_info": {"redelivered": False}, **message})
 
 
-def again(earlier: Context, **changes: object) -> Context:
+def again(earlier: Context, **changes: Any) -> Context:
     """The message that `earlier` sends when it comes back."""
+    sent = new_header()
     waited = asdict(Waited.of(earlier).again(admitted=False, unanswered=None))
-    attempt = f"{earlier.id}/{earlier.retries}/{earlier.replaced_task_nesting}"
-    return request({HEADER: {"attempt": attempt, **waited}}, **changes)
+    message = {MESSAGE: sent, **changes}
+    return request({HEADER: {"sent": sent, **waited}}, **message)
 
 
 def test_waits_are_counted_from_the_first():
@@ -32,19 +36,19 @@ def test_waits_are_counted_from_the_first():
     assert Waited.of(third).since == Waited.of(second).since
 
 
-@pytest.mark.parametrize(
-    "change", [{"id": "task-2"}, {"retries": 1}, {"replaced_task_nesting": 1}]
-)
-def test_waits_of_another_attempt_do_not_count(change):
-    # Celery forwards headers to retries and callbacks.
-    assert Waited.of(again(again(request()), **change)).times == 0
+def test_a_header_that_came_with_another_message_does_not_count():
+    """Celery forwards headers to retries and callbacks."""
+    forwarded = again(again(request()), **{MESSAGE: new_header()})
+
+    assert Waited.of(forwarded).times == 0
+    assert Waited.of(forwarded).message == header_of(forwarded)
 
 
-def test_the_mark_of_the_first_message_stays():
-    first = request(unique_task_message="0123abcd-1700000000")
+def test_the_first_message_stays_known():
+    first = request(**{MESSAGE: new_header()})
 
-    assert Waited.of(first).message == "0123abcd"
-    assert Waited.of(again(again(first))).message == "0123abcd"
+    assert Waited.of(first).message == header_of(first)
+    assert Waited.of(again(again(first))).message == header_of(first)
 
 
 def test_who_was_let_in_once_stays_so():
@@ -64,11 +68,11 @@ def test_the_last_tokens_that_heard_no_answer_are_kept():
     assert waited.again(admitted=False, unanswered=None).unanswered == ()
 
 
-@pytest.mark.parametrize(
-    "header", ["text", 17, [], {}, {"attempt": "task-1/0/None"}, None]
-)
+@pytest.mark.parametrize("header", ["text", 17, [], {}, {"sent": "00000000-0"}, None])
 def test_a_header_that_nobody_can_read_does_not_count(header):
-    assert Waited.of(request({HEADER: header})).times == 0
+    message = request({HEADER: header}, **{MESSAGE: "00000000-0"})
+
+    assert Waited.of(message).times == 0
 
 
 def test_what_another_serializer_wrote_is_sent_by_it():

@@ -79,8 +79,7 @@ class Call:
         Without a mark another message may have had its id, but for one that was
         delivered before.
         """
-        waited = self.waited
-        return bool(waited.message or waited.times or self.redelivered)
+        return bool(self.waited.times or self.redelivered or self._mark[0])
 
     def may_come_again(self, visibility: float) -> bool:
         """Tell whether the broker may deliver the message again while or after it runs.
@@ -96,7 +95,7 @@ class Call:
             return False
         if self.late or self.redelivered or self.request.eta is not None:
             return True
-        return mark_of(self.request)[1] > visibility
+        return self._mark[1] > visibility
 
     @cached_property
     def waited(self) -> Waited:
@@ -129,7 +128,11 @@ class Call:
         if self.request is None:
             return Token.of_attempt(self.owner)
         nesting = self.request.replaced_task_nesting or 0
-        return Token.of_attempt(self.owner, self.retries, nesting, self.waited.message)
+        return Token.of_attempt(self.owner, self.retries, nesting, self._mark[0])
+
+    @cached_property
+    def _mark(self) -> tuple[str, float]:
+        return mark_of(self.waited.message)
 
     @property
     def worker(self) -> str:

@@ -61,9 +61,9 @@ def _is_final(task: Task, state: str | None) -> bool:
     dead letters; None is the state of a body that was broken off.
     """
     if state == states.FAILURE:
-        # Celery 5.7 has one for each, which fall back on the old one.
-        either = task.acks_on_failure_or_timeout
-        return bool(getattr(task, "acks_on_failure", either))
+        # New in Celery 5.7, and falls back on the old one.
+        choice = getattr(task, "acks_on_failure", None)
+        return bool(task.acks_on_failure_or_timeout if choice is None else choice)
     return state in (states.SUCCESS, states.RETRY, states.IGNORED)
 
 

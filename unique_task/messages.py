@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from celery import signals
@@ -16,6 +19,9 @@ HEADER = "unique_task_message"
 _MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
 
 _marked: set[str] = set()
+
+#: The header of what is being published just now, if it is known before.
+_header: ContextVar[str | None] = ContextVar("unique_task_message", default=None)
 
 
 def mark_messages(task_name: str) -> None:
@@ -29,17 +35,36 @@ def mark_messages(task_name: str) -> None:
     signals.before_task_publish.connect(_mark, dispatch_uid="unique_task")
 
 
-def mark_of(request: Any) -> tuple[str, float]:
-    """Return the mark of the message, and its age in seconds.
+def new_header() -> str:
+    """Return the header of one more message that is published now."""
+    return f"{os.urandom(4).hex()}-{int(time.time())}"
+
+
+@contextmanager
+def published_with(header: str) -> Iterator[None]:
+    """Publish one message with this header."""
+    before = _header.set(header)
+    try:
+        yield
+    finally:
+        _header.reset(before)
+
+
+def mark_of(header: Any) -> tuple[str, float]:
+    """Return the mark of the message with this header, and its age in seconds.
 
     The mark is empty, and the age 0, if it was published without one.
     """
-    header = getattr(request, HEADER, None)
     # It becomes a part of a lock's record, and anybody may write headers.
     mark = _MARK.fullmatch(header) if isinstance(header, str) else None
     return (mark[1], time.time() - int(mark[2])) if mark else ("", 0.0)
 
 
+def header_of(request: Any) -> Any:
+    """Return the header of the message that brought `request`; None without one."""
+    return getattr(request, HEADER, None)
+
+
 def _mark(sender: str, headers: dict[str, Any], **_: Any) -> None:
     if sender in _marked:
-        headers[HEADER] = f"{os.urandom(4).hex()}-{int(time.time())}"
+        headers[HEADER] = _header.get() or new_header()

@@ -70,8 +70,10 @@ def _free_when_gone(request: Any) -> None:
 def _free(task: Task, owner: str, args: Any, kwargs: Any) -> None:
     """Free the lock that the task `owner` holds, once its process is gone."""
     try:
-        guard = getattr(task, GUARDED).guard
-        backend = backend_of(task.app, settings_of(task.app), guard.options.backend)
+        guard, settings = getattr(task, GUARDED).guard, settings_of(task.app)
+        if not settings.enabled:
+            return
+        backend = backend_of(task.app, settings, guard.options.backend)
         key = guard.digest(task, args, kwargs)
         held = backend.get(key)
         if held is None or held.record.owner != owner:

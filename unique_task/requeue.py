@@ -14,7 +14,7 @@ from celery.exceptions import Ignore, Reject
 from kombu import serialization
 from kombu.exceptions import EncodeError
 
-from .messages import mark_of
+from .messages import header_of, new_header, published_with
 
 #: Message header that counts the waits of one attempt.
 HEADER = "unique_task_wait"
@@ -34,7 +34,7 @@ class Waited:
     Attributes:
         times: 0 for an attempt that comes for the first time.
         since: when it first had to wait, in seconds since 1970.
-        message: mark of the message that came first; each that is sent has another.
+        message: header of the message that came first; each that is sent has another.
         admitted: whether it was let in before, in an earlier delivery.
         unanswered: the latest tokens with which it asked for the lock and heard
             nothing; the store may have given it the lock under one of them.
@@ -42,7 +42,7 @@ class Waited:
 
     times: int
     since: float
-    message: str = ""
+    message: Any = None
     admitted: bool = False
     unanswered: tuple[str, ...] = ()
 
@@ -50,19 +50,20 @@ class Waited:
     def of(cls, request: Any) -> Waited:
         """Read the waits of the attempt that `request` is about.
 
-        A header of another task or attempt does not count: Celery forwards headers to
-        retries and callbacks. Nor does one that nobody can read.
+        A header that came with another message does not count: Celery forwards headers
+        to retries and callbacks. Nor does one that nobody can read.
         """
-        header = (request.headers or {}).get(HEADER)
+        header: Any = (request.headers or {}).get(HEADER)
+        message = header_of(request)
         try:
-            if header is None or header["attempt"] != _attempt(request):
+            if message is None or header["sent"] != message:
                 raise LookupError("it comes for the first time")
             tokens = tuple(map(str, header["unanswered"]))
             times, since = int(header["times"]), float(header["since"])
-            message, admitted = str(header["message"]), bool(header["admitted"])
-            return cls(times, since, message, admitted, tokens)
+            admitted = bool(header["admitted"])
+            return cls(times, since, header["message"], admitted, tokens)
         except (LookupError, TypeError, ValueError):
-            return cls(0, time.time(), mark_of(request)[0])
+            return cls(0, time.time(), message)
 
     def again(self, admitted: bool, unanswered: str | None) -> Waited:
         """Return what the next arrival shall know."""
@@ -105,9 +106,9 @@ def come_back(
             acknowledged late goes back to its queue.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
-    waited = asdict(Waited.of(request).again(admitted, unanswered))
-    header = {"attempt": _attempt(request), **waited}
-    signature = _same_again(task, request, header, countdown=countdown, **options)
+    sent = new_header()
+    waited = {"sent": sent, **asdict(Waited.of(request).again(admitted, unanswered))}
+    signature = _same_again(task, request, waited, countdown=countdown, **options)
     if not (quiet or ignores_result(task, request)):
         # Before the message is sent: Celery stores a raised Retry after it::
         #
@@ -117,7 +118,8 @@ def come_back(
         # and whoever waits for the result would wait for ever.
         task.backend.mark_as_retry(request.id, reason, request=request)
     try:
-        _send(signature, task)
+        with published_with(sent):
+            _send(signature, task)
     except Exception as error:
         if task.acks_late:
             raise Reject(error, requeue=True) from error
@@ -161,7 +163,3 @@ def ignores_result(task: Task, request: Any) -> bool:
     """Tell whether nobody will ask for the result: the call says so, else the task."""
     ignore = request.ignore_result
     return bool(task.ignore_result if ignore is None else ignore)
-
-
-def _attempt(request: Any) -> str:
-    return f"{request.id}/{request.retries}/{request.replaced_task_nesting}"
