@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends.stores import AWKWARD, STORES, open_store
+from tests.backends.stores import AWKWARD, STORES, open_store, record_of
 from tests.servers import RedisServer
 from unique_task.backends.base import Backend
 
@@ -54,6 +54,15 @@ def urls(request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture
 def backend(url: str) -> Backend:
     return open_store(url)
+
+
+@pytest.fixture
+def warm(backend: Backend) -> Backend:
+    """Connected, and with all that it sends once sent."""
+    record = record_of("earlier")
+    backend.acquire("another", record, expire=10)
+    backend.release("another", record.token)
+    return backend
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ class Model:
 
     locks: dict[str, Held] = field(default_factory=dict)
     values: dict[str, bytes] = field(default_factory=dict)
-    finished: set[tuple[str, str, int, int]] = field(default_factory=set)
+    admitted: set[tuple[str, str]] = field(default_factory=set)
+    finished: set[tuple[str, str]] = field(default_factory=set)
     acquisitions: Counter[str] = field(default_factory=Counter)
 
     def acquire(
@@ -43,21 +44,25 @@ class Model:
         expire: float,
         *,
         stored: bool,
-        once: bool,
+        once: float,
         over: Sequence[str],
     ) -> StoreAnswer:
-        if once and _attempt(key, record.token) in self.finished:
+        attempt = key, message_of(record.token)
+        if once and attempt in self.finished:
             return Finished()
-        if stored and key in self.values:
+        admitted = bool(once) and attempt in self.admitted
+        if stored and key in self.values and not admitted:
             return Stored(self.values[key])
         held = self.locks.get(key)
         if held is None or held.record.token in over:
+            if once:
+                self.admitted.add(attempt)
             self.acquisitions[key] += 1
             number = self.acquisitions[key]
             self.locks[key] = Held(replace(record, fence=number), expire)
             return Acquired(number)
         same = held.record.token == record.token
-        return Acquired(held.record.fence) if same else held
+        return Acquired(held.record.fence) if same else replace(held, admitted=admitted)
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         return [self._renew(renewal) for renewal in renewals]
@@ -80,7 +85,7 @@ class Model:
         finished: float,
     ) -> bool:
         if finished:
-            self.finished.add(_attempt(key, token))
+            self.finished.add((key, message_of(token)))
         held = self.locks.get(key)
         if held is None or held.record.token != token:
             return False
@@ -90,9 +95,9 @@ class Model:
         return True
 
 
-def _attempt(key: str, text: str) -> tuple[str, str, int, int]:
-    token = Token.parse(text)
-    return key, token.owner, token.retries, token.nesting
+def message_of(token: str) -> str:
+    """What only the deliveries of one message have in common."""
+    return str(replace(Token.parse(token), nonce=""))
 
 
 @dataclass(eq=False)
@@ -104,7 +109,7 @@ class Attempt:
     record: Record
     lease: float
     stored: bool
-    once: bool
+    once: float
     #: Attempts from which it takes the lock over.
     over: list[Attempt]
     alive: bool = True
@@ -171,6 +176,7 @@ class Store:
         record = found.record
         assert replace(record, fence=None) == replace(expected.record, fence=None)
         assert self._fence(key, expected.record.fence) == record.fence
+        assert found.admitted is expected.admitted
         assert expected.remaining - AGES < found.remaining <= expected.remaining
 
     def _assert_fence(self, key: str, number: int | None, fence: int | None) -> None:

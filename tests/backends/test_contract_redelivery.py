@@ -4,29 +4,23 @@ import time
 
 import pytest
 
-from tests.backends.stores import FIRST, SECOND, record_of
+from tests.backends.stores import (
+    FIRST,
+    OTHERS,
+    REMEMBERED,
+    SECOND,
+    admit,
+    record_of,
+    redelivered,
+)
 from tests.waiting import wait_until
 from unique_task.backends.base import Acquired, Backend, Finished, Held, Stored
 from unique_task.backends.record import Record
 
-#: Attempts that have something in common with the first one of the task "first".
-OTHERS = {
-    "a retry": record_of("first", retries=1),
-    "a replacement": record_of("first", nesting=1),
-    "a retry and a replacement": record_of("first", retries=1, nesting=1),
-    "another task": record_of("second"),
-    "a task with a longer id": record_of("first/0"),
-}
-
-
-def redelivered(record: Record = FIRST) -> Record:
-    """What the next delivery of the same message would hold the lock with."""
-    return record_of(record.owner)
-
 
 def finish(backend: Backend, record: Record = FIRST, key: str = "key") -> None:
-    backend.acquire(key, record, expire=10, once=True)
-    assert backend.release(key, record.token, finished=10)
+    backend.acquire(key, record, expire=10, once=REMEMBERED)
+    assert backend.release(key, record.token, finished=REMEMBERED)
 
 
 # A finished attempt
@@ -35,7 +29,7 @@ def finish(backend: Backend, record: Record = FIRST, key: str = "key") -> None:
 def test_a_finished_attempt_is_not_run_again(backend):
     finish(backend)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
 
     assert answer == Finished()
     assert backend.get("key") is None
@@ -44,14 +38,14 @@ def test_a_finished_attempt_is_not_run_again(backend):
 def test_a_finished_attempt_is_not_run_again_under_its_own_token(backend):
     finish(backend)
 
-    assert backend.acquire("key", FIRST, expire=10, once=True) == Finished()
+    assert backend.acquire("key", FIRST, expire=10, once=REMEMBERED) == Finished()
 
 
 def test_an_attempt_is_finished_also_while_another_holds_the_lock(backend):
     finish(backend)
     backend.acquire("key", SECOND, expire=10)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
 
     assert answer == Finished()
     assert backend.get("key").record.token == SECOND.token
@@ -61,14 +55,16 @@ def test_an_attempt_is_finished_also_while_another_holds_the_lock(backend):
 def test_another_attempt_is_let_in_where_one_has_finished(backend, other):
     finish(backend)
 
-    assert isinstance(backend.acquire("key", other, expire=10, once=True), Acquired)
+    assert isinstance(
+        backend.acquire("key", other, expire=10, once=REMEMBERED), Acquired
+    )
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_the_end_of_another_attempt_finishes_none_but_itself(backend, other):
     finish(backend, other)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
 
     assert isinstance(answer, Acquired)
 
@@ -79,13 +75,13 @@ def test_several_attempts_are_remembered_beside_each_other(backend):
 
     for record in (FIRST, SECOND):
         again = redelivered(record)
-        assert backend.acquire("key", again, expire=10, once=True) == Finished()
+        assert backend.acquire("key", again, expire=10, once=REMEMBERED) == Finished()
 
 
 def test_what_finished_under_another_key_is_let_in(backend):
     finish(backend, key="another")
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
 
     assert isinstance(answer, Acquired)
 
@@ -93,7 +89,7 @@ def test_what_finished_under_another_key_is_let_in(backend):
 def test_who_does_not_ask_for_it_runs_a_finished_attempt_again(backend):
     finish(backend)
 
-    assert isinstance(backend.acquire("key", redelivered(), expire=10), Acquired)
+    assert isinstance(backend.acquire("key", redelivered(FIRST), expire=10), Acquired)
 
 
 def test_an_awkward_owner_is_known_as_finished(backend, awkward):
@@ -101,20 +97,20 @@ def test_an_awkward_owner_is_known_as_finished(backend, awkward):
 
     again = record_of(awkward)
 
-    assert backend.acquire("key", again, expire=10, once=True) == Finished()
+    assert backend.acquire("key", again, expire=10, once=REMEMBERED) == Finished()
 
 
 def test_a_finished_attempt_is_remembered_for_its_time_and_no_longer(backend, short):
     backend.acquire("key", FIRST, expire=10)
     finished = time.monotonic()
     backend.release("key", FIRST.token, finished=short)
-    again = redelivered()
-    answer = backend.acquire("key", again, expire=10, once=True)
+    again = redelivered(FIRST)
+    answer = backend.acquire("key", again, expire=10, once=REMEMBERED)
 
     assert answer == Finished() or time.monotonic() - finished > short
     wait_until(
         lambda: isinstance(
-            backend.acquire("key", again, expire=10, once=True), Acquired
+            backend.acquire("key", again, expire=10, once=REMEMBERED), Acquired
         )
     )
     # A store may count in milliseconds.
@@ -124,12 +120,12 @@ def test_a_finished_attempt_is_remembered_for_its_time_and_no_longer(backend, sh
 def test_a_second_end_of_an_attempt_is_remembered_from_then_on(backend, short):
     backend.acquire("key", FIRST, expire=10)
     backend.release("key", FIRST.token, finished=short)
-    backend.release("key", FIRST.token, finished=10)
+    backend.release("key", FIRST.token, finished=REMEMBERED)
     ends = time.monotonic() + short
 
     wait_until(lambda: time.monotonic() > ends)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
     assert answer == Finished()
 
 
@@ -137,27 +133,27 @@ def test_a_second_end_of_an_attempt_is_remembered_from_then_on(backend, short):
 
 
 def test_a_release_that_does_not_say_so_finishes_nothing(backend):
-    backend.acquire("key", FIRST, expire=10, once=True)
+    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
     backend.release("key", FIRST.token)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
 
     assert isinstance(answer, Acquired)
 
 
 def test_a_value_alone_finishes_nothing(backend):
-    backend.acquire("key", FIRST, expire=10, once=True)
+    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
     backend.release("key", FIRST.token, value=b"value", fresh=10)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
 
     assert isinstance(answer, Acquired)
 
 
 def test_an_attempt_that_still_runs_is_held_and_not_finished(backend):
-    backend.acquire("key", FIRST, expire=10, once=True)
+    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
 
     assert isinstance(answer, Held)
 
@@ -166,9 +162,10 @@ def test_an_attempt_that_still_runs_is_held_and_not_finished(backend):
 
 
 def test_an_attempt_is_finished_also_if_its_lock_had_vanished(backend):
-    assert not backend.release("key", FIRST.token, finished=10)
+    admit(backend)
+    assert not backend.release("key", FIRST.token, finished=REMEMBERED)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
 
     assert answer == Finished()
 
@@ -176,9 +173,9 @@ def test_an_attempt_is_finished_also_if_its_lock_had_vanished(backend):
 def test_an_attempt_is_finished_also_if_another_had_taken_its_lock(backend):
     backend.acquire("key", SECOND, expire=10)
 
-    assert not backend.release("key", FIRST.token, finished=10)
+    assert not backend.release("key", FIRST.token, finished=REMEMBERED)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
     assert answer == Finished()
 
 
@@ -195,7 +192,7 @@ def test_the_end_of_an_attempt_does_not_change_the_lock_of_another(backend):
 
 def test_an_attempt_that_lost_its_lock_finishes_without_its_value(backend):
     backend.acquire("key", SECOND, expire=10)
-    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
+    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=REMEMBERED)
 
     answer = backend.acquire("key", record_of("third"), expire=10, stored=True)
 
@@ -203,7 +200,7 @@ def test_an_attempt_that_lost_its_lock_finishes_without_its_value(backend):
 
 
 def test_an_attempt_whose_lock_vanished_finishes_without_its_value(backend):
-    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
+    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=REMEMBERED)
 
     answer = backend.acquire("key", SECOND, expire=10, stored=True)
 
@@ -215,13 +212,13 @@ def test_an_attempt_whose_lock_vanished_finishes_without_its_value(backend):
 
 def finish_with_value(backend: Backend) -> None:
     backend.acquire("key", FIRST, expire=10)
-    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
+    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=REMEMBERED)
 
 
 def test_an_attempt_may_finish_and_leave_a_value(backend):
     finish_with_value(backend)
 
-    finished = backend.acquire("key", redelivered(), expire=10, once=True)
+    finished = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
     stored = backend.acquire("key", SECOND, expire=10, stored=True)
 
     assert (finished, stored) == (Finished(), Stored(b"value"))
@@ -231,7 +228,9 @@ def test_an_attempt_may_finish_and_leave_a_value(backend):
 def test_who_has_finished_is_told_so_and_not_the_value(backend):
     finish_with_value(backend)
 
-    answer = backend.acquire("key", redelivered(), expire=10, once=True, stored=True)
+    answer = backend.acquire(
+        "key", redelivered(FIRST), expire=10, once=REMEMBERED, stored=True
+    )
 
     assert answer == Finished()
 
@@ -239,6 +238,6 @@ def test_who_has_finished_is_told_so_and_not_the_value(backend):
 def test_who_has_not_finished_is_told_the_value(backend):
     finish_with_value(backend)
 
-    answer = backend.acquire("key", SECOND, expire=10, once=True, stored=True)
+    answer = backend.acquire("key", SECOND, expire=10, once=REMEMBERED, stored=True)
 
     assert answer == Stored(b"value")

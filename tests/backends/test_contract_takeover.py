@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from tests.backends.stores import FIRST, SECOND, open_store, record_of
+from tests.backends.stores import FIRST, REMEMBERED, SECOND, open_store, record_of
 from unique_task.backends.base import (
     Acquired,
     Finished,
@@ -96,10 +96,12 @@ def test_an_awkward_owner_is_taken_over(backend, awkward):
 
 
 def test_a_delivery_takes_over_from_the_one_that_died(backend):
-    backend.acquire("key", DEAD, expire=10, once=True)
+    backend.acquire("key", DEAD, expire=10, once=REMEMBERED)
 
     again = record_of("dead")
-    answer = backend.acquire("key", again, expire=10, once=True, over=[DEAD.token])
+    answer = backend.acquire(
+        "key", again, expire=10, once=REMEMBERED, over=[DEAD.token]
+    )
 
     assert isinstance(answer, Acquired)
 
@@ -218,11 +220,13 @@ def test_who_took_over_renews_and_frees(backend, taken_over):
 
 
 def test_a_finished_attempt_takes_nothing_over(backend):
-    backend.release("key", FIRST.token, finished=10)
+    backend.release("key", FIRST.token, finished=REMEMBERED)
     backend.acquire("key", DEAD, expire=10)
 
     again = record_of("first")
-    answer = backend.acquire("key", again, expire=10, once=True, over=[DEAD.token])
+    answer = backend.acquire(
+        "key", again, expire=10, once=REMEMBERED, over=[DEAD.token]
+    )
 
     assert answer == Finished()
     assert backend.get("key").record.token == DEAD.token

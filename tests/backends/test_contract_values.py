@@ -4,7 +4,14 @@ import time
 
 import pytest
 
-from tests.backends.stores import FIRST, SECOND, record_of
+from tests.backends.stores import (
+    FIRST,
+    REMEMBERED,
+    SECOND,
+    admit,
+    record_of,
+    redelivered,
+)
 from tests.waiting import wait_until
 from unique_task.backends.base import Acquired, Backend, Held, Stored
 
@@ -16,6 +23,9 @@ def finish(backend: Backend, value: bytes, fresh: float, key: str = "key") -> No
     record = record_of("earlier")
     backend.acquire(key, record, expire=10)
     assert backend.release(key, record.token, value=value, fresh=fresh)
+
+
+# In place of a run
 
 
 @pytest.mark.parametrize("value", BINARY.values(), ids=BINARY)
@@ -86,3 +96,57 @@ def test_a_value_is_fresh_for_its_time_and_no_longer(backend, short):
     )
 
     assert time.monotonic() - stored > short - 0.002
+
+
+# Beside an attempt that was given the lock before
+
+
+def test_a_value_is_handed_to_who_never_had_the_lock(backend):
+    finish(backend, b"value", fresh=10)
+
+    answer = backend.acquire("key", FIRST, 10, stored=True, once=REMEMBERED)
+
+    assert answer == Stored(b"value")
+
+
+def test_who_had_the_lock_gets_it_again_and_not_the_value(backend):
+    admit(backend)
+    finish(backend, b"value", fresh=10)
+
+    answer = backend.acquire(
+        "key", redelivered(FIRST), 10, stored=True, once=REMEMBERED
+    )
+
+    assert isinstance(answer, Acquired)
+
+
+def test_who_had_the_lock_takes_it_over_in_place_of_the_value(backend):
+    finish(backend, b"value", fresh=10)
+    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
+
+    again, over = redelivered(FIRST), [FIRST.token]
+    answer = backend.acquire("key", again, 10, stored=True, once=REMEMBERED, over=over)
+
+    assert isinstance(answer, Acquired)
+
+
+def test_who_had_the_lock_is_told_who_holds_it_and_not_the_value(backend):
+    admit(backend)
+    finish(backend, b"value", fresh=10)
+    backend.acquire("key", SECOND, expire=10)
+
+    answer = backend.acquire(
+        "key", redelivered(FIRST), 10, stored=True, once=REMEMBERED
+    )
+
+    assert isinstance(answer, Held)
+    assert answer.admitted
+
+
+def test_who_had_the_lock_and_does_not_ask_for_it_is_handed_the_value(backend):
+    admit(backend)
+    finish(backend, b"value", fresh=10)
+
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, stored=True)
+
+    assert answer == Stored(b"value")

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from tests.backends.stores import REMEMBERED, record_of, redelivered
 from tests.clock import Clock
 from unique_task import MemoryBackend
 from unique_task.backends.base import Acquired, Finished, Renewal, Renewed, Stored
-from unique_task.backends.record import Record, Token
 
 MANY = 100_000
 
@@ -20,10 +20,6 @@ def clock() -> Clock:
 @pytest.fixture
 def backend(clock: Clock) -> MemoryBackend:
     return MemoryBackend(timer=clock)
-
-
-def record_of(owner: str) -> Record:
-    return Record(str(Token.of_attempt(owner)))
 
 
 def test_no_number_of_locks_drives_out_a_held_one(backend):
@@ -112,9 +108,20 @@ def test_a_finished_attempt_is_remembered_to_the_last_moment(backend, clock):
     backend.release("key", record.token, finished=5)
 
     clock.now += 4.999
-    assert backend.acquire("key", record, 10, once=True) == Finished()
+    assert backend.acquire("key", record, 10, once=REMEMBERED) == Finished()
     clock.now += 0.001
-    assert isinstance(backend.acquire("key", record, 10, once=True), Acquired)
+    assert isinstance(backend.acquire("key", record, 10, once=REMEMBERED), Acquired)
+
+
+def test_an_admitted_attempt_is_remembered_to_the_last_moment(backend, clock):
+    record = record_of("first")
+    backend.acquire("key", record, expire=10, once=5)
+
+    clock.now += 4.999
+    assert backend.acquire("key", redelivered(record), 10, once=REMEMBERED).admitted
+    clock.now += 0.001
+    answer = backend.acquire("key", redelivered(record), 10, once=REMEMBERED)
+    assert not answer.admitted
 
 
 def test_two_backends_are_two_sets_of_locks():

@@ -23,11 +23,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.backends.model import AGES, Attempt, Model, Store
-from tests.backends.stores import UNFENCED, record_of
+from tests.backends.model import AGES, Attempt, Model, Store, message_of
+from tests.backends.stores import REMEMBERED, UNFENCED, record_of, redelivered
 from tests.waiting import wait_until
 from unique_task.backends.base import Acquired, Renewal, Renewed
-from unique_task.backends.record import Token, attempt_of
 
 CLIENTS = 3
 
@@ -46,15 +45,23 @@ search = settings(
 #: Told apart by how much remains of them.
 LEASES = [AGES * 2, AGES * 3, AGES * 4]
 
-#: Owner, retries and nesting of an attempt.
-Name = tuple[str, int, int]
+#: Owner, retries, nesting and message of an attempt.
+Name = tuple[str, int, int, str]
 
 clients = st.integers(0, CLIENTS - 1)
 keys = st.sampled_from([0, 1])
 leases = st.sampled_from(LEASES)
+#: Whether an attempt is remembered.
+onces = st.sampled_from([0, REMEMBERED])
 #: A few, so that the same attempt comes up often.
 names: st.SearchStrategy[Name] = st.sampled_from(
-    [("task", 0, 0), ("task", 1, 0), ("task", 0, 1), ("another", 0, 0)]
+    [
+        ("task", 0, 0, "message"),
+        ("task", 1, 0, "message"),
+        ("task", 0, 1, "message"),
+        ("task", 0, 0, "another"),
+        ("another", 0, 0, "message"),
+    ]
 )
 
 
@@ -123,7 +130,7 @@ class Clients(RuleBasedStateMachine):
         name=names,
         lease=leases,
         stored=st.booleans(),
-        once=st.booleans(),
+        once=onces,
         fate=fates,
     )
     def take(
@@ -133,7 +140,7 @@ class Clients(RuleBasedStateMachine):
         name: Name,
         lease: float,
         stored: bool,
-        once: bool,
+        once: float,
         fate: Fate,
     ) -> None:
         """A message arrives, and asks for its lock."""
@@ -147,16 +154,21 @@ class Clients(RuleBasedStateMachine):
         earlier=any_of(stuck, idle),
         another=any_of(idle),
         lease=leases,
+        stored=st.booleans(),
         fate=fates,
     )
     def take_again(
-        self, client: int, earlier: Attempt, another: Attempt, lease: float, fate: Fate
+        self,
+        client: int,
+        earlier: Attempt,
+        another: Attempt,
+        lease: float,
+        stored: bool,
+        fate: Fate,
     ) -> None:
         """A message arrives again whose client died, or did not hear the answer."""
-        token = Token.parse(earlier.record.token)
-        record = record_of(token.owner, token.retries, token.nesting)
-        over = [another, earlier]
-        attempt = Attempt(client, earlier.key, record, lease, False, True, over)
+        record, over = redelivered(earlier.record), [another, earlier]
+        attempt = Attempt(client, earlier.key, record, lease, stored, REMEMBERED, over)
         self._begin(attempt, fate)
 
     @if_any(unanswered)
@@ -196,8 +208,8 @@ class Clients(RuleBasedStateMachine):
             return
         key, token = attempt.key, attempt.record.token
         if finished:
-            self.finished.add((key, attempt_of(token)))
-        how: Any = {"value": value, "fresh": AGES, "finished": AGES * finished}
+            self.finished.add((key, message_of(token)))
+        how: Any = {"value": value, "fresh": AGES, "finished": REMEMBERED * finished}
         expected = self.model.release(key, token, **how)
         for store in self.stores:
             store.release(attempt.client, expected, key, token, **how)
@@ -249,7 +261,7 @@ class Clients(RuleBasedStateMachine):
         for store in self.stores:
             store.acquire(attempt.client, expected, *args, **how)
         if isinstance(expected, Acquired):
-            name = attempt.key, attempt_of(attempt.record.token)
+            name = attempt.key, message_of(attempt.record.token)
             assert not (attempt.once and name in self.finished)
             if fate is Fate.ANSWERED:
                 attempt.number, attempt.works = expected.fence, True

@@ -1,0 +1,178 @@
+"""What locks cost in Redis: commands, round trips, memory."""
+
+import time
+
+import pytest
+from redis import Redis
+from redis.crc import key_slot
+
+from tests.backends.stores import FIRST, REMEMBERED, SECOND, record_of
+from tests.servers import RedisServer
+from unique_task import RedisBackend
+from unique_task.backends.base import Acquired, Renewal, Renewed
+from unique_task.backends.record import Record, Token
+from unique_task.keys import digest_of
+
+
+@pytest.fixture
+def backend(redis_url: str) -> RedisBackend:
+    return RedisBackend(redis_url)
+
+
+#: What a message asks of the server that can come once, and one that can come again.
+RUNS = {
+    "once": ({}, {}, {"evalsha": 2, "time": 1, "set": 1, "get": 1, "del": 1}),
+    "again": (
+        {"once": REMEMBERED},
+        {"finished": REMEMBERED},
+        {"evalsha": 2, "time": 1, "set": 3, "get": 2, "del": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("taken, freed, commands", RUNS.values(), ids=RUNS)
+def test_a_run_costs_six_commands_or_nine_to_be_known_again(
+    taken, freed, commands, warm, redis_server
+):
+    redis_server.reset_counts()
+
+    warm.acquire("key", FIRST, expire=10, **taken)
+    warm.release("key", FIRST.token, **freed)
+
+    assert redis_server.command_counts() == commands
+    assert sum(commands.values()) == (9 if taken else 6)
+
+
+def test_a_lock_is_taken_and_freed_in_one_round_trip_each(redis_proxy, warm):
+    through_proxy = RedisBackend(redis_proxy.url)
+    through_proxy.get("key")
+    redis_proxy.delay(0.2)
+    started = time.monotonic()
+
+    through_proxy.acquire("key", FIRST, expire=10, once=REMEMBERED, over=["a", "b"])
+    through_proxy.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
+
+    assert 0.4 <= time.monotonic() - started < 0.6
+
+
+def test_a_lock_is_taken_over_in_one_round_trip(redis_proxy, warm):
+    warm.acquire("key", FIRST, expire=10)
+    through_proxy = RedisBackend(redis_proxy.url)
+    through_proxy.get("key")
+    redis_proxy.delay(0.2)
+    started = time.monotonic()
+
+    taken = through_proxy.acquire("key", SECOND, expire=10, over=[FIRST.token])
+
+    assert isinstance(taken, Acquired)
+    assert 0.2 <= time.monotonic() - started < 0.4
+
+
+def test_many_locks_are_renewed_in_one_round_trip(redis_proxy):
+    through_proxy = RedisBackend(redis_proxy.url)
+    through_proxy.get("key")
+    renewals = [Renewal(f"key {number}", FIRST, 1, 10) for number in range(10)]
+    redis_proxy.delay(0.2)
+    started = time.monotonic()
+
+    assert through_proxy.renew(renewals) == [Renewed.RETAKEN] * 10
+
+    assert 0.2 <= time.monotonic() - started < 0.4
+
+
+def test_a_lock_takes_300_bytes_at_most(backend, redis_server):
+    token = Token.of_attempt("1b671a64-40d5-491e-99b0-da01ff1f3341", retries=12)
+    record = Record(str(token), "shop.billing.tasks.charge", "celery@web-12.shop/31415")
+    backend.acquire(digest_of("shop", "17"), record, expire=3600)
+
+    [name] = redis_server.client.keys()
+
+    assert redis_server.client.memory_usage(name) <= 300
+
+
+def test_all_keys_of_a_lock_are_in_one_slot_of_a_cluster(backend, redis_url):
+    backend.acquire("key", FIRST, expire=10)
+    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
+    backend.acquire("key", SECOND, expire=10, once=10)
+
+    # A lock, a value, and the marks of two attempts.
+    assert len(slots(redis_url)) == 4
+    assert len(set(slots(redis_url))) == 1
+
+
+def test_locks_are_spread_over_a_cluster(backend, redis_url):
+    for number in range(20):
+        backend.acquire(digest_of("shop", str(number)), FIRST, expire=10)
+
+    assert len(set(slots(redis_url))) > 10
+
+
+def test_every_lock_and_value_has_an_end(backend, redis_server):
+    backend.acquire("taken", FIRST, expire=10)
+    backend.acquire("taken over", FIRST, expire=10)
+    backend.acquire("taken over", SECOND, expire=10, over=[FIRST.token])
+    backend.renew([Renewal("retaken", FIRST, 1, 10), Renewal("taken", FIRST, 1, 10)])
+    backend.release("lost", FIRST.token, value=b"value", fresh=10)
+    backend.acquire("freed", FIRST, expire=10)
+    backend.release("freed", FIRST.token, value=b"value", fresh=10)
+
+    # Three locks and a value.
+    assert_ends(redis_server, 4)
+
+
+def test_every_mark_has_an_end(backend, redis_server):
+    backend.acquire("taken", FIRST, expire=10, once=10)
+    backend.acquire("taken over", FIRST, expire=10)
+    backend.acquire("taken over", SECOND, expire=10, once=10, over=[FIRST.token])
+    backend.acquire("freed", FIRST, expire=10, once=10)
+    backend.release("freed", FIRST.token)
+    backend.acquire("finished", FIRST, expire=10, once=10)
+    backend.release("finished", FIRST.token, finished=10)
+    backend.release("lost", FIRST.token, finished=10)
+
+    # Two locks, three marks of the admitted, and two of those who have finished.
+    assert_ends(redis_server, 7)
+
+
+def test_a_mark_lasts_as_long_as_the_latest_step_says(backend, redis_server):
+    backend.acquire("key", FIRST, expire=10, once=20)
+    [mark] = redis_server.client.keys("*first*")
+    admitted = redis_server.client.pttl(mark)
+    backend.release("key", FIRST.token, finished=30)
+    finished = redis_server.client.pttl(mark)
+
+    assert 10_000 < admitted <= 20_000 < finished <= 30_000
+
+
+def test_who_is_turned_away_leaves_nothing(backend, redis_server):
+    backend.acquire("key", FIRST, expire=10)
+
+    backend.acquire("key", SECOND, expire=10, once=REMEMBERED)
+
+    assert redis_server.client.dbsize() == 1
+
+
+@pytest.mark.parametrize("finished", [0, REMEMBERED], ids=["admitted", "finished"])
+def test_a_mark_takes_200_bytes_at_most(finished, backend, redis_server):
+    # 168 bytes in Redis 7.
+    owner = "1b671a64-40d5-491e-99b0-da01ff1f3341"
+    record = record_of(owner, retries=12, message="0badcafe")
+    key = digest_of("shop", "17")
+    backend.acquire(key, record, expire=10, once=REMEMBERED)
+    backend.release(key, record.token, finished=finished)
+
+    [name] = redis_server.client.keys()
+
+    assert redis_server.client.memory_usage(name) <= 200
+
+
+def assert_ends(server: RedisServer, count: int) -> None:
+    """All the `count` keys that there are end by themselves, in 10 seconds."""
+    ends = [server.client.pttl(name) for name in server.client.keys()]
+    assert len(ends) == count
+    assert all(0 < end <= 10_000 for end in ends)
+
+
+def slots(url: str) -> list[int]:
+    with Redis.from_url(url) as client:
+        return [key_slot(name) for name in client.keys()]
