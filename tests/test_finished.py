@@ -47,7 +47,7 @@ def end(worker_app):
         wait_until(lambda: lock.backend.get(lock.key) is None)
         token = Token.parse(lock.record.token)
         again = Record(str(replace(token, nonce="another")))
-        answer = lock.backend.acquire(lock.key, again, expire=60, once=True)
+        answer = lock.backend.acquire(lock.key, again, expire=60, once=60)
         return isinstance(answer, Finished)
 
     return end

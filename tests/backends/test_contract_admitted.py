@@ -6,7 +6,14 @@ import pytest
 
 from tests.backends.stores import FIRST, OTHERS, REMEMBERED, SECOND, admit, redelivered
 from tests.waiting import wait_until
-from unique_task.backends.base import Backend, Finished, Held, Stored
+from unique_task.backends.base import (
+    Backend,
+    Finished,
+    Held,
+    Renewal,
+    Renewed,
+    Stored,
+)
 from unique_task.backends.record import Record
 
 
@@ -224,3 +231,44 @@ def test_an_end_is_not_undone_by_who_does_not_ask_for_it(backend):
     answer = backend.acquire("key", redelivered(FIRST), 10, once=REMEMBERED)
 
     assert answer == Finished()
+
+
+# While it runs
+
+
+def test_a_renewal_says_for_how_long_it_is_known_from_then_on(backend, short):
+    fence = backend.acquire("key", FIRST, expire=10, once=short).fence
+    renewal = Renewal("key", FIRST, fence, expire=short, once=REMEMBERED)
+
+    assert backend.renew([renewal]) == [Renewed.HELD]
+    wait_until(lambda: backend.get("key") is None)
+
+    assert is_admitted(backend)
+
+
+def test_a_lock_that_is_taken_again_is_known_again(backend, short):
+    fence = backend.acquire("key", FIRST, expire=short, once=short).fence
+    wait_until(lambda: backend.get("key") is None)
+    renewal = Renewal("key", FIRST, fence, expire=short, once=REMEMBERED)
+
+    assert backend.renew([renewal]) == [Renewed.RETAKEN]
+    wait_until(lambda: backend.get("key") is None)
+
+    assert is_admitted(backend)
+
+
+def test_a_renewal_of_what_another_holds_says_nothing(backend):
+    backend.acquire("key", SECOND, expire=10)
+    renewal = Renewal("key", FIRST, 1, expire=10, once=REMEMBERED)
+
+    assert backend.renew([renewal]) == [Renewed.TAKEN]
+
+    assert not is_admitted(backend)
+
+
+def test_a_renewal_that_says_nothing_leaves_no_mark(backend, short):
+    fence = backend.acquire("key", FIRST, expire=10).fence
+    backend.renew([Renewal("key", FIRST, fence, expire=short)])
+    wait_until(lambda: backend.get("key") is None)
+
+    assert not is_admitted(backend)

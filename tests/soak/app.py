@@ -77,7 +77,6 @@ def run_or_not(self: Task, key: str, seconds: float) -> str:
     return work(self, key, seconds)
 
 
-@task_prerun.connect
 def note_arrival(task: Task, task_id: str, args: Any, **_: Any) -> None:
     request = task.request
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
@@ -86,11 +85,16 @@ def note_arrival(task: Task, task_id: str, args: Any, **_: Any) -> None:
     diary().note("arrive", task_id, f"{how} {args[0]}")
 
 
-@lock_released.connect
 def note_release(lock: Any, **_: Any) -> None:
     diary().note("release", lock.owner)
 
 
-@lock_lost.connect
 def note_loss(lock: Any, **_: Any) -> None:
     diary().note("lose", lock.owner, lock.key)
+
+
+# In a worker only: who triggers tasks, or has others in his process, notes nothing.
+if "SOAK_DIRECTORY" in os.environ:
+    task_prerun.connect(note_arrival)
+    lock_released.connect(note_release)
+    lock_lost.connect(note_loss)

@@ -186,4 +186,4 @@ def _value(key: str) -> str:
 
 
 def _mark(key: str, token: str) -> str:
-    return f"unique:{{{key}}}:finished:{attempt_of(token)}"
+    return f"unique:{{{key}}}:attempt:{attempt_of(token)}"
