@@ -1,6 +1,8 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
+# Most tests wait for servers and workers. Those of a file share theirs.
+PYTEST := -m pytest --numprocesses 2 --dist loadfile
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
 .PHONY: help demo test lint types servers coverage oldest soak exits bench matrix clean
@@ -27,12 +29,12 @@ servers: .venv/installed  ## Find or unpack the servers that the tests start
 
 coverage: servers  ## The tests, with the floor under their coverage
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest
+	$(PY) -m coverage run $(PYTEST)
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
 oldest: servers .venv-celery53/installed  ## The tests on the oldest Celery we support
-	$(OLDEST) -m pytest
+	$(OLDEST) $(PYTEST)
 
 soak: servers  ## Minutes of killing workers and the store; SEED=... to repeat one
 	$(PY) -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))

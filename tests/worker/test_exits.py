@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from tests.waiting import wait_until
-from tests.worker.exits import EXITS, LATE, LONG_LEASE, MAIN, NOWHERE, POOLS, Exit
+from tests.worker.exits import (
+    AT_ONCE,
+    EXITS,
+    LATE,
+    LONG_LEASE,
+    MAIN,
+    NOWHERE,
+    POOLS,
+    Exit,
+)
 from tests.worker.scene import Scene
 from tests.worker.witness import Witness
 from tests.worker.worker_process import alive
@@ -86,7 +95,9 @@ def test_every_exit_frees_the_lock(fleet, seen, record_property, pool, row, ack)
         record_property("seconds", scene.wait_until_free(within=bound))
         # Celery may give the next task to a child that is about to end.
         here = last or (pool == "prefork" and row.ends_child)
-        scene.runs_anew(scene.task if here else scene.task.delay, within=2)
+        scene.runs_anew(
+            scene.task if here else scene.task.delay, within=AT_ONCE.seconds
+        )
     finally:
         scene.open()
         if pool == "prefork" and row.ends_child:
@@ -103,4 +114,4 @@ def test_a_killed_workers_lock_is_taken_over_at_once_on_its_machine(fleet, seen,
     fleet.retire()
 
     assert scene.held()
-    scene.runs_anew(scene.task, within=2)
+    scene.runs_anew(scene.task, within=AT_ONCE.seconds)

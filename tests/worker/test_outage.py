@@ -129,6 +129,7 @@ def test_a_store_that_hangs_holds_no_slot(running, store, witness, key):
         wait_until(lambda: len(witness.states(other.id)) == arrival)
         # Some more than that, on a machine that is busy with other things.
         assert time.monotonic() - arrived < 4 * PATIENCE
+    wait_until(lambda: witness.noted(f"losses {running.id}"))
     # A body that has ended is not held either: its result is there.
     witness.open(key)
     assert running.get(timeout=8 * PATIENCE)["lost"]
