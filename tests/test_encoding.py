@@ -96,6 +96,9 @@ class Money:
     def __json__(self) -> Any:
         return {"cents": self.cents}
 
+    def __repr__(self) -> str:
+        return f"Money({self.cents})"
+
 
 class Currency(enum.Enum):
     EURO = "eur"

@@ -101,7 +101,8 @@ def test_a_wrong_url_is_shown_without_its_password(url):
         {"key": "nightly"},
         {"key": ()},
     ],
-    ids=str,
+    # Not the address of a function, by which two runs would differ.
+    ids=lambda options: str(options).partition(" at 0x")[0],
 )
 def test_a_right_option_is_taken(options):
     decorated = unique(**options)(charge)

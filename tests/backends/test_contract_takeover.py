@@ -64,7 +64,15 @@ def test_another_delivery_of_the_named_is_not_taken_over(backend):
     assert isinstance(answer, Held)
 
 
-@pytest.mark.parametrize("named", [DEAD.token[:-1], DEAD.token + "0", ".*", ""])
+NEARLY = {
+    "shorter": DEAD.token[:-1],
+    "longer": DEAD.token + "0",
+    "a pattern": ".*",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("named", NEARLY.values(), ids=NEARLY)
 def test_a_token_is_named_in_full_and_to_the_letter(backend, named):
     backend.acquire("key", DEAD, expire=10)
 
