@@ -21,6 +21,12 @@ def forgotten_tasks() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def results_may_be_waited_for() -> None:
+    """Eager calls in several threads at one time may leave that forbidden."""
+    getattr(_state, "_set_task_join_will_block")(False)
+
+
+@pytest.fixture(autouse=True)
 def heard(caplog: pytest.LogCaptureFixture) -> None:
     """Workers in this process leave the root logger at the level that they like."""
     caplog.set_level(logging.INFO, logger="unique_task")

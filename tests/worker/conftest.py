@@ -70,8 +70,9 @@ def close_app() -> None:
     # A result unsubscribes when it is collected, which a stopped server would refuse.
     gc.collect()
     app.close()
-    # It keeps connections to the broker, also when it is told of another one.
-    vars(app).pop("amqp", None)
+    # They keep connections to the broker, also when the app is told of another one.
+    for keeper in ("amqp", "control"):
+        vars(app).pop(keeper, None)
 
 
 @pytest.fixture
