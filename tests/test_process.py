@@ -1,5 +1,6 @@
 """Which process is gone for good."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -146,3 +147,45 @@ def test_what_proc_hides_is_not_gone(other, tmp_path, monkeypatch):
     monkeypatch.setattr("unique_task.process._PROC", tmp_path)
 
     assert not is_gone(other[1])
+
+
+@pytest.fixture
+def machine_with(tmp_path, monkeypatch):
+    """Call it for the name of a machine whose /proc shows these namespaces."""
+    own = tmp_path / str(os.getpid())
+    (own / "ns").mkdir(parents=True)
+    (tmp_path / "self").symlink_to(own.name)
+    boot = tmp_path / "sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("7428d19d")
+    monkeypatch.setattr("unique_task.process._PROC", tmp_path)
+
+    def machine_with(**namespaces: str) -> str:
+        for link in (own / "ns").iterdir():
+            link.unlink()
+        for kind, other in namespaces.items():
+            (tmp_path / other).touch()
+            (own / "ns" / kind).symlink_to(tmp_path / other)
+        _machine.cache_clear()
+        return _machine()
+
+    yield machine_with
+    monkeypatch.undo()
+    forget()
+
+
+def test_a_machine_ends_where_processes_are_counted_anew(machine_with):
+    here = machine_with(pid="one", time="clock")
+
+    assert here and here == machine_with(pid="one", time="clock")
+    assert here != machine_with(pid="two", time="clock")
+    # There the same process seems to have started at another time.
+    assert here != machine_with(pid="one", time="another clock")
+
+
+def test_a_kernel_without_namespaces_of_time_has_one_clock(machine_with):
+    assert machine_with(pid="one")
+
+
+def test_a_kernel_without_namespaces_of_processes_tells_nothing(machine_with):
+    assert machine_with() == ""

@@ -102,6 +102,19 @@ def test_messages_may_come_again_for_twice_the_brokers_visibility_timeout(make_a
     assert settings_of(app).redelivery == 120
 
 
+def test_a_visibility_timeout_may_be_a_text(make_app):
+    app = make_app(broker_transport_options={"visibility_timeout": "60"})
+
+    assert settings_of(app).redelivery == 120
+
+
+def test_a_visibility_timeout_that_is_no_number_is_an_error_of_its_own(make_app):
+    app = make_app(broker_transport_options={"visibility_timeout": "an hour"})
+
+    with pytest.raises(ConfigurationError, match="visibility_timeout='an hour'"):
+        settings_of(app)
+
+
 def test_a_duration_may_be_a_timedelta(make_app):
     assert settings_of(make_app(unique_expire=timedelta(minutes=1))).expire == 60
 

@@ -1,0 +1,21 @@
+"""What is done in forked processes, and on systems that have none."""
+
+import subprocess
+import sys
+
+from tests.forking import in_fork
+from unique_task.forks import in_forks
+
+
+def test_a_function_is_called_in_each_fork():
+    calls: list[str] = []
+    in_forks(lambda: calls.append("forked"))
+
+    assert in_fork(lambda: calls) == ["forked"]
+    assert calls == []
+
+
+def test_tasks_can_be_published_where_nothing_is_forked():
+    code = "import os; del os.register_at_fork; import unique_task"
+
+    subprocess.run([sys.executable, "-c", code], check=True)

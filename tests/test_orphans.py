@@ -1,0 +1,21 @@
+"""The requests that a worker's parent process keeps of its children's tasks."""
+
+from celery.worker.request import Request
+
+from unique_task.orphans import watched
+
+
+class OwnRequest(Request):
+    """What a user has made of it."""
+
+
+def test_a_class_of_requests_keeps_its_name_and_its_ways():
+    assert watched(OwnRequest).__name__ == "OwnRequest"
+    assert issubclass(watched(OwnRequest), OwnRequest)
+
+
+def test_a_class_is_watched_once_however_often_a_worker_starts():
+    once = watched(Request)
+
+    assert watched(once) is once
+    assert watched(Request) is once
