@@ -1,5 +1,7 @@
 """The requests that a worker's parent process keeps of its children's tasks."""
 
+from typing import Any
+
 from celery.worker.request import Request
 
 from unique_task.orphans import watched
@@ -15,7 +17,7 @@ def test_a_class_of_requests_keeps_its_name_and_its_ways():
 
 
 def test_a_class_is_watched_once_however_often_a_worker_starts():
-    once = watched(Request)
+    once: Any = watched(Request)
 
     assert watched(once) is once
     assert watched(Request) is once
