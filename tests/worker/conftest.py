@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
+from kombu import pools
 
 from tests.servers import RedisServer
 from tests.worker.app import app, configure
@@ -70,7 +71,9 @@ def close_app() -> None:
     # A result unsubscribes when it is collected, which a stopped server would refuse.
     gc.collect()
     app.close()
-    # They keep connections to the broker, also when the app is told of another one.
+    # They keep connections to the broker, also when the app is told of another one, or
+    # a test has closed them from the other end.
+    pools.reset()
     for keeper in ("amqp", "control"):
         vars(app).pop(keeper, None)
 
