@@ -6,6 +6,7 @@ Whatever its policy: it is no duplicate, and the result of the first run stays.
 import os
 import signal
 
+import celery
 import pytest
 
 from tests.servers import Proxy
@@ -65,10 +66,10 @@ def test_a_task_that_outlives_the_visibility_timeout_runs_once(start, witness, k
 def test_a_task_runs_once_if_the_connection_to_the_broker_was_lost(
     start, witness, keys, urls
 ):
+    if celery.VERSION < (5, 4) and urls["broker"].startswith("amqp"):
+        pytest.skip("Celery 5.3 fetches after it has connected again, and runs nothing")
     with Proxy(urls["broker"]) as broker:
-        # Threads: with children, Celery 5.3 may lose what it hands them while it
-        # connects again.
-        start(SHORT, broker=broker.url, pool="threads")
+        start(SHORT, broker=broker.url)
         results = send_all(witness, keys)
 
         broker.drop()
