@@ -14,6 +14,7 @@ from benchmarks.report import Row, at_least, at_most
 from tests.servers import RedisServer
 from unique_task import RedisBackend
 from unique_task.backends.record import Record, Token
+from unique_task.process import this_process
 
 TASK = "shop.orders.tasks.charge_order"
 WORKER = "celery@worker-12.example.com/12345"
@@ -95,7 +96,8 @@ def _raw_lock(client: Any) -> Callable[[str], None]:
 
 
 def _record() -> Record:
-    return Record(str(Token.of_attempt(str(uuid4()))), TASK, WORKER)
+    token = Token.of_attempt(str(uuid4()), message="0123abcd")
+    return Record(str(token), TASK, WORKER, process=this_process())
 
 
 def _database(server: RedisServer, number: int) -> Any:

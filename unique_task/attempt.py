@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 
 from .backends.base import Backend
 from .backends.record import Record
@@ -32,12 +33,12 @@ class Attempt:
         except LockStoreError as error:
             logger.warning("%s may run if it comes again: %s", self.call.owner, error)
 
-    @property
+    @cached_property
     def once(self) -> float:
         """Seconds for which to remember that it was let in: also while it may run."""
         return self.remember + self.plan.lease if self.remember else 0.0
 
-    @property
+    @cached_property
     def remember(self) -> float:
         """Seconds for which to remember it; 0 if its message cannot come again."""
         # Half of it is what the broker waits for an acknowledgement.

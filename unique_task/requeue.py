@@ -55,9 +55,11 @@ class Waited:
         """
         header: Any = (request.headers or {}).get(HEADER)
         message = header_of(request)
+        if message is None or header is None:
+            return cls(0, time.time(), message)
         try:
-            if message is None or header["sent"] != message:
-                raise LookupError("it comes for the first time")
+            if header["sent"] != message:
+                raise LookupError("it came with another message")
             tokens = tuple(map(str, header["unanswered"]))
             times, since = int(header["times"]), float(header["since"])
             admitted = bool(header["admitted"])
