@@ -88,6 +88,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     lease.fresh = plan.fresh
     lease.renew = plan.renew
     lease.remember = attempt.remember
+    lease.once = attempt.once
     tell(lock_acquired, call.task, lock=lease)
     return lease
 
@@ -137,8 +138,13 @@ def _is_leaving(attempt: Attempt, held: Held) -> bool:
     if not call.queued:
         return False
     if owner == call.owner:
-        return attempt_of(held.record.token) != attempt_of(attempt.record.token)
+        return not _is_same(attempt, held)
     return call.late and bool(owner == call.request.parent_id)
+
+
+def _is_same(attempt: Attempt, held: Held) -> bool:
+    """Tell whether the holder is another delivery of the message of `attempt`."""
+    return attempt_of(held.record.token) == attempt_of(attempt.record.token)
 
 
 def _turned_away(attempt: Attempt, held: Held) -> Answer:
@@ -163,7 +169,7 @@ def _wait_for_own(attempt: Attempt, held: Held, reason: DuplicateTaskError) -> N
     call = attempt.call
     wait = partial(come_back, call.task, call.request, quiet=True)
     countdown = min(held.remaining, _REDELIVERY)
-    if attempt_of(held.record.token) != attempt_of(attempt.record.token):
+    if not _is_same(attempt, held):
         wait(countdown, reason)
     try:
         # It has started in time: its expiry would revoke what runs.

@@ -32,6 +32,7 @@ class Lease:
         renew: whether the lock is renewed while the body runs.
         remember: seconds for which it is known that the attempt has finished; 0 if its
             message cannot come again.
+        once: seconds for which it is known, from each renewal on, that it was let in.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Lease:
         self.fresh: float | None = None
         self.renew = False
         self.remember = 0.0
+        self.once = 0.0
         self.freed = False
         self._expire = expire
         self._extended = -math.inf
@@ -115,11 +117,6 @@ class Lease:
         """Return what to ask the store for at the time `now`."""
         expire = max(self._expire, self._extended - now)
         return Renewal(self.key, self.record, self.fence, expire, self.once)
-
-    @property
-    def once(self) -> float:
-        """Seconds for which it is known from now on that the attempt was let in."""
-        return self.remember + self._expire if self.remember else 0.0
 
     def renewed(self, outcome: Renewed, asked: float) -> None:
         """Note what the store said to the renewal that was `asked` for then."""
