@@ -120,8 +120,11 @@ class WorkerProcess:
         ]
 
     def _environment(self) -> dict[str, str]:
+        inherited = dict(os.environ)
+        if self.pool in ("gevent", "eventlet"):
+            inherited.pop("COVERAGE_PROCESS_CONFIG", None)
         return {
-            **os.environ,
+            **inherited,
             "UNIQUE_TEST_BROKER": self.broker,
             "UNIQUE_TEST_BACKEND": self.backend,
             "UNIQUE_TEST_REDIS": self.locks,
