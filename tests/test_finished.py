@@ -11,8 +11,8 @@ from celery.signals import before_task_publish, task_postrun
 from tests.inprocess import value_of
 from tests.waiting import wait_until
 from unique_task import current_lock, retry, unique
-from unique_task.backends.base import Finished
 from unique_task.backends.record import Record, Token
+from unique_task.backends.steps import Finished
 from unique_task.messages import HEADER, mark_messages, mark_of
 
 pytest_plugins = "tests.inprocess_fixtures"

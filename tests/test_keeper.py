@@ -11,8 +11,9 @@ from tests.forking import in_fork
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 from unique_task import Lease, MemoryBackend, RedisBackend, lock_lost
-from unique_task.backends.base import Acquired, Backend, Renewal, Renewed
+from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
+from unique_task.backends.steps import Acquired, Renewal, Renewed
 from unique_task.keeper import Keeper
 from unique_task.keeper import keeper as keeper_of_the_process
 

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from .attempt import Attempt
-from .backends.base import Acquired, Finished, Held, StoreAnswer, Stored
 from .backends.record import attempt_of
+from .backends.steps import Acquired, Finished, Held, StoreAnswer, Stored
 from .exceptions import DuplicateTaskError, LockRecordError, LockStoreError
 from .lease import Lease, Unguarded
 from .policies import Duplicate, Wait

@@ -9,7 +9,8 @@ from threading import Condition, Thread, current_thread
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from .backends.base import Backend, Renewal, Renewed
+from .backends.base import Backend
+from .backends.steps import Renewal, Renewed
 from .exceptions import LockStoreError
 from .forks import in_forks
 

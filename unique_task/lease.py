@@ -8,8 +8,9 @@ import os
 import time
 from typing import Any
 
-from .backends.base import Backend, Renewal, Renewed
+from .backends.base import Backend
 from .backends.record import Record
+from .backends.steps import Renewal, Renewed
 from .durations import Duration
 from .durations import seconds as in_seconds
 from .exceptions import LockStoreError

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.backends.stores import open_store
-from unique_task.backends.base import (
+from unique_task.backends.record import Record, Token
+from unique_task.backends.steps import (
     Acquired,
     Finished,
     Held,
@@ -21,7 +22,6 @@ from unique_task.backends.base import (
     StoreAnswer,
     Stored,
 )
-from unique_task.backends.record import Record, Token
 
 #: Seconds that an example surely takes less than; leases differ by more.
 AGES = 500

@@ -2,8 +2,9 @@
 
 from tests.servers.find import SERVERS
 from unique_task.backends import backend_class
-from unique_task.backends.base import Acquired, Backend
+from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
+from unique_task.backends.steps import Acquired
 
 #: Name of a store -> the fixture that returns its URL, with no lock in it.
 STORES = {

@@ -17,8 +17,8 @@ from dataclasses import replace
 
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.waiting import wait_until
-from unique_task.backends.base import Acquired, Held, Renewal, Renewed
 from unique_task.backends.record import Record, Token
+from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 
 # Taking a lock
 

@@ -6,15 +6,9 @@ import pytest
 
 from tests.backends.stores import FIRST, OTHERS, REMEMBERED, SECOND, admit, redelivered
 from tests.waiting import wait_until
-from unique_task.backends.base import (
-    Backend,
-    Finished,
-    Held,
-    Renewal,
-    Renewed,
-    Stored,
-)
+from unique_task.backends.base import Backend
 from unique_task.backends.record import Record
+from unique_task.backends.steps import Finished, Held, Renewal, Renewed, Stored
 
 
 def is_admitted(backend: Backend, record: Record = FIRST) -> bool:

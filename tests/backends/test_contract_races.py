@@ -11,7 +11,8 @@ from operator import attrgetter
 import pytest
 
 from tests.backends.stores import open_store, record_of
-from unique_task.backends.base import Acquired, Backend
+from unique_task.backends.base import Backend
+from unique_task.backends.steps import Acquired
 
 KEYS = ["one", "two", "three"]
 

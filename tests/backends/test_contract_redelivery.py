@@ -14,8 +14,9 @@ from tests.backends.stores import (
     redelivered,
 )
 from tests.waiting import wait_until
-from unique_task.backends.base import Acquired, Backend, Finished, Held, Stored
+from unique_task.backends.base import Backend
 from unique_task.backends.record import Record
+from unique_task.backends.steps import Acquired, Finished, Held, Stored
 
 
 def finish(backend: Backend, record: Record = FIRST, key: str = "key") -> None:

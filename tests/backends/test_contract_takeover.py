@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 
 from tests.backends.stores import FIRST, REMEMBERED, SECOND, open_store, record_of
-from unique_task.backends.base import (
+from unique_task.backends.steps import (
     Acquired,
     Finished,
     Held,

@@ -13,7 +13,8 @@ from tests.backends.stores import (
     redelivered,
 )
 from tests.waiting import wait_until
-from unique_task.backends.base import Acquired, Backend, Held, Stored
+from unique_task.backends.base import Backend
+from unique_task.backends.steps import Acquired, Held, Stored
 
 BINARY = {"empty": b"", "any bytes": bytes(range(256)), "big": b"x" * 1_000_000}
 

@@ -7,7 +7,7 @@ import pytest
 from tests.backends.stores import REMEMBERED, record_of, redelivered
 from tests.clock import Clock
 from unique_task import MemoryBackend
-from unique_task.backends.base import Acquired, Finished, Renewal, Renewed, Stored
+from unique_task.backends.steps import Acquired, Finished, Renewal, Renewed, Stored
 
 MANY = 100_000
 

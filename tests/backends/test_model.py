@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from tests.backends.model import AGES, Attempt, Model, Store, message_of
 from tests.backends.stores import REMEMBERED, UNFENCED, record_of, redelivered
 from tests.waiting import wait_until
-from unique_task.backends.base import Acquired, Renewal, Renewed
+from unique_task.backends.steps import Acquired, Renewal, Renewed
 
 CLIENTS = 3
 

@@ -15,8 +15,9 @@ from unique_task.backends import (
     can_hold_locks,
     open_backend,
 )
-from unique_task.backends.base import Acquired, Backend
+from unique_task.backends.base import Backend
 from unique_task.backends.record import Record
+from unique_task.backends.steps import Acquired
 
 REDIS_SCHEMES = ["redis", "rediss", "redis+socket", "valkey", "valkeys"]
 

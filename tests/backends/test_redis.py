@@ -7,8 +7,8 @@ from tests.backends.stores import FIRST, record_of
 from tests.forking import Fork, in_fork
 from tests.servers import RedisServer
 from unique_task import ConfigurationError, LockStoreError, RedisBackend
-from unique_task.backends.base import Acquired, Held
 from unique_task.backends.redis_url import client_url
+from unique_task.backends.steps import Acquired, Held
 
 URLS = {
     "redis://localhost": "redis://localhost",

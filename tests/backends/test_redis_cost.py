@@ -9,8 +9,8 @@ from redis.crc import key_slot
 from tests.backends.stores import FIRST, REMEMBERED, SECOND, record_of
 from tests.servers import RedisServer
 from unique_task import RedisBackend
-from unique_task.backends.base import Acquired, Renewal, Renewed
 from unique_task.backends.record import Record, Token
+from unique_task.backends.steps import Acquired, Renewal, Renewed
 from unique_task.keys import digest_of
 
 

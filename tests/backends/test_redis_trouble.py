@@ -9,7 +9,7 @@ from redis import Redis
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.servers import RedisServer
 from unique_task import LockRecordError, LockStoreError, RedisBackend
-from unique_task.backends.base import Acquired, Held, Renewal, Renewed
+from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 
 #: What a process that was updated already may have left: text, or anything else.
 NEWER = {

@@ -14,7 +14,7 @@ from tests.worker import tasks_exits
 from tests.worker.app import app
 from tests.worker.witness import Witness
 from tests.worker.worker_process import WorkerProcess
-from unique_task.backends.base import Held
+from unique_task.backends.steps import Held
 from unique_task.settings import backend_of, settings_of
 from unique_task.wrapping import GUARDED
 

@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 
 from ..exceptions import LockStoreError
 from .record import Record
-
-
-@dataclass
-class Acquired:
-    """The lock is ours.
-
-    Attributes:
-        fence: grows with every acquisition of a key; None where the store has no clock.
-    """
-
-    fence: int | None
-
-
-@dataclass
-class Held:
-    """Another token holds the lock.
-
-    Attributes:
-        record: who holds it, and since when.
-        remaining: seconds for which it stands if nothing renews it.
-        admitted: whether the attempt that asked was given the lock before, in an
-            earlier delivery of its message.
-    """
-
-    record: Record
-    remaining: float
-    admitted: bool = False
-
-
-@dataclass
-class Stored:
-    """Nobody has to run: a value of an earlier run is fresh."""
-
-    value: bytes
-
-
-@dataclass
-class Finished:
-    """Nobody has to run: this attempt has, and its message was delivered again."""
-
-
-#: What :meth:`Backend.acquire` may answer.
-StoreAnswer = Acquired | Held | Stored | Finished
-
-
-class Renewed(Enum):
-    """What became of a lock that was to be renewed."""
-
-    HELD = "held"
-    #: It had vanished (restart, flush, stall); nobody had it, and it was taken again.
-    RETAKEN = "retaken"
-    #: Another token holds it.
-    TAKEN = "taken"
+from .steps import (
+    Booking,
+    Claim,
+    Heir,
+    Held,
+    Renewal,
+    Renewed,
+    Reserved,
+    StoreAnswer,
+    Stored,
+)
 
 
 class Backend(ABC):
@@ -71,8 +28,8 @@ class Backend(ABC):
     store's own clock. Every method is one atomic step for each key. All times are
     seconds.
 
-    To write a backend, implement the hooks `_acquire`, `_release`, `_renew` and `_get`,
-    and name in `driver_errors` what the store's driver raises.
+    To write a backend, implement the hooks (the abstract methods), and name in
+    `driver_errors` what the store's driver raises.
     """
 
     #: What the driver raises when the store does not answer or refuses.
@@ -83,6 +40,16 @@ class Backend(ABC):
 
     #: False if each process has locks of its own.
     shared = True
+
+    @property
+    def fingerprint(self) -> str:
+        """What a message tells of the store in which it has a lock."""
+        data = self._identity().encode()
+        return hashlib.blake2b(data, digest_size=4).hexdigest()
+
+    def _identity(self) -> str:
+        """Return what tells this store from others, in every process that uses it."""
+        return self.name
 
     @classmethod
     @abstractmethod
@@ -105,6 +72,8 @@ class Backend(ABC):
         stored: bool = False,
         once: float = 0,
         over: Sequence[str] = (),
+        keep: bool = False,
+        generation: int | None = None,
     ) -> StoreAnswer:
         """Take `key` for `expire` seconds, unless it is held.
 
@@ -114,22 +83,78 @@ class Backend(ABC):
         Arguments:
             key: of the lock.
             record: with the token of this attempt, good for one acquisition.
-            expire: how long the lock stands if nothing renews it.
+            expire: how long the lock stands if nothing renews it; 0 to take it and free
+                it again in the same step.
             stored: accept a fresh value of an earlier run in place of the lock, unless
                 the attempt was given the lock before.
             once: seconds for which it is remembered that this attempt, whose token may
                 have any nonce, was given the lock. If it was released as finished, it
                 is told so. 0 to remember nothing, and not to ask.
-            over: tokens of attempts that hold nothing any more, because they are dead
-                or never heard that they had got the lock. It is taken over from them,
-                under a greater fence: by one, as its token is then another.
+            over: tokens from which to take it over, under a greater fence: the one that
+                reserved it for this very message, and those of attempts that are dead
+                or never heard that they had got it. It is taken over once, as its token
+                is then another.
+            keep: leave the end of a lock that is taken over as it is.
+            generation: fence under which it was reserved for this message, if a later
+                message might have taken its place.
 
         Raises:
             LockStoreError: if the store does not answer.
             LockRecordError: if the lock was written by a newer version.
         """
         try:
-            return self._acquire(key, record, expire, stored, once, over)
+            return self._acquire(
+                Claim(key, record, expire, stored, once, over, keep, generation)
+            )
+        except self.driver_errors as error:
+            raise self._told(error) from error
+
+    def reserve(
+        self,
+        key: str,
+        record: Record,
+        expire: float,
+        *,
+        stored: bool = False,
+        replaceable: bool = True,
+        replace: float | None = None,
+        remember: float = 0,
+    ) -> Reserved | Held | Stored:
+        """Take `key` for a message that is about to be published, unless it is held.
+
+        Arguments:
+            key: of the lock.
+            record: with the token that travels in the message.
+            expire: how long the lock stands if the message does not start.
+            stored: accept a fresh value of an earlier run in place of the lock.
+            replaceable: whether a later message may take the place of this one.
+            replace: take the place of another message that has not started, if the
+                first of those that it replaced in turn was published at most so many
+                seconds ago; None to replace nobody.
+            remember: seconds for which it is known then who was replaced.
+
+        Raises:
+            LockStoreError: if the store does not answer.
+            LockRecordError: if the lock was written by a newer version.
+        """
+        try:
+            return self._reserve(
+                Booking(key, record, expire, stored, replaceable, replace, remember)
+            )
+        except self.driver_errors as error:
+            raise self._told(error) from error
+
+    def restore(self, key: str, token: str, held: Held) -> bool:
+        """Give a lock back to the message whose place `token` took.
+
+        Returns:
+            False if `token` did not hold the lock any more; then nothing changes.
+
+        Raises:
+            LockStoreError: if the store does not answer.
+        """
+        try:
+            return self._restore(key, token, held)
         except self.driver_errors as error:
             raise self._told(error) from error
 
@@ -154,6 +179,7 @@ class Backend(ABC):
         value: bytes | None = None,
         fresh: float = 0,
         finished: float = 0,
+        heir: Heir | None = None,
     ) -> bool:
         """Free a lock, and store in the same step what the attempt leaves behind.
 
@@ -164,6 +190,8 @@ class Backend(ABC):
                 still held the lock.
             finished: seconds for which it is remembered that this attempt must not run
                 again, whether it still held the lock or not; 0 to remember nothing.
+            heir: for whom the lock is reserved in the same step, if `token` still held
+                it: the task's next try.
 
         Returns:
             False if `token` did not hold the lock any more.
@@ -172,7 +200,7 @@ class Backend(ABC):
             LockStoreError: if the store does not answer.
         """
         try:
-            return self._release(key, token, value, fresh, finished)
+            return self._release(key, token, value, fresh, finished, heir)
         except self.driver_errors as error:
             raise self._told(error) from error
 
@@ -189,22 +217,26 @@ class Backend(ABC):
             raise self._told(error) from error
 
     @abstractmethod
-    def _acquire(
-        self,
-        key: str,
-        record: Record,
-        expire: float,
-        stored: bool,
-        once: float,
-        over: Sequence[str],
-    ) -> StoreAnswer: ...
+    def _acquire(self, claim: Claim) -> StoreAnswer: ...
+
+    @abstractmethod
+    def _reserve(self, booking: Booking) -> Reserved | Held | Stored: ...
+
+    @abstractmethod
+    def _restore(self, key: str, token: str, held: Held) -> bool: ...
 
     @abstractmethod
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]: ...
 
     @abstractmethod
     def _release(
-        self, key: str, token: str, value: bytes | None, fresh: float, finished: float
+        self,
+        key: str,
+        token: str,
+        value: bytes | None,
+        fresh: float,
+        finished: float,
+        heir: Heir | None,
     ) -> bool: ...
 
     @abstractmethod
@@ -215,18 +247,3 @@ class Backend(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
-
-
-@dataclass
-class Renewal:
-    """A lock to hold on to for `expire` more seconds.
-
-    For `once` more seconds, if that is not 0, it is remembered that the attempt was
-    given the lock.
-    """
-
-    key: str
-    record: Record
-    fence: int | None
-    expire: float
-    once: float = 0

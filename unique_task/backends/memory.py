@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from socket import gethostname
 from threading import RLock
 from typing import Any
 
 from cachetools import TLRUCache
 
-from .base import (
+from .base import Backend
+from .record import Record, attempt_of
+from .steps import (
     Acquired,
-    Backend,
+    Booking,
+    Claim,
     Finished,
+    Heir,
     Held,
     Renewal,
     Renewed,
+    Replaced,
+    Reserved,
     StoreAnswer,
     Stored,
 )
-from .record import Record, attempt_of
 
 _ADMITTED, _FINISHED = "admitted", "finished"
 
@@ -59,29 +66,65 @@ class MemoryBackend(Backend):
     def from_url(cls, url: str, timeout: float) -> MemoryBackend:
         return cls()
 
-    def _acquire(
-        self,
-        key: str,
-        record: Record,
-        expire: float,
-        stored: bool,
-        once: float,
-        over: Sequence[str],
-    ) -> StoreAnswer:
+    def _identity(self) -> str:
+        return f"{self.name}{gethostname()}/{os.getpid()}/{id(self)}"
+
+    def _acquire(self, claim: Claim) -> StoreAnswer:
         with self._mutex:
-            mark = self._entries.get((attempt_of(record.token), key)) if once else None
-            if mark is not None and mark.content == _FINISHED:
-                return Finished()
-            if stored and mark is None and (entry := self._entries.get(("value", key))):
-                return Stored(entry.content)
+            return self._not_needed(claim) or self._take(claim)
+
+    def _not_needed(self, claim: Claim) -> Finished | Replaced | Stored | None:
+        key, mark = claim.key, self._mark_of(claim)
+        if mark == _FINISHED:
+            return Finished()
+        latest = self._entries.get(("generation", key))
+        if claim.generation and latest and latest.content > claim.generation:
             held = self._get(key)
-            if held is None or held.record.token in over:
-                if once:
-                    self._mark(key, record.token, _ADMITTED, once)
-                return Acquired(self._put(key, record, self._next_fence(), expire))
-            if held.record.token == record.token:
+            return Replaced(held.record.owner if held else None)
+        value = self._entries.get(("value", key))
+        return Stored(value.content) if claim.stored and value and not mark else None
+
+    def _take(self, claim: Claim) -> Acquired | Held:
+        key, token, admitted = claim.key, claim.record.token, bool(self._mark_of(claim))
+        expire, held = claim.expire, self._get(key)
+        if held is not None and held.record.token not in claim.over:
+            if held.record.token == token:
                 return Acquired(held.record.fence)
-            return replace(held, admitted=mark is not None)
+            return replace(held, admitted=admitted)
+        if claim.once:
+            self._mark(key, token, _ADMITTED, claim.once)
+        if held is not None and claim.keep:
+            expire = held.remaining
+        fence = self._put(key, claim.record, self._next_fence(), expire)
+        return Acquired(fence, admitted)
+
+    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
+        key, record = booking.key, booking.record
+        with self._mutex:
+            value = self._entries.get(("value", key))
+            if booking.stored and value:
+                return Stored(value.content)
+            held, fence = self._get(key), self._next_fence()
+            first = held.record.first if held is not None else fence
+            since = 0 if first is None else (fence - first) / 1e6
+            if held is not None:
+                if booking.replace is None or first is None or since > booking.replace:
+                    return held
+                self._entries["generation", key] = self._entry(fence, booking.remember)
+            first = first if booking.replaceable else None
+            self._put(key, replace(record, first=first), fence, booking.expire)
+            return Reserved(fence, since, held)
+
+    def _restore(self, key: str, token: str, held: Held) -> bool:
+        with self._mutex:
+            newer = self._get(key)
+            if newer is None or newer.record.token != token:
+                return False
+            fence = held.record.fence or 0
+            self._put(key, held.record, fence, held.remaining)
+            latest = self._entries["generation", key]
+            self._entries["generation", key] = replace(latest, content=fence)
+            return True
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         with self._mutex:
@@ -99,7 +142,13 @@ class MemoryBackend(Backend):
         return Renewed.RETAKEN if held is None else Renewed.HELD
 
     def _release(
-        self, key: str, token: str, value: bytes | None, fresh: float, finished: float
+        self,
+        key: str,
+        token: str,
+        value: bytes | None,
+        fresh: float,
+        finished: float,
+        heir: Heir | None,
     ) -> bool:
         with self._mutex:
             if finished:
@@ -108,8 +157,10 @@ class MemoryBackend(Backend):
             if held is None or held.record.token != token:
                 return False
             if value is not None:
-                self._entries["value", key] = _Entry(value, self._timer() + fresh)
+                self._entries["value", key] = self._entry(value, fresh)
             self._entries.pop(("lock", key), None)
+            if heir is not None:
+                self._put(key, heir.record, held.record.fence or 0, heir.expire)
             return True
 
     def _get(self, key: str) -> Held | None:
@@ -119,14 +170,23 @@ class MemoryBackend(Backend):
                 return None
             return Held(entry.content, entry.end - self._timer())
 
+    def _mark_of(self, claim: Claim) -> str | None:
+        if not claim.once:
+            return None
+        mark = self._entries.get((attempt_of(claim.record.token), claim.key))
+        return mark.content if mark else None
+
     def _mark(self, key: str, token: str, content: str, seconds: float) -> None:
-        entry = _Entry(content, self._timer() + seconds)
-        self._entries[attempt_of(token), key] = entry
+        self._entries[attempt_of(token), key] = self._entry(content, seconds)
 
     def _put(self, key: str, record: Record, fence: int, expire: float) -> int:
-        entry = _Entry(replace(record, fence=fence), self._timer() + expire)
-        self._entries["lock", key] = entry
+        # A cache keeps the old entry where the new one has ended already.
+        self._entries.pop(("lock", key), None)
+        self._entries["lock", key] = self._entry(replace(record, fence=fence), expire)
         return fence
+
+    def _entry(self, content: Any, seconds: float) -> _Entry:
+        return _Entry(content, self._timer() + seconds)
 
     def _next_fence(self) -> int:
         self._fence = max(time.time_ns() // 1000, self._fence + 1)

@@ -69,10 +69,14 @@ class Record:
         token: of the attempt, as text; see :class:`Token`.
         task: name of the task.
         worker: node that runs it.
-        state: ``running``.
+        state: ``pending``: its message is on its way; ``running``; ``called``: it runs
+            in place, and nobody can ask for its result.
         process: that runs it, see :func:`unique_task.process.this_process`; empty if
             it cannot be told apart from all others.
-        fence: see :class:`~unique_task.backends.base.Acquired`; None until it is taken.
+        fence: see :class:`~unique_task.backends.steps.Acquired`; None until it is taken.
+        first: fence of the first message that it replaced, and of those that this one
+            had replaced in turn; its own if it replaced none. None if no other message
+            can take its place.
     """
 
     token: str
@@ -81,6 +85,7 @@ class Record:
     state: str = "running"
     process: str = ""
     fence: int | None = None
+    first: int | None = None
 
     @property
     def owner(self) -> str:
@@ -103,7 +108,8 @@ class Record:
 
         One line for each holder, so that a key with several of them needs no new form.
         """
-        return f"{VERSION} {fence} {self.tail}"
+        first = "" if self.first is None else f" {self.first}"
+        return f"{VERSION} {fence} {self.tail}{first}"
 
     @classmethod
     def parse(cls, text: str) -> Record:
@@ -114,12 +120,13 @@ class Record:
         """
         try:
             # What a later release may append is no reason not to know the holder.
-            version, fence, token, state, worker, task, process, *_ = text.split(" ")
+            version, fence, token, state, worker, task, process, *more = text.split(" ")
             Token.parse(token)
             if version != VERSION:
                 raise ValueError(f"version {version}")
+            first = int(more[0]) if more else None
             return cls(
-                token, unquote(task), unquote(worker), state, process, int(fence)
+                token, unquote(task), unquote(worker), state, process, int(fence), first
             )
         except ValueError as error:
             raise LockRecordError(

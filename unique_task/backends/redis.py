@@ -13,19 +13,24 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..exceptions import ConfigurationError
-from .base import (
+from .base import Backend
+from .record import VERSION, Record, attempt_of
+from .redis_scripts import ACQUIRE, RELEASE, RENEW, RESERVE, RESTORE
+from .redis_url import client_url, without_password
+from .steps import (
     Acquired,
-    Backend,
+    Booking,
+    Claim,
     Finished,
+    Heir,
     Held,
     Renewal,
     Renewed,
+    Replaced,
+    Reserved,
     StoreAnswer,
     Stored,
 )
-from .record import VERSION, Record, attempt_of
-from .redis_scripts import ACQUIRE, RELEASE, RENEW
-from .redis_url import client_url, without_password
 
 #: What keeps the client from telling the server its name; redis-py 7 renamed it.
 _NAMELESS: dict[str, Any] = (
@@ -33,6 +38,9 @@ _NAMELESS: dict[str, Any] = (
     if find_spec("redis.driver_info")
     else {"lib_name": None, "lib_version": None}
 )
+
+#: Microseconds that are longer than any lock stands, and exact in a script.
+_EVER = 2**52
 
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
 
@@ -63,44 +71,89 @@ class RedisBackend(Backend):
                 "bytes: pass one with decode_responses=False"
             )
         self._acquire_script = _Script(self._client, ACQUIRE)
+        self._reserve_script = _Script(self._client, RESERVE)
+        self._restore_script = _Script(self._client, RESTORE)
         self._release_script = _Script(self._client, RELEASE)
 
     @classmethod
     def from_url(cls, url: str, timeout: float) -> RedisBackend:
         return cls(url, timeout=timeout)
 
-    def _acquire(
-        self,
-        key: str,
-        record: Record,
-        expire: float,
-        stored: bool,
-        once: float,
-        over: Sequence[str],
-    ) -> StoreAnswer:
-        keys = [_lock(key)]
-        if once:
-            keys.append(_mark(key, record.token))
-        if stored:
-            keys.append(_value(key))
-        times = _milliseconds(expire), _milliseconds(once) if once else 0
+    def _identity(self) -> str:
+        options = self._client.connection_pool.connection_kwargs
+        where = options.get("path") or f"{options.get('host')}:{options.get('port')}"
+        return f"{where}/{options.get('db') or 0}"
+
+    def _acquire(self, claim: Claim) -> StoreAnswer:
+        token, keys = claim.record.token, [_lock(claim.key)]
+        if claim.once:
+            keys.append(_mark(claim.key, token))
+        if claim.generation:
+            keys.append(_generation(claim.key))
+        if claim.stored:
+            keys.append(_value(claim.key))
+        expire = _milliseconds(claim.expire) if claim.expire else 0
         answer, *told = self._acquire_script(
-            keys, VERSION, record.tail, *times, int(stored), *over
+            keys,
+            VERSION,
+            claim.record.tail,
+            f"keep{expire}" if claim.keep else expire,
+            _milliseconds(claim.once) if claim.once else 0,
+            claim.generation or 0,
+            int(claim.stored),
+            *claim.over,
         )
         if answer == 1:
-            return Acquired(int(told[0]))
+            return Acquired(int(told[0]), bool(told[1]))
         if answer == 2:
             return Stored(told[0])
         if answer == 3:
             return Finished()
+        if answer == 4:
+            return Replaced(_record(told[0]).owner if told[0] else None)
         held = _held(*told)
-        again = held.record.token == record.token
+        again = held.record.token == token
         return Acquired(held.record.fence) if again else held
 
+    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
+        keys = [_lock(booking.key), _generation(booking.key)]
+        if booking.stored:
+            keys.append(_value(booking.key))
+        replace = booking.replace
+        answer, *told = self._reserve_script(
+            keys,
+            VERSION,
+            booking.record.tail,
+            _milliseconds(booking.expire),
+            int(booking.replaceable),
+            -1 if replace is None else min(round(replace * 1e6), _EVER),
+            _milliseconds(booking.remember),
+        )
+        if answer == 0:
+            return _held(*told)
+        if answer == 2:
+            return Stored(told[0])
+        fence, first, *replaced = told
+        since = (int(fence) - int(first)) / 1e6
+        return Reserved(int(fence), since, _held(*replaced) if replaced else None)
+
+    def _restore(self, key: str, token: str, held: Held) -> bool:
+        fence = held.record.fence or 0
+        text, left = held.record.text(fence), _milliseconds(held.remaining)
+        keys = [_lock(key), _generation(key)]
+        return bool(self._restore_script(keys, token, text, left, fence))
+
     def _release(
-        self, key: str, token: str, value: bytes | None, fresh: float, finished: float
+        self,
+        key: str,
+        token: str,
+        value: bytes | None,
+        fresh: float,
+        finished: float,
+        heir: Heir | None,
     ) -> bool:
         keys, args = [_lock(key)], [token, _milliseconds(finished) if finished else 0]
+        args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
         if finished:
             keys.append(_mark(key, token))
         if value is not None:
@@ -168,8 +221,11 @@ def _connect(url: str, timeout: float) -> redis.Redis:
 def _held(text: bytes, milliseconds: int, admitted: int = 0) -> Held:
     # -1: somebody took the end off the key by hand.
     remaining = math.inf if milliseconds == -1 else max(milliseconds, 0) / 1000
-    record = Record.parse(text.decode(errors="backslashreplace"))
-    return Held(record, remaining, bool(admitted))
+    return Held(_record(text), remaining, bool(admitted))
+
+
+def _record(text: bytes) -> Record:
+    return Record.parse(text.decode(errors="backslashreplace"))
 
 
 def _milliseconds(seconds: float) -> int:
@@ -179,6 +235,10 @@ def _milliseconds(seconds: float) -> int:
 # The braces put all keys of one lock into one slot of a cluster.
 def _lock(key: str) -> str:
     return f"unique:{{{key}}}"
+
+
+def _generation(key: str) -> str:
+    return f"unique:{{{key}}}:generation"
 
 
 def _value(key: str) -> str:

@@ -1,50 +1,115 @@
 """The steps of a lock's life, as Redis takes them: each of them is one and whole."""
 
-# Keys: 1 the lock, then the attempt's mark if there may be one, then the value if one
-# is accepted.
-# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, 4 milliseconds
-# that the mark stands or 0, 5 whether a value is accepted, then the tokens of those
-# that hold nothing any more.
-# Returns {1, fence} taken, {2, value} not needed, {3} finished before,
-# {0, record, milliseconds left, 1 if admitted before} held.
+# Keys: 1 the lock, then the attempt's mark if there may be one, then the generation if
+# a later message may have taken the place of this one, then the value if one is
+# accepted.
+# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, 0 to free it at
+# once, or "keep" in front to leave the end of a lock that is taken over, 4 milliseconds
+# that the mark stands or 0, 5 fence under which it was reserved or 0, 6 whether a value
+# is accepted, then the tokens from which it may be taken over.
+# Returns {1, fence, 1 if admitted before} taken, {2, value} not needed, {3} finished
+# before, {4, record or false} replaced, {0, record, milliseconds left, 1 if admitted
+# before} held.
 ACQUIRE = """
 local mark = ARGV[4] ~= '0' and redis.call('GET', KEYS[2])
 if mark == 'finished' then return {3} end
-if ARGV[5] == '1' and not mark then
+if ARGV[5] ~= '0' then
+  local latest = redis.call('GET', KEYS[ARGV[4] == '0' and 2 or 3])
+  if latest and tonumber(latest) > tonumber(ARGV[5]) then
+    return {4, redis.call('GET', KEYS[1])}
+  end
+end
+if ARGV[6] == '1' and not mark then
   local value = redis.call('GET', KEYS[#KEYS])
   if value then return {2, value} end
 end
 local now = redis.call('TIME')
 local fence = now[1] .. string.format('%06d', now[2])
-local text = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
-if not redis.call('SET', KEYS[1], text, 'NX', 'PX', ARGV[3]) then
+local function text() return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] end
+local keep, expire = string.match(ARGV[3], '^(%a*)(%d+)$')
+local free = expire == '0'
+if free or not redis.call('SET', KEYS[1], text(), 'NX', 'PX', expire) then
   local record = redis.call('GET', KEYS[1])
-  local last, token = string.match(record, '^' .. ARGV[1] .. ' (%d+) (%S+)')
-  local over = false
-  for i = 6, #ARGV do over = over or token == ARGV[i] end
+  local last, token
+  if record then last, token = string.match(record, '^' .. ARGV[1] .. ' (%d+) (%S+)') end
+  local over = not record
+  for i = 7, #ARGV do over = over or token == ARGV[i] end
   if not over then
     return {0, record, redis.call('PTTL', KEYS[1]), mark and 1 or 0}
   end
-  fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
-  text = ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2]
-  redis.call('SET', KEYS[1], text, 'PX', ARGV[3])
+  if last then
+    fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
+  end
+  if free then redis.call('DEL', KEYS[1])
+  elseif keep == '' then redis.call('SET', KEYS[1], text(), 'PX', expire)
+  else redis.call('SET', KEYS[1], text(), 'KEEPTTL') end
 end
 if ARGV[4] ~= '0' then redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4]) end
-return {1, fence}
+return {1, fence, mark and 1 or 0}
+"""
+
+# Keys: 1 the lock, 2 the generation, then the value if one is accepted.
+# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, 4 whether a later
+# message may take the place of this one, 5 microseconds since the first that it may
+# take the place of, or -1, 6 milliseconds to remember that it did.
+# Returns {1, fence, fence of the first, record and milliseconds left of the replaced
+# one} reserved, {2, value} not needed, {0, record, milliseconds left} held.
+RESERVE = """
+if KEYS[3] then
+  local value = redis.call('GET', KEYS[3])
+  if value then return {2, value} end
+end
+local now = redis.call('TIME')
+local fence = now[1] .. string.format('%06d', now[2])
+local function text(first)
+  return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] .. (ARGV[4] == '1' and ' ' .. first or '')
+end
+local latest = ARGV[5] ~= '-1' and redis.call('GET', KEYS[2])
+if latest then
+  fence = string.format('%.0f', math.max(tonumber(fence), tonumber(latest) + 1))
+end
+if redis.call('SET', KEYS[1], text(fence), 'NX', 'PX', ARGV[3]) then
+  return {1, fence, fence}
+end
+local record, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
+local last, first = string.match(
+  record, '^' .. ARGV[1] .. ' (%d+) %S+ pending %S* %S*  (%d+)$')
+if not first or tonumber(fence) - tonumber(first) > tonumber(ARGV[5]) then
+  return {0, record, left}
+end
+fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
+redis.call('SET', KEYS[1], text(first), 'PX', ARGV[3])
+redis.call('SET', KEYS[2], fence, 'PX', ARGV[6])
+return {1, fence, first, record, left}
+"""
+
+# Keys: 1 the lock, 2 the generation.
+# Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds, 4 its fence.
+# Returns 1 restored, 0 not held by this token.
+RESTORE = """
+local record = redis.call('GET', KEYS[1])
+if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('SET', KEYS[2], ARGV[4], 'KEEPTTL')
+return 1
 """
 
 # Keys: 1 the lock, then the attempt's mark if it has finished, then the value if one
 # is to be stored.
-# Arguments: 1 token, 2 milliseconds that the mark stands or 0, then value and
-# milliseconds that it stays fresh.
+# Arguments: 1 token, 2 milliseconds that the mark stands or 0, 3 the heir's record
+# behind the fence or nothing, 4 milliseconds for it, then value and milliseconds that
+# it stays fresh.
 # Returns 1 freed, 0 not held by this token.
 # Freed first: a server that is out of memory refuses a first write that takes some.
 RELEASE = """
 local record = redis.call('GET', KEYS[1])
-local held = record and string.match(record, '^%d+ %d+ (%S+)') == ARGV[1]
-if held then redis.call('DEL', KEYS[1]) end
+local head, token
+if record then head, token = string.match(record, '^(%d+ %d+ )(%S+)') end
+local held = token == ARGV[1]
+if held and ARGV[3] == '' then redis.call('DEL', KEYS[1])
+elseif held then redis.call('SET', KEYS[1], head .. ARGV[3], 'PX', ARGV[4]) end
 if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], 'finished', 'PX', ARGV[2]) end
-if held and ARGV[3] then redis.call('SET', KEYS[#KEYS], ARGV[3], 'PX', ARGV[4]) end
+if held and ARGV[5] then redis.call('SET', KEYS[#KEYS], ARGV[5], 'PX', ARGV[6]) end
 return held and 1 or 0
 """
 

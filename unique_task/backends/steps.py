@@ -1,0 +1,141 @@
+"""What a store of locks is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from .record import Record
+
+
+@dataclass
+class Claim:
+    """A lock that an attempt wants to run under; see :meth:`Backend.acquire`."""
+
+    key: str
+    record: Record
+    expire: float
+    stored: bool = False
+    once: float = 0
+    over: Sequence[str] = ()
+    keep: bool = False
+    generation: int | None = None
+
+
+@dataclass
+class Booking:
+    """A lock that is wanted for a message; see :meth:`Backend.reserve`."""
+
+    key: str
+    record: Record
+    expire: float
+    stored: bool = False
+    replaceable: bool = True
+    replace: float | None = None
+    remember: float = 0
+
+
+@dataclass
+class Heir:
+    """Who gets a lock that is freed, for so many seconds: a message on its way."""
+
+    record: Record
+    expire: float
+
+
+@dataclass
+class Renewal:
+    """A lock to hold on to for `expire` more seconds.
+
+    For `once` more seconds, if that is not 0, it is remembered that the attempt was
+    given the lock.
+    """
+
+    key: str
+    record: Record
+    fence: int | None
+    expire: float
+    once: float = 0
+
+
+@dataclass
+class Acquired:
+    """The lock is ours.
+
+    Attributes:
+        fence: grows with every acquisition of a key; None where the store has no clock.
+        admitted: whether the attempt was given the lock before, in an earlier delivery
+            of its message.
+    """
+
+    fence: int | None
+    admitted: bool = False
+
+
+@dataclass
+class Held:
+    """Another token holds the lock.
+
+    Attributes:
+        record: who holds it, and since when.
+        remaining: seconds for which it stands if nothing renews it.
+        admitted: as in :class:`Acquired`, of the attempt that asked.
+    """
+
+    record: Record
+    remaining: float
+    admitted: bool = False
+
+
+@dataclass
+class Stored:
+    """Nobody has to run: a value of an earlier run is fresh."""
+
+    value: bytes
+
+
+@dataclass
+class Finished:
+    """Nobody has to run: this attempt has, and its message was delivered again."""
+
+
+@dataclass
+class Replaced:
+    """Nobody has to run: a later message took the place of this one.
+
+    Attributes:
+        owner: id of the task that holds the lock by now; None if nobody does.
+    """
+
+    owner: str | None
+
+
+@dataclass
+class Reserved:
+    """The lock waits for its message.
+
+    Attributes:
+        fence: see :class:`Acquired`.
+        since: seconds since the first of those was published that it replaces in turn;
+            0 if there was none.
+        replaced: the one whose place it took.
+    """
+
+    fence: int | None
+    since: float = 0
+    replaced: Held | None = None
+
+
+#: What :meth:`Backend.acquire` may answer.
+StoreAnswer = Acquired | Held | Stored | Finished | Replaced
+
+
+class Renewed(Enum):
+    """What became of a lock that was to be renewed."""
+
+    HELD = "held"
+    #: It had vanished (restart, flush, stall); nobody had it, and it was taken again.
+    RETAKEN = "retaken"
+    #: Another token holds it.
+    TAKEN = "taken"
