@@ -14,6 +14,8 @@ SETTINGS = {
         # How often Kombu looks for such messages; by default, every 100 s.
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
+        # A worker that is stopped or killed while it looks keeps the others from it.
+        "unacked_mutex_expire": 2,
     },
 }
 

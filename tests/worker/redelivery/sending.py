@@ -40,4 +40,5 @@ def state_of(task_id: str) -> str:
 
 
 def pid_of_run(witness: Witness, key: str) -> int:
-    return int(witness.noted(f"pids {key}")[-1])
+    pids: list[str] = wait_until(lambda: witness.noted(f"pids {key}"))
+    return int(pids[-1])
