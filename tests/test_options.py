@@ -7,7 +7,8 @@ import pytest
 from celery import Celery
 
 from unique_task import ConfigurationError, MemoryBackend, retry, unique
-from unique_task.options import LOCK_TYPES, Options, check_lock_type
+from unique_task.lock_types import LOCK_TYPES, lock_type
+from unique_task.options import Options
 
 POLICIES = "'ignore', 'skip', 'cached', 'retry', 'raise'"
 
@@ -123,10 +124,10 @@ def test_options_leave_every_choice_to_the_settings_unless_they_make_it():
 
 @pytest.mark.parametrize("lock", LOCK_TYPES)
 def test_a_lock_type_is_checked_by_its_name(lock):
-    check_lock_type(lock)
+    assert lock_type(lock).name == lock
 
     with pytest.raises(ConfigurationError, match=f"allowed are .*'{lock}'"):
-        check_lock_type(lock.upper())
+        lock_type(lock.upper())
 
 
 # A callable that fits the parameters with `self` or without it can be right, as long as

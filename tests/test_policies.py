@@ -1,7 +1,6 @@
 import math
 import random
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -15,15 +14,8 @@ from unique_task import (
     retry,
     skip,
 )
-from unique_task.policies import (
-    POLICIES,
-    Cached,
-    Policy,
-    Wait,
-    fail,
-    ignore,
-    policy_from,
-)
+from unique_task.duplicate import Policy
+from unique_task.policies import Cached, Wait, fail, ignore
 
 app = Celery(set_as_current=False)
 app.conf.task_ignore_result = True
@@ -170,90 +162,3 @@ def test_a_wrong_time_to_live_is_an_error(ttl):
 def test_a_policy_is_made_of_arguments_by_name():
     with pytest.raises(TypeError):
         retry(5)  # type: ignore[call-arg]
-
-
-# The option on_duplicate=
-
-
-@pytest.mark.parametrize(
-    "name, policy",
-    [
-        ("ignore", ignore),
-        ("raise", fail),
-        ("retry", Wait(1, 2, 30, True, None)),
-        ("cached", Cached(None)),
-    ],
-)
-def test_a_policy_may_be_given_by_its_name(name, policy):
-    assert policy_from(name) == policy
-
-
-def test_skip_by_its_name_skips_with_none():
-    policy = policy_from("skip")
-
-    assert policy is not None
-    assert policy(duplicate()) is None
-
-
-@pytest.mark.parametrize(
-    "policy", [retry(countdown=5), cached(60), skip(1), fail, lambda duplicate: 1]
-)
-def test_a_policy_object_or_a_callable_is_taken_as_it_is(policy):
-    assert policy_from(policy) is policy
-
-
-@pytest.mark.parametrize("make", [skip, retry, cached])
-def test_a_policy_without_its_parentheses_is_an_error(make):
-    name = make.__name__
-
-    with pytest.raises(ConfigurationError) as error:
-        policy_from(make)
-
-    assert str(error.value) == f"on_duplicate={name}: say {name}(), with parentheses"
-
-
-@pytest.mark.parametrize("mapping", [dict, MappingProxyType])
-def test_a_mapping_names_the_policy_at_run(mapping):
-    choice = mapping({"publish": "ignore", "run": "raise"})
-
-    assert policy_from(choice) is fail
-
-
-def test_a_mapping_for_the_time_of_publishing_leaves_the_run_alone():
-    assert policy_from({"publish": "raise"}) is None
-
-
-@pytest.mark.parametrize(
-    "choice",
-    [
-        {},
-        {"publsh": "ignore"},
-        {"run": "ignore", "start": "ignore"},
-        {1: "ignore"},
-    ],
-)
-def test_a_mapping_with_another_key_is_an_error(choice):
-    with pytest.raises(ConfigurationError) as error:
-        policy_from(choice)
-
-    assert str(error.value) == (
-        f'on_duplicate={choice!r}: the keys are "publish" and "run"'
-    )
-
-
-@pytest.mark.parametrize("moment", ["publish", "run"])
-@pytest.mark.parametrize("value", ["drop", None, 3, retry, {"run": "ignore"}])
-def test_a_mapping_to_what_is_no_policy_is_an_error(moment, value):
-    with pytest.raises(ConfigurationError, match="on_duplicate="):
-        policy_from({moment: value})
-
-
-@pytest.mark.parametrize("value", ["drop", "Ignore", "", None, 3, True, ["retry"]])
-def test_what_is_no_policy_is_an_error_that_lists_them(value):
-    with pytest.raises(ConfigurationError) as error:
-        policy_from(value)
-
-    assert str(error.value).startswith(f"on_duplicate={value!r}: allowed are ")
-    for name in POLICIES:
-        assert repr(name) in str(error.value)
-    assert "retry(countdown=5), a callable, or" in str(error.value)

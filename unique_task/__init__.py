@@ -1,11 +1,11 @@
 """Keep a Celery task from running twice."""
 
-from .admission import duplicates
 from .backends.base import Backend
 from .backends.memory import MemoryBackend
 from .backends.redis import RedisBackend
 from .current import current_lock
 from .decorator import unique
+from .duplicate import Duplicate, Policy
 from .exceptions import (
     ConfigurationError,
     DuplicateTaskError,
@@ -16,9 +16,10 @@ from .exceptions import (
 )
 from .integration import hook
 from .lease import Lease
-from .policies import Duplicate, Policy, cached, retry, skip
+from .policies import cached, replace, retry, skip
 from .signals import lock_acquired, lock_lost, lock_released, task_duplicate
 from .task_class import UniqueCeleryTask
+from .told import duplicates
 
 __all__ = [
     # the two forms
@@ -31,6 +32,7 @@ __all__ = [
     "Duplicate",
     "Policy",
     "cached",
+    "replace",
     "retry",
     "skip",
     # what is told of

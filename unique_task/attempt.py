@@ -11,27 +11,66 @@ from .backends.record import Record
 from .calls import Call
 from .exceptions import LockStoreError
 from .plan import Plan
+from .published import Published
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Attempt:
-    """A call that wants to run its body."""
+    """A call that wants to run its body.
+
+    Attributes:
+        key: that makes it equal to others.
+        record: of the lock that it wants to run under.
+        published: what its message says of the lock that was reserved for it.
+    """
 
     call: Call
     plan: Plan
     backend: Backend
     key: str
     record: Record
+    published: Published | None = None
+
+    @property
+    def lock(self) -> str:
+        """Under what the store keeps the lock that the body runs under."""
+        return self.plan.lock.run(self.key, self.call.owner)
+
+    @property
+    def reservation(self) -> str:
+        """Under what the store keeps the lock that is taken at publish."""
+        return self.plan.lock.reservation(self.key)
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """The token that reserved a lock for the message; nothing if none was."""
+        token = self.published.token if self.published is not None else None
+        return (token,) if token and self.plan.lock.at_publish else ()
+
+    @property
+    def generation(self) -> int | None:
+        """The fence of that, if a later message may have taken its place."""
+        return self.published.generation if self.published is not None else None
 
     def finish(self) -> None:
         """Remember that the attempt is over; it held no lock."""
         try:
             token = self.record.token
-            self.backend.release(self.key, token, finished=self.remember)
+            self.backend.release(self.lock, token, finished=self.remember)
         except LockStoreError as error:
             logger.warning("%s may run if it comes again: %s", self.call.owner, error)
+
+    def give_up(self) -> None:
+        """Free what was reserved for the message, which will not run."""
+        if self.plan.lock.window:
+            return
+        for token in self.reserved:
+            try:
+                self.backend.release(self.reservation, token)
+            except LockStoreError as error:
+                logger.warning("%s leaves its lock to end: %s", self.call.owner, error)
 
     @cached_property
     def once(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from celery import Task
 from celery._state import get_current_task
@@ -15,7 +15,9 @@ from kombu.utils.uuid import uuid
 
 from .backends.record import Token
 from .current import is_guarded
+from .lease import Lease
 from .messages import mark_of
+from .published import Published
 from .requeue import Waited
 
 
@@ -26,10 +28,13 @@ class Progress:
     Attributes:
         verdict: id() of the exception with which the guard ended the attempt.
         finish: frees the lock that is kept until the outcome is stored; gets the state.
+        lease: that its body runs under, if the task's next try may inherit the lock.
     """
 
     verdict: int | None = None
     finish: Callable[[str | None], None] | None = None
+    # Weak, because a lease knows its request, and that is what this is found by.
+    lease: ref[Lease] | None = None
 
 
 @dataclass
@@ -102,6 +107,27 @@ class Call:
         """How often the call has come back without running."""
         return Waited.of(self.request) if self.queued else Waited(0, 0.0)
 
+    @property
+    def at(self) -> str:
+        """Where a duplicate is met; see :class:`~unique_task.duplicate.Duplicate`."""
+        return "call" if self.request is None else "run"
+
+    @cached_property
+    def published(self) -> Published | None:
+        """What the message of the call says of its lock, if it does."""
+        if self.request is None or not self.request.headers:
+            return None
+        return Published.of({**self.request.headers, "id": self.request.id})
+
+    @property
+    def retries_outside(self) -> bool:
+        """True if Celery may retry the task when the guard is left (autoretry_for)."""
+        return self.queued and "_orig_run" in vars(self.task)
+
+    def note_lease(self, lease: Lease) -> None:
+        """Remember under what the body runs, for the task's next try."""
+        _progress_at(self.request).lease = ref(lease)
+
     def note_verdict(self, verdict: Exception) -> None:
         """Remember that the guard, not the body, ended the attempt with `verdict`."""
         if self.request is not None:
@@ -149,6 +175,12 @@ _progress: WeakKeyDictionary[Any, Progress] = WeakKeyDictionary()
 def progress_of(task: Task) -> Progress | None:
     """Return what is remembered of the attempt that `task` is at; None if nothing."""
     return _progress.get(_outermost(task))
+
+
+def lease_of(task: Task) -> Lease | None:
+    """Return the lease that the next try of `task`, which is under way, may inherit."""
+    progress = progress_of(task)
+    return progress.lease() if progress is not None and progress.lease else None
 
 
 def _progress_at(request: Any) -> Progress:

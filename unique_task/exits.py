@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any
 
 from celery import Task, signals, states
@@ -12,18 +13,28 @@ from .calls import Call, progress_of
 from .lease import Lease
 
 
-def leave(call: Call, lease: Lease, value: bytes | None, *, ended: bool) -> None:
+class End(Enum):
+    """How a body came to its end."""
+
+    RETURNED = auto()
+    RAISED = auto()
+    #: As by a worker that shuts down.
+    BROKEN_OFF = auto()
+
+
+def leave(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
     """Free the lock of a body that is over, now or when its outcome is stored.
 
     A message that is acknowledged late is delivered again if the worker dies before the
-    outcome is stored; until then nobody else may run.
+    outcome is stored; until then nobody else may run. And of a task that Celery retries
+    when the guard is left, the next try may have to inherit the lock.
 
     Arguments:
         value: of the run, for duplicates.
-        ended: False if the body was broken off, as by a worker that shuts down.
     """
-    if not call.late:
-        lease.free(value, finished=ended)
+    may_retry = lease.whole and end is End.RAISED and call.retries_outside
+    if not (call.late or may_retry):
+        lease.free(value, finished=end is not End.BROKEN_OFF)
         return
 
     def finish(state: str | None) -> None:

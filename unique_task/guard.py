@@ -4,48 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import Task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
 
-from .admission import Answer, admit
-from .arguments import Parameters
+from .admission import admit
 from .attempt import Attempt
 from .backends.record import Record
 from .calls import Call
 from .current import held_lease, run_under
-from .durations import seconds
 from .exceptions import LockStoreError
-from .exits import leave, settle
-from .keys import Key
+from .exits import End, leave, settle
 from .lease import Lease, Unguarded
-from .options import Options
-from .plan import Plan, plan_of
 from .process import this_process
 from .requeue import LeftAlone
-from .settings import Settings, backend_of, settings_of
+from .rules import Rules, Terms
 from .started import note_started
+from .turned_away import Answer
 from .values import encode_value
 
 
-class Guard:
-    """Guards one task.
-
-    Arguments:
-        options: what ``@unique`` says of the task.
-        parameters: of the task, without ``self``.
-
-    Raises:
-        ConfigurationError: if ``key=`` does not fit the parameters.
-    """
-
-    def __init__(self, options: Options, parameters: Parameters) -> None:
-        self.options = options
-        self.parameters = parameters
-        self._key = Key(options.key, parameters)
-        self._expire = (
-            None if options.expire is None else seconds("expire", options.expire)
-        )
-        self._planned: tuple[Settings, float, Plan] | None = None
+class Guard(Rules):
+    """Guards one task; see :class:`Rules` for the arguments."""
 
     def __call__(self, call: Call) -> Any:
         """Run the body of `call` under its lock, or do what the policy says.
@@ -55,6 +33,7 @@ class Guard:
             LockStoreError: if the store does not answer, and the settings say so or the
                 call has no queue to come back from.
             UniqueKeyError: if the arguments cannot be made a key.
+            ConfigurationError: if the lock was taken at publish in another store.
             Exception: what the body raises; Celery's Ignore, Retry and Reject.
         """
         try:
@@ -69,32 +48,20 @@ class Guard:
             return entry.value
         return call.body() if entry is None else self._run(call, entry)
 
-    def check(self, task: Task) -> None:
-        """Raise ConfigurationError if options or settings make no sense."""
-        settings = settings_of(task.app)
-        self._plan(task, settings)
-        if settings.enabled:
-            backend_of(task.app, settings, self.options.backend)
-
-    def digest(self, task: Task, args: Any, kwargs: Any) -> str:
-        """Return the key of a call of `task` with these arguments."""
-        return self._key.digest(self.options.namespace or task.name, args, kwargs)
-
-    def expire(self, task: Task, settings: Settings) -> float:
-        """Return how many seconds a lock of `task` stands when nothing renews it."""
-        return settings.expire if self._expire is None else self._expire
-
     def _enter(self, call: Call) -> Lease | Answer | None:
         """Return a lease, an answer, or None for a call inside of its own attempt."""
-        settings = settings_of(call.task.app)
-        if not settings.enabled:
-            return Unguarded(call.task, call.request, call.owner)
-        attempt = self._attempt(call, settings)
+        task = call.task
+        terms = self.terms(
+            task, call.published, call.args, call.kwargs, eager=call.eager
+        )
+        if terms is None:
+            return Unguarded(task, call.request, call.owner)
+        attempt = _attempt(call, terms)
         if held_lease(attempt.key, attempt.backend) is not None:
             return None
         try:
             entry = admit(attempt)
-        except (LeftAlone, LockStoreError):
+        except (LeftAlone, LockStoreError, Reject):
             raise
         except Exception:
             self._settle(attempt)
@@ -104,44 +71,34 @@ class Guard:
         return entry
 
     def _settle(self, attempt: Attempt) -> None:
+        attempt.give_up()
         if attempt.remember:
             settle(attempt.call, attempt.finish)
 
-    def _attempt(self, call: Call, settings: Settings) -> Attempt:
-        task = call.task
-        token = str(call.token())
-        return Attempt(
-            call,
-            self._plan(task, settings),
-            backend_of(task.app, settings, self.options.backend, eager=call.eager),
-            self.digest(task, call.args, call.kwargs),
-            Record(token, task.name, call.worker, process=this_process()),
-        )
-
-    def _plan(self, task: Task, settings: Settings) -> Plan:
-        expire = self.expire(task, settings)
-        planned = self._planned
-        if planned is None or planned[0] is not settings or planned[1] != expire:
-            plan = plan_of(self.options, settings, expire)
-            planned = self._planned = settings, expire, plan
-        return planned[2]
-
     def _run(self, call: Call, lease: Lease) -> Any:
-        stored, ended = None, False
+        stored, end = None, End.BROKEN_OFF
+        if lease.whole and call.queued:
+            call.note_lease(lease)
         try:
             value = run_under(lease, lambda: self._body(call))
-            ended = True
+            end = End.RETURNED
             if lease.fresh is not None:
                 stored = encode_value(call.task, value)
             return value
         except Exception:
-            ended = True
+            end = End.RAISED
             raise
         finally:
-            leave(call, lease, stored, ended=ended)
+            leave(call, lease, stored, end)
 
     @staticmethod
     def _body(call: Call) -> Any:
         # The store of states may take its time: by now the lock is renewed.
         note_started(call)
         return call.body()
+
+
+def _attempt(call: Call, terms: Terms) -> Attempt:
+    token, state = str(call.token()), "running" if call.queued else "called"
+    record = Record(token, call.task.name, call.worker, state, this_process())
+    return Attempt(call, terms.plan, terms.backend, terms.key, record, terms.published)

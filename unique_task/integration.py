@@ -11,6 +11,7 @@ from kombu.utils.imports import symbol_by_name
 from .decorator import install_pending
 from .exceptions import ConfigurationError
 from .orphans import watched
+from .sending import guarded_send_task
 from .settings import backend_of, settings_of
 from .settle import apps_with_events
 from .started import defer_started
@@ -35,6 +36,7 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
 def hook() -> None:
     """Hook Celery; more than once does no harm."""
     setattr(Task, "bind", classmethod(_bind_and_guard))
+    setattr(Celery, "send_task", guarded_send_task(Celery.send_task))
     signals.worker_init.connect(_on_worker_init, dispatch_uid="unique_task")
     signals.worker_ready.connect(_on_worker_ready, dispatch_uid="unique_task")
 
@@ -45,7 +47,8 @@ def _on_worker_init(sender: Any, **_: Any) -> None:
         apps_with_events.add(sender.app)
     try:
         for task in _guarded_tasks(sender.app):
-            getattr(task, GUARDED).guard.check(task)
+            settings = settings_of(sender.app)
+            getattr(task, GUARDED).guard.check(task, settings)
             setattr(task, "Request", watched(symbol_by_name(task.Request)))
             defer_started(task)
     except ConfigurationError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .backends.base import Backend
 from .backends.record import Record
-from .backends.steps import Renewal, Renewed
+from .backends.steps import Heir, Renewal, Renewed
 from .durations import Duration
 from .durations import seconds as in_seconds
 from .exceptions import LockStoreError
@@ -34,6 +34,8 @@ class Lease:
         remember: seconds for which it is known that the attempt has finished; 0 if its
             message cannot come again.
         once: seconds for which it is known, from each renewal on, that it was let in.
+        whole: whether the lock is held to the end of the task, over its retries.
+        heir: who gets the lock when it is freed: the task's next try.
     """
 
     def __init__(
@@ -47,10 +49,13 @@ class Lease:
         fence: int | None,
         expire: float,
         asked: float,
+        lock: str | None = None,
     ) -> None:
         self.task = task
         self.request = request
         self.key = key
+        # Under what the store has it, where that is another name than the key.
+        self._lock = lock or key
         self.owner = owner
         self.fence = fence
         self._lost = False
@@ -61,6 +66,8 @@ class Lease:
         self.renew = False
         self.remember = 0.0
         self.once = 0.0
+        self.whole = False
+        self.heir: Heir | None = None
         self.freed = False
         self._expire = expire
         self._extended = -math.inf
@@ -117,7 +124,7 @@ class Lease:
     def renewal(self, now: float) -> Renewal:
         """Return what to ask the store for at the time `now`."""
         expire = max(self._expire, self._extended - now)
-        return Renewal(self.key, self.record, self.fence, expire, self.once)
+        return Renewal(self._lock, self.record, self.fence, expire, self.once)
 
     def renewed(self, outcome: Renewed, asked: float) -> None:
         """Note what the store said to the renewal that was `asked` for then."""
@@ -172,7 +179,12 @@ class Lease:
         token, fresh = self.record.token, self.fresh or 0
         try:
             return self.backend.release(
-                self.key, token, value=value, fresh=fresh, finished=remember
+                self._lock,
+                token,
+                value=value,
+                fresh=fresh,
+                finished=remember,
+                heir=self.heir,
             )
         except LockStoreError as error:
             logger.warning(
@@ -197,6 +209,8 @@ class Unguarded(Lease):
         self.outer = None
         self.fresh = None
         self.renew = False
+        self.whole = False
+        self.heir = None
         self.freed = True
 
     @property

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from celery import signals
@@ -16,12 +17,23 @@ from celery import signals
 #: since 1970. It travels with each delivery of the message.
 HEADER = "unique_task_message"
 
+#: Message header with the lock that was taken for it; see :mod:`unique_task.published`.
+LOCK_HEADER = "unique_task_lock"
+
 _MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
 
 _marked: set[str] = set()
 
-#: The header of what is being published just now, if it is known before.
-_header: ContextVar[str | None] = ContextVar("unique_task_message", default=None)
+
+@dataclass(frozen=True)
+class Stamp:
+    """The headers of the message that is being published for the task `id`."""
+
+    id: str
+    headers: Mapping[str, Any]
+
+
+_stamp: ContextVar[Stamp | None] = ContextVar("unique_task_stamp", default=None)
 
 
 def mark_messages(task_name: str) -> None:
@@ -32,7 +44,7 @@ def mark_messages(task_name: str) -> None:
     come to run last.
     """
     _marked.add(task_name)
-    signals.before_task_publish.connect(_mark, dispatch_uid="unique_task")
+    _listen()
 
 
 def new_header() -> str:
@@ -41,13 +53,24 @@ def new_header() -> str:
 
 
 @contextmanager
-def published_with(header: str) -> Iterator[None]:
-    """Publish one message with this header."""
-    before = _header.set(header)
+def published_with(task_id: str, headers: Mapping[str, Any]) -> Iterator[None]:
+    """Publish the message of the task `task_id` with these headers."""
+    _listen()
+    before = _stamp.set(Stamp(task_id, headers))
     try:
         yield
     finally:
-        _header.reset(before)
+        _stamp.reset(before)
+
+
+def is_stamped(task_id: str | None) -> bool:
+    """Tell whether the headers of this task's message are known already."""
+    stamp = _stamp.get()
+    return stamp is not None and stamp.id == task_id
+
+
+def _listen() -> None:
+    signals.before_task_publish.connect(_mark, dispatch_uid="unique_task")
 
 
 def mark_of(header: Any) -> tuple[str, float]:
@@ -66,5 +89,9 @@ def header_of(request: Any) -> Any:
 
 
 def _mark(sender: str, headers: dict[str, Any], **_: Any) -> None:
-    if sender in _marked:
-        headers[HEADER] = _header.get() or new_header()
+    stamp = _stamp.get()
+    # What a receiver of this signal publishes itself is another message.
+    if stamp is not None and stamp.id == headers.get("id"):
+        headers.update(stamp.headers)
+    elif sender in _marked:
+        headers[HEADER] = new_header()

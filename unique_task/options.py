@@ -12,9 +12,9 @@ from .backends.base import Backend
 from .durations import Duration, seconds
 from .exceptions import ConfigurationError
 from .keys import Key, KeyOption
-from .policies import Policy, policy_from
-
-LOCK_TYPES = ("while_executing",)
+from .lock_types import LockType, lock_type
+from .on_duplicate import Choice, choice_from
+from .policies import Cached, Replace
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,15 @@ class Options:
     def __post_init__(self) -> None:
         if self.expire is not None:
             seconds("expire", self.expire)
-        if self.on_duplicate is not None:
-            policy_from(self.on_duplicate)
+        choice = self.choice
         if self.lock is not None:
-            check_lock_type(self.lock)
+            kind = lock_type(self.lock)
+            check_pair(kind, choice)
+            if choice.publish and choice.publish != choice.run and not kind.at_publish:
+                raise ConfigurationError(
+                    f"on_duplicate={self.on_duplicate!r}: {kind.name} locks are not "
+                    'taken when a task is published; "publish" would say nothing'
+                )
         if self.renew not in (None, True, False):
             raise ConfigurationError(
                 f"renew={self.renew!r}: allowed are True and False"
@@ -49,9 +54,10 @@ class Options:
         self._check_backend()
 
     @property
-    def policy(self) -> Policy | None:
-        """What a duplicate does at run; None if the settings say."""
-        return None if self.on_duplicate is None else policy_from(self.on_duplicate)
+    def choice(self) -> Choice:
+        """What a duplicate does, where that is said."""
+        said = self.on_duplicate
+        return Choice() if said is None else choice_from(said)
 
     def _check_backend(self) -> None:
         if self.backend is None or isinstance(self.backend, Backend):
@@ -100,12 +106,17 @@ def options_from(values: Mapping[str, Any], name: str) -> Options:
     return Options(**values)
 
 
-def check_lock_type(lock: object, name: str = "lock") -> None:
-    """Raise ConfigurationError for a lock type that there is not.
-
-    Arguments:
-        name: of the option or setting, for the error.
-    """
-    if lock not in LOCK_TYPES:
-        choices = ", ".join(map(repr, LOCK_TYPES))
-        raise ConfigurationError(f"{name}={lock!r}: allowed are {choices}")
+def check_pair(kind: LockType, choice: Choice) -> None:
+    """Raise ConfigurationError for a policy that makes no sense with a lock type."""
+    if isinstance(choice.publish, Replace) and not kind.at_publish:
+        raise ConfigurationError(
+            f'on_duplicate="replace" with lock={kind.name!r}: a task that waits in the '
+            'queue has no lock to take over; say lock="until_executing"'
+        )
+    if not kind.cached and any(
+        isinstance(policy, Cached) for policy in (choice.publish, choice.run)
+    ):
+        raise ConfigurationError(
+            f'on_duplicate="cached" with lock={kind.name!r}: nobody could wait '
+            'for the value; say lock="while_executing" or "until_executed"'
+        )

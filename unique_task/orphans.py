@@ -1,19 +1,20 @@
-"""Locks of a pool's child that died: its parent process frees them."""
+"""Locks that a worker's parent frees: of a child that died, of what is revoked."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from threading import Thread
 from typing import Any
 
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
-from celery import Task
 
 from .process import is_gone
-from .settings import backend_of, settings_of
+from .published import Published
+from .rules import Rules, Terms
 from .wrapping import GUARDED
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ _PATIENCE = 15.0
 
 @lru_cache(maxsize=None)
 def watched(request_class: type[Any]) -> type[Any]:
-    """Return a class of requests that frees the lock of a child that dies.
+    """Return a class of requests that frees the lock of what dies, or is revoked.
 
     Celery has a worker's parent process keep one request for each task under way, and
     lets a task name its class (``Task.Request``).
@@ -46,6 +47,12 @@ def watched(request_class: type[Any]) -> type[Any]:
         return request_class
 
     class Watched(request_class):  # type: ignore[misc]
+        def revoked(self) -> Any:
+            revoked = super().revoked()
+            if revoked:
+                _give_up_reserved(self)
+            return revoked
+
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
             # What has crossed processes is wrapped together with its traceback.
             error = exc_info.exception
@@ -60,28 +67,48 @@ def watched(request_class: type[Any]) -> type[Any]:
 
 def _free_when_gone(request: Any) -> None:
     # In the other pools there are no children, and the task frees its own lock.
-    if request.worker_pid in (None, os.getpid()):
-        return
+    if request.worker_pid not in (None, os.getpid()):
+        _in_thread(_free, request)
+
+
+def _give_up_reserved(request: Any) -> None:
+    published = Published.of(request.request_dict)
+    if published is not None and published.token:
+        _in_thread(_free_reserved, request)
+
+
+def _in_thread(free: Callable[[Any, Terms], None], request: Any) -> None:
     # Not here: the parent must wait neither for the store nor for the child.
-    call = request.task, request.id, request.args, request.kwargs
-    Thread(target=_free, args=call, name="unique_task", daemon=True).start()
+    Thread(target=_try, args=(free, request), name="unique_task", daemon=True).start()
 
 
-def _free(task: Task, owner: str, args: Any, kwargs: Any) -> None:
-    """Free the lock that the task `owner` holds, once its process is gone."""
+def _try(free: Callable[[Any, Terms], None], request: Any) -> None:
+    task = request.task
     try:
-        guard, settings = getattr(task, GUARDED).guard, settings_of(task.app)
-        if not settings.enabled:
-            return
-        backend = backend_of(task.app, settings, guard.options.backend)
-        key = guard.digest(task, args, kwargs)
-        held = backend.get(key)
-        if held is None or held.record.owner != owner:
-            return
-        if _ends(held.record.process) and backend.release(key, held.record.token):
-            logger.info("%s[%s] died; its lock is free", task.name, owner)
+        published = Published.of(request.request_dict)
+        rules: Rules = getattr(task, GUARDED).guard
+        terms = rules.terms(task, published, request.args, request.kwargs)
+        if terms is not None:
+            free(request, terms)
     except Exception:  # of the key's callable, among others
-        logger.exception("%s[%s] died; its lock ends by its lease", task.name, owner)
+        logger.exception("%s[%s]: its lock ends by its time", task.name, request.id)
+
+
+def _free(request: Any, terms: Terms) -> None:
+    """Free the lock that a task holds, once its process is gone."""
+    lock = terms.plan.lock.run(terms.key, request.id)
+    held = terms.backend.get(lock)
+    if held is None or held.record.owner != request.id or not held.record.process:
+        return
+    if _ends(held.record.process) and terms.backend.release(lock, held.record.token):
+        logger.info("%s[%s] died; its lock is free", request.task.name, request.id)
+
+
+def _free_reserved(request: Any, terms: Terms) -> None:
+    """Free the lock that was reserved for a message which no worker will run."""
+    kind, published = terms.plan.lock, terms.published
+    if published is not None and published.token and not kind.window:
+        terms.backend.release(kind.reservation(terms.key), published.token)
 
 
 def _ends(process: str) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .options import Options, check_lock_type
-from .policies import Cached, Policy, ignore, policy_from
+from .duplicate import Policy
+from .lock_types import LockType, lock_type
+from .on_duplicate import Choice, choice_from
+from .options import Options, check_pair
+from .policies import Cached, ignore, retry
 from .settings import Settings
 
 
@@ -14,15 +17,21 @@ class Plan:
     """How the calls of a task are guarded; times are seconds.
 
     Attributes:
-        policy: what a duplicate does at run.
-        renew: whether the lock is held by leases.
-        lease: how long the lock stands after it was taken or renewed.
+        lock: from when to when the lock is held.
+        publish: what a duplicate does when it is published.
+        run: what it does when it runs.
+        expire: how long the lock stands if nothing renews it.
+        renew: whether the lock of a run is held by leases.
+        lease: how long that stands after it was taken or renewed.
         fresh: how long the value of a run is handed out; None if it is not stored.
         remember: how long it is known of an attempt that it has finished.
         on_unavailable: what happens when the store does not answer.
     """
 
-    policy: Policy
+    lock: LockType
+    publish: Policy
+    run: Policy
+    expire: float
     renew: bool
     lease: float
     fresh: float | None
@@ -36,12 +45,37 @@ def plan_of(options: Options, settings: Settings, expire: float) -> Plan:
     Raises:
         ConfigurationError: if a setting makes no sense.
     """
-    check_lock_type(settings.lock, "unique_lock")
-    by_setting = policy_from(settings.on_duplicate, "unique_on_duplicate")
-    policy = options.policy or by_setting or ignore
+    by_setting = lock_type(settings.lock, "unique_lock")
+    lock = by_setting if options.lock is None else lock_type(options.lock)
+    choice = _choice(lock, options.choice, settings)
+    check_pair(lock, choice)
     renew = settings.renew if options.renew is None else options.renew
     lease = min(expire, settings.lease) if renew else expire
-    fresh = (policy.ttl or expire) if isinstance(policy, Cached) else None
+    assert choice.publish is not None and choice.run is not None
     return Plan(
-        policy, renew, lease, fresh, settings.redelivery, settings.on_unavailable
+        lock,
+        choice.publish,
+        choice.run,
+        expire,
+        renew,
+        lease,
+        _fresh(choice, expire),
+        settings.redelivery,
+        settings.on_unavailable,
     )
+
+
+def _choice(lock: LockType, said: Choice, settings: Settings) -> Choice:
+    """Return what a duplicate does, and the defaults where nothing is said."""
+    default = choice_from(settings.on_duplicate, "unique_on_duplicate")
+    # What may wait in the queue while an equal call runs has to wait for its end.
+    waits = lock.apart and lock.exclusive
+    run = said.run or (retry() if waits else default.run) or ignore
+    return Choice(said.publish or default.publish or ignore, run)
+
+
+def _fresh(choice: Choice, expire: float) -> float | None:
+    for policy in (choice.run, choice.publish):
+        if isinstance(policy, Cached):
+            return policy.ttl or expire
+    return None

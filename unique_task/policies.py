@@ -1,61 +1,20 @@
-"""What a task does when an equal call is running already."""
+"""What becomes of a duplicate."""
 
 from __future__ import annotations
 
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from celery import Task
 from celery.exceptions import Ignore
 
+from .duplicate import Duplicate, Policy
 from .durations import Duration, seconds
-from .exceptions import ConfigurationError, DuplicateTaskError
+from .exceptions import ConfigurationError
 from .requeue import Waited, come_back
 from .settle import settle_and_ignore
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """A call whose key is held by another attempt.
-
-    Attributes:
-        task: that was called.
-        args: without the bound ``self``.
-        kwargs: of the call.
-        key: the digest that both calls share.
-        owner: id of the task that holds the lock; None if the store does not tell.
-        remaining: seconds for which the lock stands if nothing renews it.
-        request: Celery's request; None for a direct call ``task(...)``.
-        admitted: whether the task was let in before: retried, or delivered again after
-            a crash. It waits then, whatever its policy.
-    """
-
-    task: Task
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    key: str
-    owner: str | None
-    remaining: float | None
-    request: Any = None
-    admitted: bool = False
-
-    @property
-    def queued(self) -> bool:
-        """True if the call came from a queue, so that it can go back to it."""
-        return self.request is not None and not self.request.is_eager
-
-    @property
-    def error(self) -> DuplicateTaskError:
-        """The error that says so."""
-        return DuplicateTaskError(self.key, self.owner, self.remaining)
-
-
-#: Gets the duplicate; returns the value of the call, or raises.
-Policy = Callable[[Duplicate], Any]
 
 
 def ignore(duplicate: Duplicate) -> None:
@@ -74,7 +33,17 @@ def fail(duplicate: Duplicate) -> None:
 
 def skip(value: Any = None) -> Policy:
     """Succeed at once with `value`, so that a chain or chord goes on."""
-    return lambda duplicate: value
+    return Skip(value)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The policy that :func:`skip` makes."""
+
+    value: Any = None
+
+    def __call__(self, duplicate: Duplicate) -> Any:
+        return self.value
 
 
 def retry(
@@ -171,47 +140,36 @@ class Cached:
         Wait()(duplicate)
 
 
-#: The short forms of ``on_duplicate=``.
-POLICIES: Mapping[str, Policy] = {
-    "ignore": ignore,
-    "skip": skip(),
-    "cached": cached(),
-    "retry": retry(),
-    "raise": fail,
-}
+def replace(
+    *, countdown: Duration | None = None, max_wait: Duration | None = None
+) -> Policy:
+    """Take the place of an equal call that waits in the queue and has not started.
 
-
-def policy_from(value: Any, name: str = "on_duplicate") -> Policy | None:
-    """Return the policy that ``on_duplicate=`` names, for a duplicate at run.
-
-    None if it names one for the time of publishing only.
+    That one ends itself when it arrives, its result settled as REVOKED. What runs
+    already, or belongs to a canvas, is not replaced; then the call is ignored. For lock
+    types that are taken at publish.
 
     Arguments:
-        name: of the option or setting, for the error.
+        countdown: seconds after which a call runs that has no countdown or eta of its
+            own, so that of a burst of calls the last one runs (debounce).
+        max_wait: seconds after which the first of those that replaced each other is to
+            run at the latest; None to let them put it off for ever.
 
     Raises:
-        ConfigurationError: if there is no such policy.
+        ConfigurationError: for a value that makes no sense.
     """
-    if not isinstance(value, Mapping):
-        return _policy_named(value, name)
-    if not value or not value.keys() <= {"publish", "run"}:
-        raise ConfigurationError(f'{name}={value!r}: the keys are "publish" and "run"')
-    policies = {when: _policy_named(choice, name) for when, choice in value.items()}
-    return policies.get("run")
-
-
-def _policy_named(value: Any, name: str) -> Policy:
-    if isinstance(value, str) and value in POLICIES:
-        return POLICIES[value]
-    if value in (skip, retry, cached):
-        raise ConfigurationError(
-            f"{name}={value.__name__}: say {value.__name__}(), with parentheses"
-        )
-    if callable(value):
-        policy: Policy = value
-        return policy
-    raise ConfigurationError(
-        f"{name}={value!r}: allowed are {', '.join(map(repr, POLICIES))}, "
-        "a policy such as retry(countdown=5), a callable, or "
-        '{"publish": ..., "run": ...}'
+    return Replace(
+        None if countdown is None else seconds("countdown", countdown, zero=True),
+        None if max_wait is None else seconds("max_wait", max_wait),
     )
+
+
+@dataclass(frozen=True)
+class Replace:
+    """The policy that :func:`replace` makes; times are seconds."""
+
+    countdown: float | None = None
+    max_wait: float | None = None
+
+    def __call__(self, duplicate: Duplicate) -> None:
+        ignore(duplicate)

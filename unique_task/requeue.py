@@ -14,7 +14,8 @@ from celery.exceptions import Ignore, Reject
 from kombu import serialization
 from kombu.exceptions import EncodeError
 
-from .messages import header_of, new_header, published_with
+from .messages import HEADER as MESSAGE
+from .messages import LOCK_HEADER, header_of, new_header, published_with
 
 #: Message header that counts the waits of one attempt.
 HEADER = "unique_task_wait"
@@ -120,13 +121,21 @@ def come_back(
         # and whoever waits for the result would wait for ever.
         task.backend.mark_as_retry(request.id, reason, request=request)
     try:
-        with published_with(sent):
+        with published_with(request.id, _headers(request, sent)):
             _send(signature, task)
     except Exception as error:
         if task.acks_late:
             raise Reject(error, requeue=True) from error
         raise reason from error
     raise LeftAlone(f"comes back in {countdown:.1f} s: {reason}")
+
+
+def _headers(request: Any, sent: str) -> dict[str, Any]:
+    """Return the headers of the next message: the lock of this one goes with it."""
+    lock = getattr(request, LOCK_HEADER, None)
+    if not isinstance(lock, dict):
+        return {MESSAGE: sent}
+    return {MESSAGE: sent, LOCK_HEADER: {**lock, "message": sent}}
 
 
 def _same_again(

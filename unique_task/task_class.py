@@ -12,7 +12,6 @@ from .current import held_lease
 from .durations import Duration, seconds
 from .exceptions import ConfigurationError, UniqueKeyError
 from .guard import Guard
-from .keys import digest_of
 from .options import Options, options_from
 from .settings import Settings
 from .wrapping import GUARDED, PENDING, Wrapping, function_in, wrapping_in
@@ -35,11 +34,11 @@ class ClassGuard(Guard):
                 f"{task.name}: generate_lock_id() returned None, which would be one "
                 "key for many calls: return a string or plain data"
             )
-        return self.digest_of_id(task, lock_id)
+        return self.digest_of(task, lock_id)
 
-    def digest_of_id(self, task: Task, lock_id: Any) -> str:
-        """Return the key that stands for what ``generate_lock_id()`` returned."""
-        return digest_of(self.options.namespace or task.name, lock_id)
+    @property
+    def computed(self) -> bool:
+        return True
 
     def default_id(self, task: Task, args: Any, kwargs: Any) -> str:
         """Return the key of a call as ``unique_options`` says."""
@@ -93,7 +92,7 @@ class UniqueCeleryTask(Task):
         Returns:
             False if the current attempt does not hold it; then nothing is freed.
         """
-        lease = held_lease(_guard(self).digest_of_id(self, lock_id))
+        lease = held_lease(_guard(self).digest_of(self, lock_id))
         if lease is None:
             return False
         lease.free()

@@ -12,6 +12,7 @@ from celery._state import get_current_task
 
 from .arguments import Parameters, models_of, signature_of
 from .calls import call_of
+from .eager import guarded_apply
 from .exceptions import ConfigurationError
 from .exits import no_autoretry
 from .guard import Guard
@@ -104,6 +105,9 @@ class Wrapping:
         setattr(task_class, GUARDED, self)
         mark_messages(task_class.name)
         setattr(task_class, "retry", no_autoretry(task_class.retry))
+        setattr(
+            task_class, "apply", guarded_apply(task_class.apply, lambda: self.guard)
+        )
 
     def _called(
         self, home: tuple[Celery, str] | None, args: tuple[Any, ...]

@@ -73,7 +73,7 @@ class Record:
             in place, and nobody can ask for its result.
         process: that runs it, see :func:`unique_task.process.this_process`; empty if
             it cannot be told apart from all others.
-        fence: see :class:`~unique_task.backends.steps.Acquired`; None until it is taken.
+        fence: see :class:`~unique_task.backends.steps.Acquired`; None until taken.
         first: fence of the first message that it replaced, and of those that this one
             had replaced in turn; its own if it replaced none. None if no other message
             can take its place.
@@ -120,7 +120,8 @@ class Record:
         """
         try:
             # What a later release may append is no reason not to know the holder.
-            version, fence, token, state, worker, task, process, *more = text.split(" ")
+            version, fence, token, *rest = text.split(" ")
+            state, worker, task, process, *more = rest
             Token.parse(token)
             if version != VERSION:
                 raise ValueError(f"version {version}")

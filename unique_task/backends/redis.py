@@ -126,7 +126,7 @@ class RedisBackend(Backend):
             booking.record.tail,
             _milliseconds(booking.expire),
             int(booking.replaceable),
-            -1 if replace is None else min(round(replace * 1e6), _EVER),
+            -1 if replace is None else int(min(replace * 1e6, _EVER)),
             _milliseconds(booking.remember),
         )
         if answer == 0:

@@ -31,7 +31,9 @@ local free = expire == '0'
 if free or not redis.call('SET', KEYS[1], text(), 'NX', 'PX', expire) then
   local record = redis.call('GET', KEYS[1])
   local last, token
-  if record then last, token = string.match(record, '^' .. ARGV[1] .. ' (%d+) (%S+)') end
+  if record then
+    last, token = string.match(record, '^' .. ARGV[1] .. ' (%d+) (%S+)')
+  end
   local over = not record
   for i = 7, #ARGV do over = over or token == ARGV[i] end
   if not over then
@@ -62,7 +64,8 @@ end
 local now = redis.call('TIME')
 local fence = now[1] .. string.format('%06d', now[2])
 local function text(first)
-  return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] .. (ARGV[4] == '1' and ' ' .. first or '')
+  local more = ARGV[4] == '1' and ' ' .. first or ''
+  return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] .. more
 end
 local latest = ARGV[5] ~= '-1' and redis.call('GET', KEYS[2])
 if latest then
@@ -84,7 +87,8 @@ return {1, fence, first, record, left}
 """
 
 # Keys: 1 the lock, 2 the generation.
-# Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds, 4 its fence.
+# Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds, 4 its
+# fence.
 # Returns 1 restored, 0 not held by this token.
 RESTORE = """
 local record = redis.call('GET', KEYS[1])

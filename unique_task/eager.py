@@ -1,0 +1,38 @@
+"""Eager calls, ``apply()``, that say something of their guard."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from celery import Task
+from kombu.utils.uuid import uuid
+
+from .call_options import CallOptions
+from .messages import LOCK_HEADER
+from .published import Published
+from .rules import Rules
+
+
+def guarded_apply(
+    apply: Callable[..., Any], rules_of: Callable[[], Rules]
+) -> Callable[..., Any]:
+    """Wrap ``Task.apply``, so that it takes ``unique=`` and ``unique_key=``."""
+
+    @functools.wraps(apply)
+    def guarded(task: Task, *args: Any, **options: Any) -> Any:
+        said = CallOptions.taken(options)
+        if said:
+            task_id = options["task_id"] = options.get("task_id") or uuid()
+            rules = rules_of()
+            key = rules.digest_of(task, said.key) if said.has_key else None
+            unique, namespace = said.header(), rules.namespace(task)
+            published = Published(
+                task_id, "", namespace, key, said.has_key, unique=unique
+            )
+            headers = options.get("headers") or {}
+            options["headers"] = {**headers, LOCK_HEADER: published.header()}
+        return apply(task, *args, **options)
+
+    return guarded

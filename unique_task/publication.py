@@ -1,0 +1,124 @@
+"""A message that is about to be published for a guarded task, and who waits for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from celery import Task
+
+from .backends.base import Backend
+from .backends.record import Record, Token
+from .call_options import CallOptions
+from .messages import mark_of
+from .pending_time import pending_time, seconds_to
+from .plan import Plan
+from .published import Published
+from .rules import Rules
+from .settings import Settings, settings_of
+
+#: Options that Celery gives to what belongs to a canvas, or is sent for a task that
+#: ends or retries: somebody waits for that id, or nobody would catch an error.
+_BOUND = ("reply_to", "parent_id", "group_id", "chord")
+
+
+@dataclass
+class Publication:
+    """A message that is about to be published.
+
+    Attributes:
+        task: that it is for.
+        args: of the call.
+        kwargs: of the call.
+        options: of ``apply_async``, with the ``task_id``.
+        said: what the call says of its guard.
+        message: header of the message.
+    """
+
+    task: Task
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: dict[str, Any]
+    said: CallOptions
+    rules: Rules
+    message: str
+
+    @property
+    def id(self) -> str:
+        """Id of the task."""
+        return str(self.options["task_id"])
+
+    @property
+    def bound(self) -> bool:
+        """True if the message must be sent, and its sender must not fail."""
+        return any(self.options.get(name) is not None for name in _BOUND)
+
+    @property
+    def again(self) -> bool:
+        """True if the task has run before: it retries or replaces itself."""
+        options = self.options
+        return bool(options.get("retries") or options.get("replaced_task_nesting"))
+
+    @property
+    def settings(self) -> Settings:
+        """What the app says of its locks."""
+        return settings_of(self.task.app)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How the call is guarded."""
+        return self.rules.plan(self.task, self.settings, self.said)
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The store of its lock."""
+        return self.rules.backend(self.task, self.settings)
+
+    @cached_property
+    def key(self) -> str:
+        """What makes the call equal to others."""
+        if self.said.digest is not None:
+            return self.said.digest
+        if self.said.has_key:
+            return self.rules.digest_of(self.task, self.said.key)
+        serializer = self.options.get("serializer")
+        return self.rules.sent_digest(self.task, self.args, self.kwargs, serializer)
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the message may start."""
+        options = self.options
+        return seconds_to(self.task.app, options.get("countdown"), options.get("eta"))
+
+    @wait.setter
+    def wait(self, seconds: float) -> None:
+        self.options.pop("eta", None)
+        self.options["countdown"] = seconds
+
+    @property
+    def pending(self) -> float:
+        """Seconds for which a lock that is taken now waits for the message."""
+        return pending_time(self.task.app, self.options, self.plan.expire)
+
+    def record(self) -> Record:
+        """Return a record with a fresh token, which the message will carry."""
+        options = self.options
+        token = Token.of_attempt(
+            self.id,
+            options.get("retries") or 0,
+            options.get("replaced_task_nesting") or 0,
+            mark_of(self.message)[0],
+        )
+        return Record(str(token), self.task.name, state="pending")
+
+    def published(self, **lock: Any) -> Published:
+        """Return what the message says of its lock."""
+        return Published(
+            self.id,
+            self.message,
+            self.rules.namespace(self.task),
+            own_key=self.said.has_key,
+            unique=self.said.header(),
+            **lock,
+        )

@@ -1,0 +1,90 @@
+"""What a message says of the lock that was taken for it when it was published."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from .call_options import CallOptions
+from .messages import HEADER, LOCK_HEADER
+
+_DIGEST = re.compile("[0-9a-f]{32}")
+_TOKEN = re.compile(r"[!-~]+(/[!-~]*){4}")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a message says of its lock.
+
+    Attributes:
+        id: of the task.
+        message: header of the message; each that is sent has another.
+        namespace: of the lock.
+        key: of the call, as computed where it was published; None if it was not.
+        own_key: whether the caller gave the key, so that it does not follow from the
+            arguments.
+        token: that reserved the lock; None if nothing was reserved.
+        generation: fence of that, if another message may have taken its place.
+        until: when the reservation ends if the message does not start, in seconds since
+            1970.
+        store: fingerprint of the store it was reserved in.
+        unique: what the call says of its guard, see
+            :meth:`~unique_task.call_options.CallOptions.header`.
+    """
+
+    id: str
+    message: str
+    namespace: str
+    key: str | None = None
+    own_key: bool = False
+    token: str | None = None
+    generation: int | None = None
+    until: float = 0
+    store: str = ""
+    unique: Any = None
+
+    def header(self) -> dict[str, Any]:
+        """Return it as a header of the message, without what says nothing."""
+        said = {name: value for name, value in asdict(self).items() if value}
+        return said if self.unique is not False else {**said, "unique": False}
+
+    @property
+    def said(self) -> CallOptions:
+        """What the call says of its guard.
+
+        Raises:
+            ConfigurationError: if this version does not know what it says.
+        """
+        said = CallOptions.of_header(self.unique)
+        return replace(said, digest=self.key) if self.own_key else said
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Published | None:
+        """Read what came with a message; None if nothing did, or not for this one.
+
+        Celery forwards headers to retries, and anybody may write them.
+
+        Arguments:
+            message: its headers.
+        """
+        header = message.get(LOCK_HEADER)
+        if header is None:
+            return None
+        try:
+            published = cls(**header)
+        except TypeError:  # no mapping, or a field of a version to come
+            return None
+        same = published.id == message.get("id")
+        return published if same and published._fits(message.get(HEADER)) else None
+
+    def _fits(self, message: Any) -> bool:
+        return (
+            self.message == (message or "")
+            and isinstance(self.namespace, str)
+            and (self.key is None or bool(_DIGEST.fullmatch(str(self.key))))
+            and (self.token is None or bool(_TOKEN.fullmatch(str(self.token))))
+            and (self.generation is None or isinstance(self.generation, int))
+            and isinstance(self.until, (int, float))
+        )

@@ -1,0 +1,87 @@
+"""What becomes of the lock that was reserved for a message when that arrives.
+
+That is for lock types whose reservation is apart from the lock of the run; where one
+lock is held from publish to the end, the attempt takes it over as its own.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from .attempt import Attempt
+from .backends.steps import Held, Replaced
+from .exceptions import ConfigurationError
+
+
+def redeem(attempt: Attempt) -> Held | Replaced | None:
+    """Let the lock that was reserved for the message begin its work.
+
+    ``until_executing`` frees it, ``until_expired`` keeps it for the rest of its time.
+    If its time was over before, it is taken if nobody else has it.
+
+    Returns:
+        None if the body may run; else who is in its way.
+    """
+    plan, lock = attempt.plan, attempt.plan.lock
+    if lock.exclusive and not attempt.reserved:
+        return None
+    answer = attempt.backend.acquire(
+        attempt.reservation,
+        # Of no process: the lock outlives it.
+        replace(attempt.record, process=""),
+        plan.expire if lock.window else 0,
+        over=attempt.reserved,
+        keep=lock.window,
+        generation=attempt.generation,
+    )
+    if isinstance(answer, Replaced):
+        return answer
+    if not isinstance(answer, Held) or answer.record.owner == attempt.call.owner:
+        return None
+    # With the lock of the run in hand, another one that waits has to wait for its turn.
+    return None if lock.exclusive else answer
+
+
+def keep_place(attempt: Attempt, seconds: float) -> Replaced | None:
+    """Keep the lock that was reserved for a message which comes back later.
+
+    Arguments:
+        seconds: until it does, at most.
+
+    Returns:
+        The answer if a later message took its place.
+    """
+    if not (attempt.plan.lock.apart and attempt.reserved):
+        return None
+    (token,) = attempt.reserved
+    answer = attempt.backend.acquire(
+        attempt.reservation,
+        replace(attempt.record, token=token, state="pending", process=""),
+        attempt.plan.expire + seconds,
+        over=attempt.reserved,
+        generation=attempt.generation,
+    )
+    return answer if isinstance(answer, Replaced) else None
+
+
+def check_store(attempt: Attempt) -> None:
+    """Raise ConfigurationError if the publisher reserved the lock in another store.
+
+    One store may have two names. So what counts is whether it knows the lock, which has
+    not ended by itself, nor was it taken by an earlier delivery of the message.
+    """
+    published, call, backend = attempt.published, attempt.call, attempt.backend
+    if published is None or not attempt.reserved:
+        return
+    if published.store == backend.fingerprint or published.until < time.time():
+        return
+    if call.redelivered or call.admitted or call.waited.times:
+        return
+    held = backend.get(attempt.reservation)
+    if held is None or held.record.token != published.token:
+        raise ConfigurationError(
+            f"{call.task.name}[{call.owner}]: its lock was taken at publish in another "
+            f"store than {backend.name}, which this worker uses; give publishers and "
+            "workers the same unique_backend"
+        )

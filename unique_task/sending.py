@@ -1,0 +1,95 @@
+"""Where Celery sends a task: what is guarded is published by us."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, Task
+from kombu.utils.uuid import uuid
+
+from .call_options import NOTHING_SAID, CallOptions
+from .keys import digest_of
+from .messages import HEADER, LOCK_HEADER, is_stamped, new_header, published_with
+from .publication import Publication
+from .publish import publish
+from .published import Published
+from .wrapping import GUARDED
+
+_OURS = "__unique_sending__"
+
+
+def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap ``Celery.send_task``, through which every message passes.
+
+    ``delay`` and ``apply_async``, canvases and their callbacks, retries, beat, and what
+    is sent by name.
+    """
+    if hasattr(send_task, _OURS):
+        return send_task
+    # As it may be called: send_task(name, args, kwargs, countdown, ...).
+    names = tuple(inspect.signature(send_task).parameters)[4:]
+
+    @functools.wraps(send_task)
+    def guarded(
+        app: Celery,
+        name: str,
+        args: Any = None,
+        kwargs: Any = None,
+        *more: Any,
+        **options: Any,
+    ) -> Any:
+        options.update(zip(names, more))
+        said = CallOptions.taken(options)
+        send = functools.partial(send_task, app, name, args, kwargs)
+        if is_stamped(options.get("task_id")):  # the same message, once more
+            return send(**options)
+        task = options.get("task_type") or getattr(app, "_tasks").get(name)
+        if hasattr(task, GUARDED):
+            call = tuple(args or ()), dict(kwargs or {})
+            return _publish(app, task, call, options, said, send)
+        return _send_by_name(name, options, said, send) if said else send(**options)
+
+    setattr(guarded, _OURS, True)
+    return guarded
+
+
+def _publish(
+    app: Celery,
+    task: Task,
+    call: tuple[tuple[Any, ...], dict[str, Any]],
+    options: dict[str, Any],
+    said: CallOptions,
+    send: Callable[..., Any],
+) -> Any:
+    options["task_id"] = options.get("task_id") or uuid()
+    said = said or _said_before(task, options)
+    rules = getattr(task, GUARDED).guard
+    message = new_header()
+    return publish(Publication(task, *call, options, said, rules, message), send)
+
+
+def _said_before(task: Task, options: dict[str, Any]) -> CallOptions:
+    """Return what was said of the try that this one follows."""
+    request = task.request
+    if not options.get("retries") or request.id != options["task_id"]:
+        return NOTHING_SAID
+    published = Published.of({**(request.headers or {}), "id": request.id})
+    return published.said if published is not None else NOTHING_SAID
+
+
+def _send_by_name(
+    name: str, options: dict[str, Any], said: CallOptions, send: Callable[..., Any]
+) -> Any:
+    """Send a task that this process does not know; its worker does what is said."""
+    task_id = options["task_id"] = options.get("task_id") or uuid()
+    message = new_header()
+    key = digest_of(name, said.key) if said.has_key else None
+    published = Published(
+        task_id, message, name, key, own_key=said.has_key, unique=said.header()
+    )
+    headers = {HEADER: message, LOCK_HEADER: published.header()}
+    with published_with(task_id, headers):
+        return send(**options)

@@ -1,0 +1,126 @@
+"""A call that does not get the lock: why not, and what becomes of it then."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn
+
+from .attempt import Attempt
+from .backends.record import attempt_of
+from .backends.steps import Finished, Held, Replaced, Stored
+from .duplicate import Duplicate
+from .exceptions import DuplicateTaskError
+from .policies import Cached, Wait
+from .redemption import keep_place
+from .requeue import LeftAlone, come_back
+from .settle import settle_and_ignore
+from .told import tell_duplicate
+from .values import decode_value
+
+logger = logging.getLogger(__name__)
+
+#: Longest pause in seconds between two looks at an earlier delivery that still runs.
+_REDELIVERY = 30.0
+
+
+@dataclass
+class Answer:
+    """The value of a call whose body does not run."""
+
+    value: Any
+
+
+def turned_away(attempt: Attempt, answer: Finished | Held | Replaced) -> Answer:
+    """Do with a call that did not get the lock what is due.
+
+    Raises:
+        DuplicateTaskError: if the policy says so.
+        celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
+    """
+    call = attempt.call
+    if isinstance(answer, Finished):
+        # Its state is that of the delivery that ran, and stays.
+        logger.info("%s[%s] has run already", call.task.name, call.owner)
+        raise LeftAlone("an earlier delivery of this message has run to its end")
+    if isinstance(answer, Replaced):
+        _end_replaced(attempt, answer)
+    return _held_up(attempt, answer)
+
+
+def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
+    """End a message whose place a later one took."""
+    call, by = attempt.call, replaced.owner or "a later call"
+    logger.info("%s[%s] was replaced by %s", call.task.name, call.owner, by)
+    settle_and_ignore(call.task, call.request, f"replaced by {by}")
+
+
+def _held_up(attempt: Attempt, held: Held) -> Answer:
+    call = attempt.call
+    duplicate = _duplicate(attempt, held)
+    if call.queued and held.record.owner == call.owner:
+        _wait_for_own(attempt, held, duplicate.error)
+    policy = wait_of(attempt) if duplicate.admitted else attempt.plan.run
+    if duplicate.queued and isinstance(policy, (Wait, Cached)):
+        replaced = keep_place(attempt, wait_of(attempt).maximum)
+        if replaced is not None:
+            _end_replaced(attempt, replaced)
+    if not duplicate.admitted:
+        _tell(attempt, duplicate)
+    return Answer(policy(duplicate))
+
+
+def wait_of(attempt: Attempt) -> Wait:
+    """Return how a call waits that the policy does not apply to."""
+    policy = attempt.plan.run
+    return policy if isinstance(policy, Wait) else Wait()
+
+
+def _wait_for_own(attempt: Attempt, held: Held, reason: DuplicateTaskError) -> None:
+    """Come back when an earlier delivery or try of this very task may be over."""
+    call = attempt.call
+    wait = partial(come_back, call.task, call.request, quiet=True)
+    countdown = min(held.remaining, _REDELIVERY)
+    if not is_same(attempt, held):
+        wait(countdown, reason)
+    try:
+        # It has started in time: its expiry would revoke what runs.
+        wait(countdown, reason, admitted=True, options={"expires": None})
+    except DuplicateTaskError as error:
+        # It cannot be sent. The other delivery runs, and what becomes of it counts.
+        logger.warning("%s[%s]: %s", call.task.name, call.owner, error.__cause__)
+        raise LeftAlone("an earlier delivery of this message runs") from error
+
+
+def stored_value(attempt: Attempt, stored: Stored) -> Answer:
+    value = decode_value(attempt.call.task, stored.value)
+    _tell(attempt, _duplicate(attempt))
+    return Answer(value)
+
+
+def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
+    call = attempt.call
+    return Duplicate(
+        call.task,
+        call.args,
+        call.kwargs,
+        attempt.key,
+        held.record.owner if held else None,
+        held.remaining if held else None,
+        call.request,
+        call.admitted or bool(held and held.admitted),
+        call.at,
+    )
+
+
+def _tell(attempt: Attempt, duplicate: Duplicate) -> None:
+    """Tell of a duplicate, once: not each time that it comes back."""
+    call = attempt.call
+    if not call.waited.times:
+        tell_duplicate(duplicate, None if call.request is None else call.request.id)
+
+
+def is_same(attempt: Attempt, held: Held) -> bool:
+    """Tell whether the holder is another delivery of the message of `attempt`."""
+    return attempt_of(held.record.token) == attempt_of(attempt.record.token)
