@@ -1,4 +1,4 @@
-"""What the README says works as it stands there."""
+"""What the README and the pages of the documentation say works as it stands there."""
 
 import re
 from pathlib import Path
@@ -10,48 +10,56 @@ from celery.contrib.testing.worker import start_worker
 from docutils.core import publish_doctree
 from docutils.nodes import literal_block
 
-README = Path(__file__).parent.parent / "README.rst"
-MAKEFILE = README.parent / "Makefile"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.rst"
+CHOOSING = ROOT / "docs" / "choosing.rst"
+MAKEFILE = ROOT / "Makefile"
 
 
-def literal_blocks() -> list[Any]:
-    document = publish_doctree(README.read_text(), settings_overrides={"halt_level": 2})
+def literal_blocks(page: Path) -> list[Any]:
+    document = publish_doctree(page.read_text(), settings_overrides={"halt_level": 2})
     return list(document.findall(literal_block))
 
 
-def python_blocks(redis_url: str) -> list[str]:
+def python_blocks(page: Path, redis_url: str) -> list[str]:
     """The code, with the server of this test for the one it names."""
     server = redis_url.removesuffix("0")
     return [
         block.astext().replace("redis://localhost/", server)
-        for block in literal_blocks()
+        for block in literal_blocks(page)
         if "python" in block["classes"]
     ]
 
 
-def run(block: str, names: dict[str, Any]) -> None:
-    exec(compile(dedent(block), str(README), "exec"), names)
+@pytest.mark.parametrize("page", [README, CHOOSING], ids=lambda page: page.stem)
+def test_every_code_block_runs(page, redis_url):
+    def run(block: str) -> None:
+        exec(compile(dedent(block), str(page), "exec"), names)
 
-
-def test_every_code_block_runs(redis_url):
-    names: dict[str, Any] = {"__name__": "readme"}
-    blocks = python_blocks(redis_url)
-    calls = [block for block in blocks if ".delay(" in block]
+    names: dict[str, Any] = {"__name__": page.stem}
+    blocks = python_blocks(page, redis_url)
+    calls = [block for block in blocks if re.search(r"\.(delay|apply_async)\(", block)]
     assert calls
 
     for block in blocks:
         if block not in calls:
-            run(block, names)
+            run(block)
     app = names["app"]
     with start_worker(app, pool="threads", concurrency=2, perform_ping_check=False):
         for block in calls:
-            run(block, names)
+            run(block)
     app.close()
+
+
+def test_every_page_is_well_formed_and_linked_from_the_readme():
+    for page in (ROOT / "docs").glob("*.rst"):
+        literal_blocks(page)
+        assert f"docs/{page.name}" in README.read_text()
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])
 def test_the_two_commands_are_there(target):
-    shell = [block.astext().split()[:2] for block in literal_blocks()]
+    shell = [block.astext().split()[:2] for block in literal_blocks(README)]
 
     assert ["make", target] in shell
     assert re.search(rf"^{target}:", MAKEFILE.read_text(), re.MULTILINE)

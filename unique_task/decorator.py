@@ -55,7 +55,9 @@ def unique(function: Any = None, /, **options: Any) -> Any:
             ``"cached"``, ``"retry"``, ``"raise"``, a policy object such as
             ``retry(countdown=5)``, a callable that gets the :class:`Duplicate`, or
             ``{"publish": ..., "run": ...}``.
-        lock: from when to when the lock is held: ``"while_executing"``.
+        lock: from when to when the lock is held: ``"while_executing"`` (default,
+            ``unique_lock``), ``"until_executing"``, ``"until_executed"``,
+            ``"until_expired"`` or ``"until_and_while_executing"``.
         renew: hold the lock by short leases that are renewed while the body runs;
             default ``unique_renew``, True.
         namespace: tasks with one namespace share their locks; default: the task's name.
