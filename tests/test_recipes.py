@@ -1,0 +1,196 @@
+"""The recipes, each by what its user wants of it."""
+
+import pytest
+from celery import states
+from celery.exceptions import TaskRevokedError
+
+from tests.inprocess import value_of
+from tests.waiting import wait_until
+from unique_task import ConfigurationError, retry, unique
+from unique_task.recipes import (
+    debounce,
+    no_overlap,
+    once_more,
+    single_flight,
+    singleton,
+    throttle,
+)
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+SOON = retry(countdown=0.05, maximum=0.1)
+
+
+@pytest.fixture
+def ran():
+    """The arguments of the bodies that ran."""
+    return []
+
+
+def test_singleton_runs_one_at_a_time_whatever_the_arguments(worker_app, gate, ran):
+    @worker_app.task
+    @singleton()
+    def rebuild(name):
+        ran.append(name)
+        gate.hold()
+
+    first = rebuild.delay("a")
+    gate.wait_for_arrival()
+    with pytest.raises(TaskRevokedError, match=first.id):
+        value_of(rebuild.delay("b"))
+    gate.open()
+    value_of(first)
+
+    value_of(rebuild.delay("c"))
+    assert ran == ["a", "c"]
+
+
+@pytest.mark.parametrize("lock", ["while_executing", "until_executed"])
+def test_single_flight_works_once_for_all_who_ask(worker_app, gate, ran, lock):
+    @worker_app.task
+    @single_flight(60, lock=lock, key="{currency}", namespace=lock)
+    def rate(currency, asked_by):
+        ran.append(asked_by)
+        gate.hold()
+        return asked_by
+
+    results = [rate.delay("EUR", "ann")]
+    gate.wait_for_arrival()
+    results += [rate.delay("EUR", name) for name in ("bob", "cem")]
+    gate.open()
+    results += [rate.delay("EUR", "dan")]
+
+    assert {value_of(result) for result in results} == {"ann"}
+    assert value_of(rate.delay("EUR", "eva")) == "ann"
+    assert ran == ["ann"]
+
+
+def test_throttle_runs_the_first_call_of_each_period(worker_app, ran):
+    @worker_app.task
+    @throttle(0.5, key="{user}")
+    def remind(user, number):
+        ran.append(number)
+        return number
+
+    first = remind.delay("ann", 0)
+    assert value_of(first) == 0
+    dropped = remind.delay("ann", 1)
+    assert (dropped.duplicate, dropped.id) == (True, first.id)
+    assert not remind.delay("bob", 2).duplicate
+
+    next_one = wait_until(lambda: _unless_duplicate(remind.delay("ann", 3)))
+    assert value_of(next_one) == 3
+    assert sorted(ran) == [0, 2, 3]
+
+
+def _unless_duplicate(result):
+    return None if result.duplicate else result
+
+
+def test_debounce_runs_the_last_call_of_a_burst_with_its_arguments(worker_app, ran):
+    @worker_app.task
+    @debounce(0.3, key="{document}")
+    def index(document, text):
+        ran.append((document, text))
+        return text
+
+    *earlier, last = [index.delay(7, text) for text in "abc"]
+    other = index.delay(8, "x")
+
+    assert value_of(last) == "c"
+    assert value_of(other) == "x"
+    for result in earlier:
+        with pytest.raises(TaskRevokedError, match=f"replaced by {last.id}"):
+            value_of(result)
+    assert sorted(ran) == [(7, "c"), (8, "x")]
+
+
+def test_debounce_does_not_put_off_for_longer_than_max_wait(worker_app, ran):
+    @worker_app.task
+    @debounce(60, max_wait=0.5, key="{document}")
+    def index(document, text):
+        ran.append(text)
+        return text
+
+    results = [index.delay(7, str(number)) for number in range(3)]
+
+    assert value_of(results[-1]) == "2"
+    assert ran == ["2"]
+
+
+def test_once_more_misses_no_change_and_queues_one_call_at_most(worker_app, gate, ran):
+    """The body reads what is dirty, then takes its time, as a synchronization would."""
+    changes, seen = [], []
+
+    @worker_app.task
+    @once_more(SOON, key="{account}")
+    def synchronize(account):
+        seen.append(list(changes))
+        gate.hold()
+
+    def change(number):
+        changes.append(number)
+        return synchronize.delay("ann")
+
+    first = change(1)
+    gate.wait_for_arrival()
+    second, third = change(2), change(3)
+    assert not second.duplicate
+    assert third.duplicate and third.id == second.id
+    wait_until(lambda: second.state == states.RETRY)
+    assert seen == [[1]]
+    gate.open()
+    value_of(first)
+
+    value_of(second)
+    assert seen == [[1], [1, 2, 3]]
+
+
+def test_no_overlap_runs_all_calls_of_several_tasks_one_at_a_time(
+    worker_app, gate, ran
+):
+    @worker_app.task
+    @no_overlap("ledger", key="{account}", on_duplicate=SOON)
+    def book(account):
+        ran.append("book")
+        gate.hold()
+        ran.append("booked")
+
+    @worker_app.task
+    @no_overlap("ledger", key="{account}", on_duplicate=SOON)
+    def close(account):
+        ran.append("close")
+
+    booked = book.delay("ann")
+    gate.wait_for_arrival()
+    closed = close.delay("ann")
+    value_of(close.delay("bob"))
+    wait_until(lambda: closed.state == states.RETRY)
+    gate.open()
+
+    value_of(booked)
+    value_of(closed)
+    assert ran == ["book", "close", "booked", "close"]
+
+
+RECIPES = {
+    "singleton": singleton,
+    "single_flight": single_flight,
+    "throttle": lambda **options: throttle(60, **options),
+    "debounce": lambda **options: debounce(5, **options),
+    "once_more": once_more,
+    "no_overlap": lambda **options: no_overlap("ledger", **options),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_takes_the_other_options_of_unique(name):
+    def charge(order_id, note=""):
+        return order_id
+
+    decorated = RECIPES[name](key="{order_id}", backend="memory://")(charge)
+
+    assert decorated.__name__ == "charge"
+    assert vars(decorated).keys() == vars(unique(charge)).keys()
+    with pytest.raises(ConfigurationError, match="'keys' is no option"):
+        RECIPES[name](keys="{order_id}")
