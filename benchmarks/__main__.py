@@ -30,7 +30,7 @@ def _rows(pairs: int) -> Iterator[Row]:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         yield from store.rows(locks, pairs)
         workers = worker.Workers(directory, broker, locks)
-        yield from publish.rows(pairs)
+        yield from publish.rows(locks, pairs)
         yield from worker.rows(workers, pairs)
         yield from instructions.rows(locks)
 

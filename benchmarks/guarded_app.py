@@ -5,10 +5,16 @@ from __future__ import annotations
 from benchmarks.plain_app import app
 from unique_task import unique
 
-__all__ = ["app", "guarded"]
+__all__ = ["app", "guarded", "reserved"]
 
 
 @app.task
 @unique
 def guarded(number: int, text: str = "a") -> None:
     """Do nothing, but no two of an equal number at once."""
+
+
+@app.task
+@unique(lock="until_executed")
+def reserved(number: int, text: str = "a") -> None:
+    """Do nothing, but let no equal number into the queue before that is done."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from benchmarks.guarded_app import guarded
+from benchmarks.guarded_app import guarded, reserved
 from benchmarks.pairs import Measure, rates
 from benchmarks.plain_app import configure, now, plain
 from benchmarks.report import Row, at_least, at_most
@@ -120,21 +120,42 @@ def _hold_one(locks: RedisServer) -> None:
 
 def _counts(workers: Workers, lane: Lane) -> Iterator[Row]:
     """Count what the store of locks sees, which nobody else uses."""
-    locks = workers.locks
-    sent = _round_trips(locks)
-    for number in _fresh_numbers(COUNTED):
-        guarded.apply_async((number,), queue="unread")
-    yield Row("round trips to publish", [_round_trips(locks) - sent - 1], at_most(0))
-    locks.reset_counts()
-    before = _round_trips(locks)
-    lane.run(guarded, _fresh_numbers(COUNTED))
-    trips = (_round_trips(locks) - before - 1) / COUNTED
-    yield Row("round trips to run", [trips], at_most(2))
-    commands = sum(locks.command_counts().values()) / COUNTED
-    yield Row("Redis commands to run", [commands], at_most(6))
+    count = Counter(workers.locks)
+    numbers = _fresh_numbers(COUNTED)
+    for task, to_publish, to_run in ((guarded, 0, 2), (reserved, 1, 3)):
+        name = getattr(task, GUARDED).options.lock or "while_executing"
+        sent = count.of(lambda: publish_all(task, numbers))
+        yield Row(f"round trips to publish, {name}", [sent], at_most(to_publish))
+        if to_publish:
+            refused = count.of(lambda: publish_all(task, numbers))
+            yield Row("round trips to be refused", [refused], at_most(1))
+        lane.run(task, _fresh_numbers(1))  # the scripts are loaded
+        workers.locks.reset_counts()
+        ran = count.of(lambda: lane.run(task, _fresh_numbers(COUNTED)))
+        both = "publish and run" if to_publish else "run"
+        yield Row(f"round trips to {both}, {name}", [ran], at_most(to_run))
+        commands = sum(workers.locks.command_counts().values()) / COUNTED
+        if not to_publish:
+            yield Row("Redis commands to run", [commands], at_most(6))
 
 
-def _round_trips(server: RedisServer) -> float:
-    """Return how often the server has read requests, this one included."""
-    stats: Any = server.client.info("stats")
-    return float(stats["total_reads_processed"])
+def publish_all(task: Any, numbers: list[int]) -> None:
+    for number in numbers:
+        task.apply_async((number,), queue="unread")
+
+
+class Counter:
+    """Counts how often a server reads requests, by the call of a task."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+
+    def of(self, work: Callable[[], object]) -> float:
+        before = self._reads()
+        work()
+        return (self._reads() - before - 1) / COUNTED
+
+    def _reads(self) -> float:
+        """Return how often the server has read requests, this one included."""
+        stats: Any = self._server.client.info("stats")
+        return float(stats["total_reads_processed"])

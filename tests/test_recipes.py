@@ -1,5 +1,8 @@
 """The recipes, each by what its user wants of it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from celery import states
 from celery.exceptions import TaskRevokedError
@@ -83,7 +86,7 @@ def test_throttle_runs_the_first_call_of_each_period(worker_app, ran):
     assert sorted(ran) == [0, 2, 3]
 
 
-def _unless_duplicate(result):
+def _unless_duplicate(result: Any) -> Any:
     return None if result.duplicate else result
 
 
@@ -120,7 +123,8 @@ def test_debounce_does_not_put_off_for_longer_than_max_wait(worker_app, ran):
 
 def test_once_more_misses_no_change_and_queues_one_call_at_most(worker_app, gate, ran):
     """The body reads what is dirty, then takes its time, as a synchronization would."""
-    changes, seen = [], []
+    changes: list[int] = []
+    seen: list[list[int]] = []
 
     @worker_app.task
     @once_more(SOON, key="{account}")
@@ -128,7 +132,7 @@ def test_once_more_misses_no_change_and_queues_one_call_at_most(worker_app, gate
         seen.append(list(changes))
         gate.hold()
 
-    def change(number):
+    def change(number: int) -> Any:
         changes.append(number)
         return synchronize.delay("ann")
 
@@ -173,7 +177,7 @@ def test_no_overlap_runs_all_calls_of_several_tasks_one_at_a_time(
     assert ran == ["book", "close", "booked", "close"]
 
 
-RECIPES = {
+RECIPES: dict[str, Callable[..., Any]] = {
     "singleton": singleton,
     "single_flight": single_flight,
     "throttle": lambda **options: throttle(60, **options),
@@ -185,7 +189,7 @@ RECIPES = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_takes_the_other_options_of_unique(name):
-    def charge(order_id, note=""):
+    def charge(order_id: int, note: str = "") -> int:
         return order_id
 
     decorated = RECIPES[name](key="{order_id}", backend="memory://")(charge)

@@ -44,7 +44,7 @@ def mark_messages(task_name: str) -> None:
     come to run last.
     """
     _marked.add(task_name)
-    _listen()
+    listen()
 
 
 def new_header() -> str:
@@ -55,7 +55,6 @@ def new_header() -> str:
 @contextmanager
 def published_with(task_id: str, headers: Mapping[str, Any]) -> Iterator[None]:
     """Publish the message of the task `task_id` with these headers."""
-    _listen()
     before = _stamp.set(Stamp(task_id, headers))
     try:
         yield
@@ -69,7 +68,8 @@ def is_stamped(task_id: str | None) -> bool:
     return stamp is not None and stamp.id == task_id
 
 
-def _listen() -> None:
+def listen() -> None:
+    """See to it that messages get their headers; a process that needs none pays none."""
     signals.before_task_publish.connect(_mark, dispatch_uid="unique_task")
 
 

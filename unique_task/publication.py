@@ -60,7 +60,7 @@ class Publication:
         options = self.options
         return bool(options.get("retries") or options.get("replaced_task_nesting"))
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
         """What the app says of its locks."""
         return settings_of(self.task.app)

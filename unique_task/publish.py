@@ -105,8 +105,8 @@ def _decide(publication: Publication) -> Ticket | Answered:
         return Ticket(publication.published(key=own_key) if said else None)
     if publication.again:
         return _handed_on(publication)
-    if isinstance(plan.publish, Replace) and plan.publish.countdown is not None:
-        publication.wait = publication.wait or plan.publish.countdown
+    if isinstance(plan.publish, Replace) and not publication.wait:
+        publication.wait = plan.publish.countdown or 0
     return _reserve(publication, stored=plan.fresh is not None)
 
 
@@ -168,7 +168,8 @@ def _reserve(publication: Publication, *, stored: bool) -> Ticket | Answered:
     if replace is not None and replace.max_wait is not None:
         # However often it is put off, it does not wait longer than that in all.
         left = max(0.0, replace.max_wait - answer.since)
-        publication.wait = min(publication.wait, left)
+        if publication.wait > left:
+            publication.wait = left
     generation = answer.fence if replace is not None else None
     published = _with_token(publication, record, pending, generation)
     return Ticket(published, partial(_give_back, backend, key, record.token, answer))

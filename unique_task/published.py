@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .call_options import CallOptions
@@ -47,7 +47,7 @@ class Published:
 
     def header(self) -> dict[str, Any]:
         """Return it as a header of the message, without what says nothing."""
-        said = {name: value for name, value in asdict(self).items() if value}
+        said = {name: value for name, value in vars(self).items() if value}
         return said if self.unique is not False else {**said, "unique": False}
 
     @property

@@ -12,7 +12,14 @@ from kombu.utils.uuid import uuid
 
 from .call_options import NOTHING_SAID, CallOptions
 from .keys import digest_of
-from .messages import HEADER, LOCK_HEADER, is_stamped, new_header, published_with
+from .messages import (
+    HEADER,
+    LOCK_HEADER,
+    is_stamped,
+    listen,
+    new_header,
+    published_with,
+)
 from .publication import Publication
 from .publish import publish
 from .published import Published
@@ -91,5 +98,6 @@ def _send_by_name(
         task_id, message, name, key, own_key=said.has_key, unique=said.header()
     )
     headers = {HEADER: message, LOCK_HEADER: published.header()}
+    listen()
     with published_with(task_id, headers):
         return send(**options)

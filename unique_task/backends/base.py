@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ..exceptions import LockStoreError
 from .record import Record
@@ -19,6 +20,11 @@ from .steps import (
     StoreAnswer,
     Stored,
 )
+
+
+@lru_cache
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
 class Backend(ABC):
@@ -44,8 +50,7 @@ class Backend(ABC):
     @property
     def fingerprint(self) -> str:
         """What a message tells of the store in which it has a lock."""
-        data = self._identity().encode()
-        return hashlib.blake2b(data, digest_size=4).hexdigest()
+        return _digest(self._identity())
 
     def _identity(self) -> str:
         """Return what tells this store from others, in every process that uses it."""
