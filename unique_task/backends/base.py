@@ -124,7 +124,8 @@ class Backend(ABC):
 
         Arguments:
             key: of the lock.
-            record: with the token that travels in the message.
+            record: with the token that travels in the message; the lock that it waits
+                for already it is given again.
             expire: how long the lock stands if the message does not start.
             stored: accept a fresh value of an earlier run in place of the lock.
             replaceable: whether a later message may take the place of this one.

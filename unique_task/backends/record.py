@@ -73,7 +73,8 @@ class Record:
             in place, and nobody can ask for its result.
         process: that runs it, see :func:`unique_task.process.this_process`; empty if
             it cannot be told apart from all others.
-        fence: see :class:`~unique_task.backends.steps.Acquired`; None until it is taken.
+        fence: see :class:`~unique_task.backends.steps.Acquired`; None until it is
+            taken.
         first: fence of the first message that it replaced, and of those that this one
             had replaced in turn; its own if it replaced none. None if no other message
             can take its place.
