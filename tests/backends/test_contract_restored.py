@@ -67,6 +67,15 @@ def test_a_message_was_not_replaced_also_if_the_clock_went_back(backend, one, bo
     assert start(backend, THREE, generation=three.fence).fence > three.fence
 
 
+def test_who_does_not_ask_replaces_nobody_also_if_the_clock_went_back(backend, one):
+    ahead = one.fence + YEAR
+    backend.release("key", ONE.token)
+    backend.renew([Renewal("key", replace(ONE, first=ahead), ahead, 10)])
+
+    assert isinstance(backend.reserve("key", TWO, expire=10), Held)
+    assert backend.get("key").record.token == ONE.token
+
+
 def test_who_could_not_replace_has_replaced_nobody(backend, one):
     assert isinstance(book(backend, TWO, replace=None), Held)
     assert isinstance(book(backend, TWO, replace=0), Held)

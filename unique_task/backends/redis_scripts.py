@@ -87,7 +87,8 @@ local first = more and string.match(more, '^%S* %S*  (%d+)$')
 if token and token == string.match(ARGV[2], '%S+') then
   return {1, last, first or last}
 end
-if not first or tonumber(fence) - tonumber(first) > tonumber(ARGV[5]) then
+local since = first and tonumber(fence) - tonumber(first)
+if not first or ARGV[5] == '-1' or since > tonumber(ARGV[5]) then
   return {0, record, left}
 end
 fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
