@@ -215,8 +215,9 @@ def test_who_was_replaced_is_told_so_and_not_a_value(backend, one, two):
 
 
 def test_who_was_replaced_is_not_admitted(backend, one, two):
-    start(backend, ONE, generation=one.fence, once=REMEMBERED)
+    answer = start(backend, ONE, generation=one.fence, once=REMEMBERED)
 
+    assert answer == Replaced("two")
     assert not start(backend, ONE, once=REMEMBERED).admitted
 
 

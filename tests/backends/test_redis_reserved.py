@@ -130,6 +130,15 @@ def test_every_key_has_an_end(backend, client):
     assert all(0 < client.pttl(name) <= 10_000 for name in client.keys())
 
 
+def test_what_is_given_back_has_an_end_and_so_has_the_generation(backend, client):
+    two = [book(backend, message, remember=10) for message in (ONE, TWO)][1]
+
+    assert backend.restore("key", TWO.token, two.replaced)
+
+    assert len(client.keys()) == 2
+    assert all(0 < client.pttl(name) <= 10_000 for name in client.keys())
+
+
 def test_what_is_given_back_has_an_end_also_if_the_generation_is_forgotten(
     backend, client
 ):

@@ -73,7 +73,7 @@ local function text(first)
   local more = ARGV[4] == '1' and ' ' .. first or ''
   return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] .. more
 end
-local latest = (ARGV[4] == '1' or ARGV[5] ~= '-1') and redis.call('GET', KEYS[2])
+local latest = ARGV[4] == '1' and redis.call('GET', KEYS[2])
 if latest then
   fence = string.format('%.0f', math.max(tonumber(fence), tonumber(latest) + 1))
 end
