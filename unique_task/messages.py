@@ -69,7 +69,7 @@ def is_stamped(task_id: str | None) -> bool:
 
 
 def listen() -> None:
-    """See to it that messages get their headers; a process that needs none pays none."""
+    """See to it that messages get their headers; who needs none pays for none."""
     signals.before_task_publish.connect(_mark, dispatch_uid="unique_task")
 
 

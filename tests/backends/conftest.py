@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends.stores import AWKWARD, STORES, open_store, record_of
+from tests.backends.stores import AWKWARD, ONE, STORES, TWO, book, open_store, record_of
 from tests.servers import RedisServer
 from unique_task.backends.base import Backend
+from unique_task.backends.steps import Reserved
 
 
 @pytest.fixture
@@ -63,6 +64,22 @@ def warm(backend: Backend) -> Backend:
     backend.acquire("another", record, expire=10)
     backend.release("another", record.token)
     return backend
+
+
+@pytest.fixture
+def one(backend: Backend) -> Reserved:
+    """The lock waits for the first of some messages, 10 seconds long."""
+    answer = backend.reserve("key", ONE, expire=10)
+    assert isinstance(answer, Reserved)
+    return answer
+
+
+@pytest.fixture
+def two(backend: Backend, one: Reserved) -> Reserved:
+    """The lock waits for the second, which took the place of the first."""
+    answer = book(backend, TWO)
+    assert isinstance(answer, Reserved)
+    return answer
 
 
 @pytest.fixture

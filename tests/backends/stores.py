@@ -1,5 +1,8 @@
 """The stores of locks that the tests know, and what they put into them."""
 
+from dataclasses import replace
+from typing import Any
+
 from tests.servers.find import SERVERS
 from unique_task.backends import backend_class
 from unique_task.backends.base import Backend
@@ -53,8 +56,19 @@ def redelivered(record: Record) -> Record:
     return record_of(token.owner, token.retries, token.nesting, token.message)
 
 
+def published(owner: str) -> Record:
+    """What a message of the task with the id `owner` reserves the lock with."""
+    return replace(record_of(owner), state="pending", worker="")
+
+
 FIRST = record_of("first")
 SECOND = record_of("second")
+
+#: Messages, each of which may take the place of the one before it.
+ONE, TWO, THREE = (published(owner) for owner in ("one", "two", "three"))
+
+#: Seconds within which it may: more than a test takes.
+LONG = 1e6
 
 #: Attempts that have something in common with the first one of the task "first".
 OTHERS = {
@@ -65,6 +79,25 @@ OTHERS = {
     "another task": record_of("second"),
     "a task with a longer id": record_of("first/0"),
 }
+
+
+def book(backend: Backend, record: Record, expire: float = 10, **how: Any) -> Any:
+    """Reserve the lock, or take the place of the message that it waits for."""
+    how = {"replace": LONG, "remember": REMEMBERED, **how}
+    return backend.reserve("key", record, expire, **how)
+
+
+def start(
+    backend: Backend,
+    message: Record,
+    expire: float = 10,
+    *,
+    key: str = "key",
+    **how: Any,
+) -> Any:
+    """A message arrives, and its task wants to run."""
+    over = (message.token,)
+    return backend.acquire(key, redelivered(message), expire, over=over, **how)
 
 
 def admit(backend: Backend, record: Record = FIRST, once: float = REMEMBERED) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import lru_cache
 
 from ..exceptions import LockStoreError
+from .fingerprint import fingerprint_of
 from .record import Record
 from .steps import (
     Booking,
@@ -20,11 +19,6 @@ from .steps import (
     StoreAnswer,
     Stored,
 )
-
-
-@lru_cache
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
 class Backend(ABC):
@@ -50,7 +44,7 @@ class Backend(ABC):
     @property
     def fingerprint(self) -> str:
         """What a message tells of the store in which it has a lock."""
-        return _digest(self._identity())
+        return fingerprint_of(self._identity())
 
     def _identity(self) -> str:
         """Return what tells this store from others, in every process that uses it."""
@@ -101,7 +95,7 @@ class Backend(ABC):
                 is then another.
             keep: leave the end of a lock that is taken over as it is.
             generation: fence under which it was reserved for this message, if a later
-                message might have taken its place.
+                one might have taken its place before this was given the lock.
 
         Raises:
             LockStoreError: if the store does not answer.
@@ -129,7 +123,8 @@ class Backend(ABC):
 
         Arguments:
             key: of the lock.
-            record: with the token that travels in the message.
+            record: with the token that travels in the message; the lock that it waits
+                for already it is given again.
             expire: how long the lock stands if the message does not start.
             stored: accept a fresh value of an earlier run in place of the lock.
             replaceable: whether a later message may take the place of this one.

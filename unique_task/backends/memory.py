@@ -78,7 +78,8 @@ class MemoryBackend(Backend):
         if mark == _FINISHED:
             return Finished()
         latest = self._entries.get(("generation", key))
-        if claim.generation and latest and latest.content > claim.generation:
+        generation = 0 if mark else claim.generation
+        if generation and latest and latest.content > generation:
             held = self._get(key)
             return Replaced(held.record.owner if held else None)
         value = self._entries.get(("value", key))
@@ -93,9 +94,10 @@ class MemoryBackend(Backend):
             return replace(held, admitted=admitted)
         if claim.once:
             self._mark(key, token, _ADMITTED, claim.once)
-        if held is not None and claim.keep:
+        if held is not None and claim.keep and expire:
             expire = held.remaining
-        fence = self._put(key, claim.record, self._next_fence(), expire)
+        record = replace(claim.record, first=None)
+        fence = self._put(key, record, self._next_fence(), expire)
         return Acquired(fence, admitted)
 
     def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
@@ -105,6 +107,8 @@ class MemoryBackend(Backend):
             if booking.stored and value:
                 return Stored(value.content)
             held, fence = self._get(key), self._next_fence()
+            if held is not None and held.record.token == record.token:
+                return _again(held.record)
             first = held.record.first if held is not None else fence
             since = 0 if first is None else (fence - first) / 1e6
             if held is not None:
@@ -122,8 +126,9 @@ class MemoryBackend(Backend):
                 return False
             fence = held.record.fence or 0
             self._put(key, held.record, fence, held.remaining)
-            latest = self._entries["generation", key]
-            self._entries["generation", key] = replace(latest, content=fence)
+            latest = self._entries.get(("generation", key))
+            if latest is not None:
+                self._entries["generation", key] = replace(latest, content=fence)
             return True
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
@@ -160,7 +165,8 @@ class MemoryBackend(Backend):
                 self._entries["value", key] = self._entry(value, fresh)
             self._entries.pop(("lock", key), None)
             if heir is not None:
-                self._put(key, heir.record, held.record.fence or 0, heir.expire)
+                record = replace(heir.record, first=None)
+                self._put(key, record, held.record.fence or 0, heir.expire)
             return True
 
     def _get(self, key: str) -> Held | None:
@@ -191,3 +197,10 @@ class MemoryBackend(Backend):
     def _next_fence(self) -> int:
         self._fence = max(time.time_ns() // 1000, self._fence + 1)
         return self._fence
+
+
+def _again(record: Record) -> Reserved:
+    """What was answered when the lock was reserved, but for who was replaced."""
+    fence = record.fence or 0
+    first = fence if record.first is None else record.first
+    return Reserved(fence, (fence - first) / 1e6)

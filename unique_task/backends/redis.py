@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ from redis.retry import Retry
 from ..exceptions import ConfigurationError
 from .base import Backend
 from .record import VERSION, Record, attempt_of
-from .redis_scripts import ACQUIRE, RELEASE, RENEW, RESERVE, RESTORE
+from .redis_scripts import ACQUIRE, RELEASE, RENEW, RESERVE, RESTORE, Script
 from .redis_url import client_url, without_password
 from .steps import (
     Acquired,
@@ -39,8 +38,8 @@ _NAMELESS: dict[str, Any] = (
     else {"lib_name": None, "lib_version": None}
 )
 
-#: Microseconds that are longer than any lock stands, and exact in a script.
-_EVER = 2**52
+#: Seconds that are longer than any lock stands; as microseconds exact in a script.
+_EVER = 2**32
 
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
 
@@ -70,10 +69,10 @@ class RedisBackend(Backend):
                 f"{self.name}: the client decodes responses, and stored values are "
                 "bytes: pass one with decode_responses=False"
             )
-        self._acquire_script = _Script(self._client, ACQUIRE)
-        self._reserve_script = _Script(self._client, RESERVE)
-        self._restore_script = _Script(self._client, RESTORE)
-        self._release_script = _Script(self._client, RELEASE)
+        self._acquire_script = Script(self._client, ACQUIRE)
+        self._reserve_script = Script(self._client, RESERVE)
+        self._restore_script = Script(self._client, RESTORE)
+        self._release_script = Script(self._client, RELEASE)
 
     @classmethod
     def from_url(cls, url: str, timeout: float) -> RedisBackend:
@@ -85,16 +84,9 @@ class RedisBackend(Backend):
         return f"{where}/{options.get('db') or 0}"
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
-        token, keys = claim.record.token, [_lock(claim.key)]
-        if claim.once:
-            keys.append(_mark(claim.key, token))
-        if claim.generation:
-            keys.append(_generation(claim.key))
-        if claim.stored:
-            keys.append(_value(claim.key))
         expire = _milliseconds(claim.expire) if claim.expire else 0
         answer, *told = self._acquire_script(
-            keys,
+            _keys(claim),
             VERSION,
             claim.record.tail,
             f"keep{expire}" if claim.keep else expire,
@@ -112,7 +104,7 @@ class RedisBackend(Backend):
         if answer == 4:
             return Replaced(_record(told[0]).owner if told[0] else None)
         held = _held(*told)
-        again = held.record.token == token
+        again = held.record.token == claim.record.token
         return Acquired(held.record.fence) if again else held
 
     def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
@@ -126,7 +118,7 @@ class RedisBackend(Backend):
             booking.record.tail,
             _milliseconds(booking.expire),
             int(booking.replaceable),
-            -1 if replace is None else int(min(replace * 1e6, _EVER)),
+            -1 if replace is None else round(min(replace, _EVER) * 1e6),
             _milliseconds(booking.remember),
         )
         if answer == 0:
@@ -180,21 +172,6 @@ class RedisBackend(Backend):
         return None if record is None else _held(record, remaining)
 
 
-class _Script:
-    """A script that is sent by its digest, and as a whole where the server lost it."""
-
-    def __init__(self, client: Any, text: str) -> None:
-        self._client = client
-        self._text = text
-        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-    def __call__(self, keys: Sequence[str], *args: Any) -> Any:
-        try:
-            return self._client.evalsha(self._digest, len(keys), *keys, *args)
-        except redis.exceptions.NoScriptError:
-            return self._client.eval(self._text, len(keys), *keys, *args)
-
-
 def _connect(url: str, timeout: float) -> redis.Redis:
     # A connection that the server closed is tried once more; a late answer is not
     # waited for again. Version 2 of the protocol and a client without a name spare the
@@ -229,7 +206,18 @@ def _record(text: bytes) -> Record:
 
 
 def _milliseconds(seconds: float) -> int:
-    return max(1, math.ceil(seconds * 1000))
+    return max(1, math.ceil(min(seconds, _EVER) * 1000))
+
+
+def _keys(claim: Claim) -> list[str]:
+    keys = [_lock(claim.key)]
+    if claim.once:
+        keys.append(_mark(claim.key, claim.record.token))
+    if claim.generation:
+        keys.append(_generation(claim.key))
+    if claim.stored:
+        keys.append(_value(claim.key))
+    return keys
 
 
 # The braces put all keys of one lock into one slot of a cluster.

@@ -1,5 +1,11 @@
 """The steps of a lock's life, as Redis takes them: each of them is one and whole."""
 
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
 # Keys: 1 the lock, then the attempt's mark if there may be one, then the generation if
 # a later message may have taken the place of this one, then the value if one is
 # accepted.
@@ -13,7 +19,7 @@
 ACQUIRE = """
 local mark = ARGV[4] ~= '0' and redis.call('GET', KEYS[2])
 if mark == 'finished' then return {3} end
-if ARGV[5] ~= '0' then
+if ARGV[5] ~= '0' and not mark then
   local latest = redis.call('GET', KEYS[ARGV[4] == '0' and 2 or 3])
   if latest and tonumber(latest) > tonumber(ARGV[5]) then
     return {4, redis.call('GET', KEYS[1])}
@@ -67,7 +73,7 @@ local function text(first)
   local more = ARGV[4] == '1' and ' ' .. first or ''
   return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] .. more
 end
-local latest = ARGV[5] ~= '-1' and redis.call('GET', KEYS[2])
+local latest = ARGV[4] == '1' and redis.call('GET', KEYS[2])
 if latest then
   fence = string.format('%.0f', math.max(tonumber(fence), tonumber(latest) + 1))
 end
@@ -75,9 +81,14 @@ if redis.call('SET', KEYS[1], text(fence), 'NX', 'PX', ARGV[3]) then
   return {1, fence, fence}
 end
 local record, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
-local last, first = string.match(
-  record, '^' .. ARGV[1] .. ' (%d+) %S+ pending %S* %S*  (%d+)$')
-if not first or tonumber(fence) - tonumber(first) > tonumber(ARGV[5]) then
+local last, token, more = string.match(
+  record, '^' .. ARGV[1] .. ' (%d+) (%S+) pending (.*)$')
+local first = more and string.match(more, '^%S* %S*  (%d+)$')
+if token and token == string.match(ARGV[2], '%S+') then
+  return {1, last, first or last}
+end
+local since = first and tonumber(fence) - tonumber(first)
+if not first or ARGV[5] == '-1' or since > tonumber(ARGV[5]) then
   return {0, record, left}
 end
 fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
@@ -90,11 +101,13 @@ return {1, fence, first, record, left}
 # Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds, 4 its
 # fence.
 # Returns 1 restored, 0 not held by this token.
+# Freed first: a server that is out of memory refuses a first write that takes some.
 RESTORE = """
 local record = redis.call('GET', KEYS[1])
 if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('SET', KEYS[2], ARGV[4], 'KEEPTTL')
+redis.call('SET', KEYS[2], ARGV[4], 'XX', 'KEEPTTL')
 return 1
 """
 
@@ -104,14 +117,16 @@ return 1
 # behind the fence or nothing, 4 milliseconds for it, then value and milliseconds that
 # it stays fresh.
 # Returns 1 freed, 0 not held by this token.
-# Freed first: a server that is out of memory refuses a first write that takes some.
+# Freed first, as above.
 RELEASE = """
 local record = redis.call('GET', KEYS[1])
 local head, token
 if record then head, token = string.match(record, '^(%d+ %d+ )(%S+)') end
 local held = token == ARGV[1]
-if held and ARGV[3] == '' then redis.call('DEL', KEYS[1])
-elseif held then redis.call('SET', KEYS[1], head .. ARGV[3], 'PX', ARGV[4]) end
+if held then redis.call('DEL', KEYS[1]) end
+if held and ARGV[3] ~= '' then
+  redis.call('SET', KEYS[1], head .. ARGV[3], 'PX', ARGV[4])
+end
 if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], 'finished', 'PX', ARGV[2]) end
 if held and ARGV[5] then redis.call('SET', KEYS[#KEYS], ARGV[5], 'PX', ARGV[6]) end
 return held and 1 or 0
@@ -130,3 +145,18 @@ else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 if KEYS[2] then redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4]) end
 return record and 1 or 2
 """
+
+
+class Script:
+    """A script that is sent by its digest, and as a whole where the server lost it."""
+
+    def __init__(self, client: Any, text: str) -> None:
+        self._client = client
+        self._text = text
+        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def __call__(self, keys: Sequence[str], *args: Any) -> Any:
+        try:
+            return self._client.evalsha(self._digest, len(keys), *keys, *args)
+        except NoScriptError:
+            return self._client.eval(self._text, len(keys), *keys, *args)

@@ -1,0 +1,220 @@
+"""What every store of locks does for those whom nobody replaced, or not for long."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.backends.stores import (
+    FIRST,
+    LONG,
+    ONE,
+    THREE,
+    TWO,
+    book,
+    published,
+    start,
+)
+from tests.waiting import wait_until
+from unique_task.backends.steps import Acquired, Held, Renewal, Replaced
+
+#: A year in the microseconds that a fence counts.
+YEAR = 365 * 24 * 3600 * 1_000_000
+
+# Who never was
+
+
+def test_a_message_that_nobody_replaced_starts(backend, one):
+    assert isinstance(start(backend, ONE, generation=one.fence), Acquired)
+
+
+def test_the_replacing_message_starts(backend, one, two):
+    taken = start(backend, TWO, generation=two.fence)
+
+    assert isinstance(taken, Acquired)
+    assert taken.fence > two.fence
+
+
+def test_the_replacing_message_is_delivered_again_and_not_replaced(backend, one, two):
+    start(backend, TWO, generation=two.fence)
+    assert isinstance(start(backend, TWO, generation=two.fence), Held)
+
+    backend.release("key", backend.get("key").record.token)
+    assert isinstance(start(backend, TWO, generation=two.fence), Acquired)
+
+
+@pytest.mark.parametrize("bound", [None, LONG])
+def test_a_message_that_finds_the_lock_free_was_not_replaced(backend, two, bound):
+    backend.release("key", TWO.token)
+    three = book(backend, THREE, replace=bound)
+
+    answer = start(backend, THREE, generation=three.fence)
+
+    assert isinstance(answer, Acquired)
+
+
+@pytest.mark.parametrize("bound", [None, LONG])
+def test_a_message_was_not_replaced_also_if_the_clock_went_back(backend, one, bound):
+    # What a clock that was ahead has left.
+    ahead = one.fence + YEAR
+    backend.release("key", ONE.token)
+    backend.renew([Renewal("key", replace(ONE, first=ahead), ahead, 10)])
+    two = book(backend, TWO)
+    backend.release("key", TWO.token)
+
+    three = book(backend, THREE, replace=bound)
+
+    assert three.fence > two.fence > ahead
+    assert start(backend, ONE, generation=ahead) == Replaced("three")
+    assert start(backend, THREE, generation=three.fence).fence > three.fence
+
+
+def test_who_does_not_ask_replaces_nobody_also_if_the_clock_went_back(backend, one):
+    ahead = one.fence + YEAR
+    backend.release("key", ONE.token)
+    backend.renew([Renewal("key", replace(ONE, first=ahead), ahead, 10)])
+
+    assert isinstance(backend.reserve("key", TWO, expire=10), Held)
+    assert backend.get("key").record.token == ONE.token
+
+
+def test_who_could_not_replace_has_replaced_nobody(backend, one):
+    assert isinstance(book(backend, TWO, replace=None), Held)
+    assert isinstance(book(backend, TWO, replace=0), Held)
+
+    assert isinstance(start(backend, ONE, generation=one.fence), Acquired)
+
+
+def test_who_repeats_its_reservation_did_not_replace_itself(backend, one, two):
+    again = book(backend, TWO)
+
+    assert (again.fence, again.since) == (two.fence, two.since)
+    assert start(backend, ONE, generation=one.fence) == Replaced("two")
+    assert isinstance(start(backend, TWO, generation=two.fence), Acquired)
+
+
+# To give the lock back
+
+
+def test_a_lock_is_given_back_with_the_time_that_it_had(backend, one):
+    before = backend.get("key")
+    two = book(backend, TWO, expire=100)
+
+    assert backend.restore("key", TWO.token, two.replaced)
+
+    held = backend.get("key")
+    assert held.record == before.record
+    assert 0 < held.remaining <= before.remaining
+
+
+def test_a_lock_that_was_given_back_ends_by_time(backend, short):
+    backend.reserve("key", ONE, expire=short)
+    two = book(backend, TWO, expire=100)
+    backend.restore("key", TWO.token, two.replaced)
+
+    wait_until(lambda: isinstance(backend.acquire("key", FIRST, 10), Acquired))
+
+
+def test_who_got_the_lock_back_starts(backend, one, two):
+    backend.restore("key", TWO.token, two.replaced)
+
+    taken = start(backend, ONE, generation=one.fence)
+
+    assert isinstance(taken, Acquired)
+    assert taken.fence > one.fence
+
+
+def test_who_gave_the_lock_back_does_not_hold_it(backend, one, two):
+    backend.restore("key", TWO.token, two.replaced)
+
+    assert isinstance(start(backend, TWO), Held)
+    assert not backend.release("key", TWO.token)
+    assert backend.get("key").record.token == ONE.token
+
+
+def test_who_got_the_lock_back_may_be_replaced_by_another(backend, one, two):
+    backend.restore("key", TWO.token, two.replaced)
+
+    three = book(backend, THREE)
+
+    assert three.replaced.record.token == ONE.token
+    assert three.since == (three.fence - one.fence) / 1e6
+    assert start(backend, ONE, generation=one.fence) == Replaced("three")
+    assert isinstance(start(backend, THREE, generation=three.fence), Acquired)
+
+
+def test_who_got_the_lock_back_had_replaced_its_own_predecessor(backend, one, two):
+    three = book(backend, THREE)
+    backend.restore("key", THREE.token, three.replaced)
+
+    assert start(backend, ONE, generation=one.fence) == Replaced("two")
+    assert isinstance(start(backend, TWO, generation=two.fence), Acquired)
+
+
+def test_a_lock_is_given_back_also_if_nobody_knows_any_more_who_was_replaced(
+    backend, one, short
+):
+    two = book(backend, TWO, expire=100, remember=short)
+    wait_until(lambda: isinstance(start(backend, ONE, generation=one.fence), Held))
+
+    assert backend.restore("key", TWO.token, two.replaced)
+    assert isinstance(start(backend, ONE, generation=one.fence), Acquired)
+
+
+NO_HOLDERS = {
+    "another": THREE.token,
+    "the one that was replaced": ONE.token,
+    "shorter": TWO.token[:-1],
+    "a pattern": ".*",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("token", NO_HOLDERS.values(), ids=NO_HOLDERS)
+def test_who_does_not_hold_the_lock_gives_nothing_back(backend, one, two, token):
+    before = backend.get("key")
+
+    assert not backend.restore("key", token, two.replaced)
+
+    assert backend.get("key").record == before.record
+    assert start(backend, ONE, generation=one.fence) == Replaced("two")
+    assert isinstance(start(backend, TWO, generation=two.fence), Acquired)
+
+
+def test_a_message_that_was_delivered_after_all_gives_nothing_back(backend, one, two):
+    taken = start(backend, TWO, generation=two.fence)
+
+    assert not backend.restore("key", TWO.token, two.replaced)
+    assert backend.get("key").record.fence == taken.fence
+
+
+def test_who_was_replaced_itself_gives_nothing_back(backend, one, two):
+    book(backend, THREE)
+
+    assert not backend.restore("key", TWO.token, two.replaced)
+    assert backend.get("key").record.token == THREE.token
+
+
+def test_a_free_lock_is_given_back_to_nobody(backend, one, two):
+    backend.release("key", TWO.token)
+
+    assert not backend.restore("key", TWO.token, two.replaced)
+    assert backend.get("key") is None
+    assert start(backend, ONE, generation=one.fence) == Replaced(None)
+
+
+def test_a_lock_is_given_back_once(backend, one, two):
+    assert backend.restore("key", TWO.token, two.replaced)
+    start(backend, ONE)
+
+    assert not backend.restore("key", TWO.token, two.replaced)
+    assert backend.get("key").record.state == "running"
+
+
+def test_a_lock_is_given_back_to_an_awkward_owner(backend, awkward):
+    record = replace(published(awkward), task=awkward, worker=awkward)
+    fence = backend.reserve("key", record, expire=10).fence
+    two = book(backend, TWO)
+
+    assert backend.restore("key", TWO.token, two.replaced)
+    assert backend.get("key").record == replace(record, fence=fence, first=fence)
+    assert isinstance(start(backend, record, generation=fence), Acquired)

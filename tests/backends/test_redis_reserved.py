@@ -1,0 +1,180 @@
+"""What locks that wait for a message cost in Redis: commands, and keys."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.crc import key_slot
+
+from tests.backends.stores import (
+    FIRST,
+    ONE,
+    REMEMBERED,
+    THREE,
+    TWO,
+    book,
+    published,
+    redelivered,
+    start,
+)
+from unique_task import RedisBackend
+from unique_task.backends.steps import Heir
+
+
+@pytest.fixture
+def backend(redis_url: str) -> RedisBackend:
+    return RedisBackend(redis_url)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+# Commands
+
+STEPS = {
+    "reserve": (
+        lambda store: store.reserve("key", TWO, 10, replaceable=False),
+        {"time": 1, "set": 1},
+    ),
+    "reserve, replaceable": (
+        lambda store: store.reserve("key", TWO, 10),
+        {"time": 1, "set": 1, "get": 1},
+    ),
+    "be refused": (
+        lambda store: store.reserve("taken", TWO, 10, replaceable=False),
+        {"time": 1, "set": 1, "get": 1, "pttl": 1},
+    ),
+    "replace": (
+        lambda store: store.reserve("taken", TWO, 10, replace=10, remember=10),
+        {"time": 1, "set": 3, "get": 2, "pttl": 1},
+    ),
+    "start": (
+        lambda store: start(store, ONE, key="taken"),
+        {"time": 1, "set": 2, "get": 1},
+    ),
+    "start, if not replaced": (
+        lambda store: start(store, ONE, key="taken", generation=1, keep=True),
+        {"time": 1, "set": 2, "get": 2},
+    ),
+    "pass through": (
+        lambda store: store.acquire("key", FIRST, 0),
+        {"time": 1, "get": 1, "del": 1},
+    ),
+    "leave to an heir": (
+        lambda store: store.release("taken", ONE.token, heir=Heir(TWO, 10)),
+        {"get": 1, "del": 1, "set": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("step, commands", STEPS.values(), ids=STEPS)
+def test_a_step_costs_few_commands(step, commands, warm, redis_server):
+    warm.reserve("taken", ONE, expire=10)
+    step(warm)
+    redis_server.client.flushdb()
+    warm.reserve("taken", ONE, expire=10)
+    redis_server.reset_counts()
+
+    step(warm)
+
+    assert redis_server.command_counts() == {"evalsha": 1, **commands}
+
+
+def test_a_lock_is_reserved_replaced_and_restored_in_one_round_trip_each(
+    redis_proxy, backend
+):
+    through_proxy = RedisBackend(redis_proxy.url)
+    two = [book(through_proxy, message) for message in (ONE, TWO)][1]
+    through_proxy.restore("key", TWO.token, two.replaced)
+    redis_proxy.delay(0.2)
+    started = time.monotonic()
+
+    three = book(through_proxy, THREE)
+    assert through_proxy.restore("key", THREE.token, three.replaced)
+
+    assert 0.4 <= time.monotonic() - started < 0.6
+
+
+# Keys
+
+
+def use_all(backend: RedisBackend) -> None:
+    """All that may be done with locks that wait for messages."""
+    two = [book(backend, message, remember=10) for message in (ONE, TWO)][1]
+    backend.restore("key", TWO.token, two.replaced)
+    book(backend, THREE, remember=10)
+    attempt = redelivered(THREE)
+    over = (THREE.token,)
+    backend.acquire("key", attempt, 10, once=10, over=over, keep=True)
+    heir = Heir(published("heir"), 10)
+    how: Any = {"value": b"value", "fresh": 10, "finished": 10, "heir": heir}
+    assert backend.release("key", attempt.token, **how)
+
+
+def test_all_keys_of_a_lock_are_in_one_slot_of_a_cluster(backend, client):
+    use_all(backend)
+
+    # The lock, the generation, the value, the mark of an attempt.
+    assert len(client.keys()) == 4
+    assert len({key_slot(name) for name in client.keys()}) == 1
+
+
+def test_every_key_has_an_end(backend, client):
+    use_all(backend)
+
+    assert all(0 < client.pttl(name) <= 10_000 for name in client.keys())
+
+
+def test_what_is_given_back_has_an_end_and_so_has_the_generation(backend, client):
+    two = [book(backend, message, remember=10) for message in (ONE, TWO)][1]
+
+    assert backend.restore("key", TWO.token, two.replaced)
+
+    assert len(client.keys()) == 2
+    assert all(0 < client.pttl(name) <= 10_000 for name in client.keys())
+
+
+def test_what_is_given_back_has_an_end_also_if_the_generation_is_forgotten(
+    backend, client
+):
+    two = [book(backend, message) for message in (ONE, TWO)][1]
+    client.delete("unique:{key}:generation")
+
+    assert backend.restore("key", TWO.token, two.replaced)
+
+    [name] = client.keys()
+    assert 0 < client.pttl(name) <= 10_000
+
+
+def test_a_lock_without_an_end_is_given_back_and_has_one(backend, client):
+    backend.reserve("key", ONE, expire=10)
+    client.persist("unique:{key}")
+    two = book(backend, TWO)
+    assert two.replaced.remaining == float("inf")
+
+    assert backend.restore("key", TWO.token, two.replaced)
+
+    assert backend.get("key").record.token == ONE.token
+    assert client.pttl("unique:{key}") > 100 * 365 * 24 * 3600 * 1000
+
+
+def test_who_reserves_and_passes_through_leaves_nothing(backend, client):
+    book(backend, ONE)
+    start(backend, ONE, expire=0)
+    backend.reserve("key", TWO, expire=10)
+    backend.release("key", TWO.token)
+
+    assert client.keys() == []
+
+
+def test_who_is_refused_leaves_nothing(backend, client):
+    backend.acquire("key", FIRST, expire=10)
+    book(backend, ONE)
+    start(backend, ONE, expire=0, once=REMEMBERED, generation=1)
+
+    assert client.keys() == [b"unique:{key}"]

@@ -1,0 +1,116 @@
+"""What becomes of locks that wait for a message in a Redis that is out of order."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from tests.backends.stores import FIRST, ONE, SECOND, TWO, book, start
+from unique_task import LockRecordError, LockStoreError, RedisBackend
+from unique_task.backends.steps import Acquired, Heir, Held, Replaced, Reserved
+
+
+@pytest.fixture
+def backend(redis_url: str) -> RedisBackend:
+    return RedisBackend(redis_url)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+# A server out of order
+
+
+def test_a_server_out_of_memory_still_gives_back_and_hands_on(own_redis):
+    backend = RedisBackend(own_redis.url)
+    two = [book(backend, message) for message in (ONE, TWO)][1]
+    backend.acquire("another", FIRST, expire=10)
+    own_redis.client.config_set("maxmemory", "1")
+
+    assert backend.restore("key", TWO.token, two.replaced)
+    assert backend.release("another", FIRST.token, heir=Heir(SECOND, 10))
+
+    own_redis.client.config_set("maxmemory", "0")
+    held = [backend.get(key) for key in ("key", "another")]
+    assert [one.record.token for one in held if one] == [ONE.token, SECOND.token]
+
+
+def test_a_server_out_of_memory_replaces_nobody_halfway(own_redis):
+    backend = RedisBackend(own_redis.url)
+    one = book(backend, ONE)
+    own_redis.client.config_set("maxmemory", "1")
+
+    with pytest.raises(LockStoreError):
+        book(backend, TWO)
+
+    own_redis.client.config_set("maxmemory", "0")
+    assert isinstance(start(backend, ONE, generation=one.fence), Acquired)
+
+
+def test_a_reservation_whose_answer_was_lost_is_ours(redis_proxy, backend, warm):
+    backend.reserve("key", ONE, expire=10)
+    through_proxy = RedisBackend(redis_proxy.url)
+    book(through_proxy, ONE)
+    redis_proxy.swallow_replies(1, to=b"EVALSHA")
+
+    two = book(through_proxy, TWO)
+
+    assert isinstance(two, Reserved)
+    assert backend.get("key").record.fence == two.fence
+    assert isinstance(start(backend, TWO, generation=two.fence), Acquired)
+
+
+#: What lies where a lock would be -> whether it can be read.
+ODD = {
+    "newer": (b"2 17 task-1/0/0//ab pending  task  17", False),
+    "no record": (b"a text of somebody else", False),
+    "empty": (b"", False),
+    "bytes": (b"\x82\xa7version\x02\xff", False),
+    "a process": (b"1 17 task-1/0/0//ab pending  task host/1/2 17", True),
+    "running": (b"1 17 task-1/0/0//ab running  task  17", True),
+    "longer": (b"1 17 task-1/0/0//ab pending  task  17 more", True),
+}
+
+
+@pytest.mark.parametrize("text, readable", ODD.values(), ids=ODD)
+def test_what_is_not_known_as_replaceable_is_left_alone(
+    backend, client, text, readable
+):
+    client.set("unique:{key}", text, px=10_000)
+
+    if readable:
+        assert isinstance(book(backend, ONE, replace=1e12), Held)
+    else:
+        with pytest.raises(LockRecordError):
+            book(backend, ONE, replace=1e12)
+    assert not backend.restore("key", ONE.token, Held(SECOND, 10))
+
+    assert client.get("unique:{key}") == text
+    assert 0 < client.pttl("unique:{key}") <= 10_000
+    assert client.dbsize() == 1
+
+
+def test_a_key_of_another_type_is_a_store_error(backend, client):
+    client.lpush("unique:{key}", "item")
+    client.lpush("unique:{another}:generation", "item")
+
+    for step in (book, start):
+        with pytest.raises(LockStoreError, match="WRONGTYPE"):
+            step(backend, ONE)
+    with pytest.raises(LockStoreError, match="WRONGTYPE"):
+        backend.restore("key", ONE.token, Held(SECOND, 10))
+    with pytest.raises(LockStoreError, match="WRONGTYPE"):
+        start(backend, ONE, key="another", generation=1)
+
+
+def test_who_replaced_is_not_told_if_a_newer_version_holds_the_lock(backend, client):
+    one = book(backend, ONE)
+    book(backend, TWO)
+    assert start(backend, ONE, generation=one.fence) == Replaced("two")
+    client.set("unique:{key}", b"2 17 task-1/0/0//ab running", px=10_000)
+
+    with pytest.raises(LockRecordError):
+        start(backend, ONE, generation=one.fence)
