@@ -55,9 +55,9 @@ class Model:
         if once and attempt in self.finished:
             return Finished()
         held = self.locks.get(key)
-        if generation and self.generations[key] > generation:
-            return Replaced(held.record.owner if held else None)
         admitted = bool(once) and attempt in self.admitted
+        if generation and self.generations[key] > generation and not admitted:
+            return Replaced(held.record.owner if held else None)
         if stored and key in self.values and not admitted:
             return Stored(self.values[key])
         if held is None or held.record.token in over:
