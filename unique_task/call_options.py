@@ -40,6 +40,8 @@ class CallOptions:
         Raises:
             ConfigurationError: for an option that there is not, or that makes no sense.
         """
+        if "unique" not in options and "unique_key" not in options:
+            return NOTHING_SAID
         unique = options.pop("unique", None)
         key = options.pop("unique_key", _NO_KEY)
         if key is None:

@@ -18,6 +18,7 @@ import enum
 import json
 import uuid
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from kombu.utils.json import textual_types
@@ -107,10 +108,19 @@ def _dict(value: dict[Any, Any]) -> bytes:
 
 def _dict_key(key: Any) -> bytes:
     if type(key) is str:
-        return _text(key)
+        return _text(key) if len(key) > _NAME else _name(key)
     if key is None or isinstance(key, (bool, int, float)):
         return _text(json.dumps(key))
     return encode(key)
+
+
+#: How long the names of parameters and fields are, which come again and again.
+_NAME = 64
+
+
+@lru_cache(maxsize=1024)
+def _name(key: str) -> bytes:
+    return _text(key)
 
 
 def _spelled(tag: bytes, spell: Callable[[Any], str]) -> Callable[[Any], bytes]:

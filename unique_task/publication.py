@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from celery import Task
@@ -11,7 +10,6 @@ from celery import Task
 from .backends.base import Backend
 from .backends.record import Record, Token
 from .call_options import CallOptions
-from .messages import mark_of
 from .pending_time import pending_time, seconds_to
 from .plan import Plan
 from .published import Published
@@ -43,6 +41,9 @@ class Publication:
     said: CallOptions
     rules: Rules
     message: str
+    _plan: Plan | None = None
+    _backend: Backend | None = None
+    _key: str | None = None
 
     @property
     def id(self) -> str:
@@ -60,24 +61,34 @@ class Publication:
         options = self.options
         return bool(options.get("retries") or options.get("replaced_task_nesting"))
 
-    @cached_property
+    @property
     def settings(self) -> Settings:
         """What the app says of its locks."""
         return settings_of(self.task.app)
 
-    @cached_property
+    # Not cached by functools, which takes a lock for each until Python 3.12.
+    @property
     def plan(self) -> Plan:
         """How the call is guarded."""
-        return self.rules.plan(self.task, self.settings, self.said)
+        if self._plan is None:
+            self._plan = self.rules.plan(self.task, self.settings, self.said)
+        return self._plan
 
-    @cached_property
+    @property
     def backend(self) -> Backend:
         """The store of its lock."""
-        return self.rules.backend(self.task, self.settings)
+        if self._backend is None:
+            self._backend = self.rules.backend(self.task, self.settings)
+        return self._backend
 
-    @cached_property
+    @property
     def key(self) -> str:
         """What makes the call equal to others."""
+        if self._key is None:
+            self._key = self._digest()
+        return self._key
+
+    def _digest(self) -> str:
         if self.said.digest is not None:
             return self.said.digest
         if self.said.has_key:
@@ -108,7 +119,7 @@ class Publication:
             self.id,
             options.get("retries") or 0,
             options.get("replaced_task_nesting") or 0,
-            mark_of(self.message)[0],
+            self.message.partition("-")[0],
         )
         return Record(str(token), self.task.name, state="pending")
 

@@ -14,7 +14,7 @@ _DIGEST = re.compile("[0-9a-f]{32}")
 _TOKEN = re.compile(r"[!-~]+(/[!-~]*){4}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Published:
     """What a message says of its lock.
 
