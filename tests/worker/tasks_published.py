@@ -1,12 +1,13 @@
 """Tasks whose locks are taken when they are published, one for each way to use them."""
 
+import os
 from typing import Any
 
 from celery import Task
 
 from tests.worker.app import app
 from tests.worker.tasks import SOON, hold, witness
-from unique_task import unique
+from unique_task import replace, unique
 from unique_task.lock_types import LOCK_TYPES
 
 #: Longer than all tests: what becomes free was freed.
@@ -14,6 +15,8 @@ LONG = 600
 
 #: Queue of second tries, which no worker reads.
 RETRIES = "retries"
+
+AT_PUBLISH = [kind.name for kind in LOCK_TYPES.values() if kind.at_publish]
 
 POLICIES = {"ignore": "ignore", "skip": "skip", "raise": "raise", "retry": SOON}
 
@@ -47,9 +50,9 @@ def leaving(lock: str, late: bool) -> Any:
 LEAVING = {(lock, late): leaving(lock, late) for lock in LOCK_TYPES for late in (0, 1)}
 
 
-def guarded(lock: str, policy: str, **options: Any) -> Any:
-    @app.task(name=f"published {lock} {policy}", **options)
-    @unique(key="{key}", lock=lock, on_duplicate=POLICIES[policy], expire=LONG)
+def guarded(name: str, lock: str, policy: Any) -> Any:
+    @app.task(name=f"published {name} {lock}")
+    @unique(key="{key}", lock=lock, on_duplicate=policy, expire=LONG)
     def task(key: str, value: Any = None) -> Any:
         return hold(key, value)
 
@@ -57,4 +60,67 @@ def guarded(lock: str, policy: str, **options: Any) -> Any:
 
 
 #: By lock type and policy.
-GUARDED_BY = {(k, policy): guarded(k, policy) for k in LOCK_TYPES for policy in POLICIES}
+GUARDED_BY = {
+    (lock, name): guarded(name, lock, policy)
+    for lock in LOCK_TYPES
+    for name, policy in POLICIES.items()
+}
+REPLACING = {lock: guarded("replace", lock, "replace") for lock in AT_PUBLISH}
+
+MAX_WAIT = 0.5
+
+#: Each call of it puts off the one before, but not for longer than that in all.
+IMPATIENT = guarded(
+    "impatient", "until_executing", replace(countdown=LONG, max_wait=MAX_WAIT)
+)
+DEBOUNCED = guarded("debounced", "until_executing", replace(countdown=0.5))
+
+
+def noted_key(key: str) -> str:
+    """A key that is noted when a worker computes it."""
+    if os.environ.get("UNIQUE_TEST_WITNESS"):
+        witness().note(f"keys {key}")
+    return key
+
+
+@app.task
+@unique(key=noted_key, lock="until_executed")
+def computed(key: str) -> None:
+    with witness().running(key):
+        pass
+
+
+@app.task(bind=True)
+@unique(key="{key}", lock="until_executed", on_duplicate="raise", expire=LONG)
+def succeeding(self: Task, key: str) -> str:
+    """Replace itself by an equal call, once."""
+    hold(key)
+    if not self.request.replaced_task_nesting:
+        raise self.replace(succeeding.si(key))
+    return "replaced"
+
+
+@app.task
+@unique(key="{key}", lock="until_and_while_executing", on_duplicate={"run": SOON})
+def catch_up(key: str) -> None:
+    """See what was marked before it began, and note that when it ends."""
+    with witness().running(key):
+        mark = len(witness().noted(f"marks {key}"))
+        witness().wait_at(key)
+        witness().note(f"seen {key}", str(mark))
+
+
+def surviving(lock: str) -> Any:
+    @app.task(
+        name=f"surviving {lock}",
+        acks_late=True,
+        reject_on_worker_lost=True,
+    )
+    @unique(key="{key}", lock=lock, expire=LONG)
+    def task(key: str) -> str:
+        return str(hold(key, "ran"))
+
+    return task
+
+
+SURVIVING = {lock: surviving(lock) for lock in AT_PUBLISH}

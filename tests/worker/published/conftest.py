@@ -1,6 +1,7 @@
 """One worker for each module and broker, and a shelf for what shall not start yet."""
 
 import pytest
+from celery import Celery
 
 from tests.waiting import wait_until
 from tests.worker.app import app, configure
@@ -59,3 +60,15 @@ def run(witness, key):
 
     yield wait
     witness.open(key)
+
+
+@pytest.fixture(scope="module")
+def stranger(module_urls):
+    """An app that does not know the tasks, and sends them by name."""
+    stranger = Celery(
+        broker=module_urls["broker"],
+        backend=module_urls["backend"],
+        set_as_current=False,
+    )
+    yield stranger
+    stranger.close()

@@ -24,6 +24,11 @@ def held(task: Any, *args: Any) -> Held | None:
     return pending(task, *args) or store().get(_digest(task, args))
 
 
+def held_as(task: Any, value: Any) -> Held | None:
+    """The lock of a call that has `value` as its ``unique_key``."""
+    return store().get(getattr(task, GUARDED).guard.digest_of(task, value))
+
+
 def _kind(task: Any) -> Any:
     return LOCK_TYPES[getattr(task, GUARDED).guard.options.lock or "while_executing"]
 
