@@ -59,7 +59,10 @@ def holder(request, shelf, run, key):
 
 
 def skip_what_is_no_duplicate(request, lock):
-    if lock == "until_executing" and request.node.callspec.params["holder"] != "pending":
+    if (
+        lock == "until_executing"
+        and request.node.callspec.params["holder"] != "pending"
+    ):
         pytest.skip("its lock is free when it runs")
 
 
@@ -98,9 +101,7 @@ def test_a_duplicate_follows_the_policy_raise(request, stranger, holder, key, lo
 
 
 @pytest.mark.parametrize("lock", ["until_executed", "until_and_while_executing"])
-def test_a_duplicate_follows_the_policy_retry(
-    stranger, shelf, witness, run, key, lock
-):
+def test_a_duplicate_follows_the_policy_retry(stranger, shelf, witness, run, key, lock):
     task = GUARDED_BY[lock, "retry"]
     shelf.put(task, key, 1)
     shelf.deliver()

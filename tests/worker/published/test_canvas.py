@@ -148,7 +148,10 @@ def test_a_chord_of_equal_members_ends(witness, key, lock, policy):
     result = chord([member] * 3, collect.s()).apply_async()
 
     wait_until(result.ready, TIMEOUT)
-    assert witness.most_at_once(key) == 1 or lock in ("until_executing", "until_expired")
+    assert witness.most_at_once(key) == 1 or lock in (
+        "until_executing",
+        "until_expired",
+    )
 
 
 @pytest.mark.parametrize("lock", AT_PUBLISH)
