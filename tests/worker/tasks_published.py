@@ -47,7 +47,9 @@ def leaving(lock: str, late: bool) -> Any:
     return task
 
 
-LEAVING = {(lock, late): leaving(lock, late) for lock in LOCK_TYPES for late in (0, 1)}
+LEAVING = {
+    (lock, late): leaving(lock, late) for lock in LOCK_TYPES for late in (False, True)
+}
 
 
 def guarded(name: str, lock: str, policy: Any) -> Any:

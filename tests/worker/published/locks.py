@@ -1,10 +1,9 @@
-"""What the store says of the locks of one call."""
+"""What the store says of the locks of one call: who has it (`Held`), or None."""
 
 from typing import Any
 
 from tests.worker.app import app
 from unique_task.backends.base import Backend
-from unique_task.backends.steps import Held
 from unique_task.lock_types import LOCK_TYPES
 from unique_task.settings import backend_of, settings_of
 from unique_task.wrapping import GUARDED
@@ -14,17 +13,17 @@ def store() -> Backend:
     return backend_of(app, settings_of(app))
 
 
-def pending(task: Any, *args: Any) -> Held | None:
+def pending(task: Any, *args: Any) -> Any:
     """The lock that is taken at publish; or what it has become, under its name."""
     return store().get(_kind(task).reservation(_digest(task, args)))
 
 
-def held(task: Any, *args: Any) -> Held | None:
+def held(task: Any, *args: Any) -> Any:
     """A lock that equal calls meet, in the queue or when they run."""
     return pending(task, *args) or store().get(_digest(task, args))
 
 
-def held_as(task: Any, value: Any) -> Held | None:
+def held_as(task: Any, value: Any) -> Any:
     """The lock of a call that has `value` as its ``unique_key``."""
     return store().get(getattr(task, GUARDED).guard.digest_of(task, value))
 

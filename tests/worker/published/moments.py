@@ -21,7 +21,7 @@ class Cell(Enum):
 
 @dataclass(frozen=True)
 class LockRow:
-    """One lock type: its lock while a task waits, runs, is about to retry, has ended."""
+    """One lock type: while a task waits, runs, is between two tries, and has ended."""
 
     lock: str
     pending: Cell

@@ -51,7 +51,7 @@ class Shelf:
 
 
 def _send(message: Message, producer: Producer) -> None:
-    properties = message.properties
+    properties: dict[str, Any] = message.properties
     producer.publish(
         message.body,
         routing_key=app.conf.task_default_queue,

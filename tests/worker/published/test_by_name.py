@@ -16,8 +16,17 @@ pytestmark = [
 
 TIMEOUT = 20
 
-#: Of what is pending; `until_and_while_executing` lets one more wait for its turn.
-MET_WHILE_PENDING = ["until_executing", "until_executed", "until_expired"]
+#: Each lock type, and a call that has its lock.
+each_holder = pytest.mark.parametrize(
+    "lock, state",
+    [
+        ("until_executing", "pending"),
+        ("until_executed", "pending"),
+        ("until_executed", "running"),
+        ("until_expired", "pending"),
+        ("until_expired", "running"),
+    ],
+)
 
 
 @pytest.mark.parametrize("lock", AT_PUBLISH)
@@ -44,13 +53,13 @@ def test_a_lock_is_free_when_it_should_be(stranger, witness, run, key, lock):
     assert bool(held(task, key)) is (lock == "until_expired")
 
 
-@pytest.fixture(params=["pending", "running"])
-def holder(request, shelf, run, key):
-    """Call it with a task to have its key held by a call that waits, or runs."""
+@pytest.fixture
+def holder(shelf, run, key):
+    """Call it to have the key of a task held by a call that is pending, or running."""
 
-    def start(task):
+    def start(task, state):
         result = shelf.put(task, key)
-        if request.param == "running":
+        if state == "running":
             shelf.deliver()
             run()
         return result
@@ -58,19 +67,10 @@ def holder(request, shelf, run, key):
     return start
 
 
-def skip_what_is_no_duplicate(request, lock):
-    if (
-        lock == "until_executing"
-        and request.node.callspec.params["holder"] != "pending"
-    ):
-        pytest.skip("its lock is free when it runs")
-
-
-@pytest.mark.parametrize("lock", MET_WHILE_PENDING)
-def test_a_duplicate_follows_the_policy_ignore(request, stranger, holder, key, lock):
-    skip_what_is_no_duplicate(request, lock)
+@each_holder
+def test_a_duplicate_follows_the_policy_ignore(stranger, holder, key, lock, state):
     task = GUARDED_BY[lock, "ignore"]
-    first = holder(task)
+    first = holder(task, state)
 
     duplicate = stranger.send_task(task.name, (key,))
 
@@ -78,20 +78,18 @@ def test_a_duplicate_follows_the_policy_ignore(request, stranger, holder, key, l
         duplicate.get(timeout=TIMEOUT)
 
 
-@pytest.mark.parametrize("lock", MET_WHILE_PENDING)
-def test_a_duplicate_follows_the_policy_skip(request, stranger, holder, key, lock):
-    skip_what_is_no_duplicate(request, lock)
+@each_holder
+def test_a_duplicate_follows_the_policy_skip(stranger, holder, key, lock, state):
     task = GUARDED_BY[lock, "skip"]
-    holder(task)
+    holder(task, state)
 
     assert stranger.send_task(task.name, (key, 1)).get(timeout=TIMEOUT) is None
 
 
-@pytest.mark.parametrize("lock", MET_WHILE_PENDING)
-def test_a_duplicate_follows_the_policy_raise(request, stranger, holder, key, lock):
-    skip_what_is_no_duplicate(request, lock)
+@each_holder
+def test_a_duplicate_follows_the_policy_raise(stranger, holder, key, lock, state):
     task = GUARDED_BY[lock, "raise"]
-    first = holder(task)
+    first = holder(task, state)
 
     duplicate = stranger.send_task(task.name, (key,))
 

@@ -116,7 +116,7 @@ def test_a_task_does_not_fail_because_the_next_of_its_chain_is_a_duplicate(
     task = GUARDED_BY[lock, policy]
     hold(task, state)
 
-    result = chain(OTHER, task.si(key, 2)).apply_async()
+    result: Any = chain(OTHER, task.si(key, 2)).apply_async()
 
     assert isinstance(outcome(result), ERRORS[policy])
     assert (result.parent.get(timeout=TIMEOUT), result.parent.state) == (0, "SUCCESS")
@@ -130,7 +130,7 @@ def test_a_task_does_not_fail_because_what_is_linked_to_it_is_a_duplicate(
     task = GUARDED_BY[lock, policy]
     hold(task, state)
 
-    result = collect.apply_async((0,), link=task.si(key, 2))
+    result: Any = collect.apply_async((0,), link=task.si(key, 2))
 
     assert result.get(timeout=TIMEOUT) == 0
     [linked] = wait_until(lambda: result.children)

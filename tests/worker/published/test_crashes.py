@@ -1,5 +1,7 @@
 """A worker dies, or loses its broker: a task runs again if it must, and never twice."""
 
+from typing import Any
+
 import celery
 import pytest
 
@@ -66,7 +68,9 @@ def running(witness, keys):
     return send
 
 
-def all_end_after(runs, witness, keys, results):
+def all_end_after(
+    runs: int, witness: Witness, keys: dict[str, str], results: dict[str, Any]
+) -> None:
     """Open the gates; each task ends, has run so often, and leaves its lock."""
     for lock, key in keys.items():
         witness.open(key)

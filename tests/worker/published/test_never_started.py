@@ -73,7 +73,7 @@ def test_a_lock_of_a_message_that_was_purged_ends_by_its_time(
     assert task.delay(key, 2).get(timeout=TIMEOUT) == 2
 
 
-def from_now(seconds):
+def from_now(seconds: float) -> datetime.datetime:
     now = datetime.datetime.now(datetime.timezone.utc)
     return now + datetime.timedelta(seconds=seconds)
 

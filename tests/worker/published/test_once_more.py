@@ -11,6 +11,7 @@ import pytest
 from tests.waiting import wait_until
 from tests.worker.published.locks import held
 from tests.worker.tasks_published import catch_up
+from tests.worker.witness import Witness
 
 pytestmark = [pytest.mark.worker, pytest.mark.usefixtures("worker")]
 
@@ -40,7 +41,8 @@ def wait_until_idle(witness, key):
     return wait
 
 
-def seen(witness, key):
+def seen(witness: Witness, key: str) -> int:
+    """How many marks a run has seen."""
     return max(map(int, witness.noted(f"seen {key}")))
 
 

@@ -1,6 +1,8 @@
 """replace: the latest of the calls that wait in the queue takes their place."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from celery import chain, chord, group
@@ -28,7 +30,8 @@ each_lock = pytest.mark.parametrize("lock", AT_PUBLISH)
 SCANS = {"keys", "lindex", "linsert", "lpos", "lrange", "lrem", "scan", "sort"}
 
 
-def all_but_last_are_revoked(results):
+def all_but_last_are_revoked(results: list[Any]) -> Any:
+    """Return the last one."""
     *others, last = results
     for other in others:
         with pytest.raises(TaskRevokedError, match="replaced by"):
@@ -92,7 +95,8 @@ def test_what_runs_is_not_replaced(shelf, witness, run, key, lock):
     assert running.get(timeout=TIMEOUT) == 1
 
 
-CANVASES = {
+#: Each canvas, given one member.
+CANVASES: dict[str, Callable[[Any], Any]] = {
     "group": lambda member: group(member),
     "chain": lambda member: chain(member, collect.s()),
     "chord": lambda member: chord([member], collect.s()),
