@@ -95,7 +95,10 @@ class MemoryBackend(Backend):
             self._mark(key, token, _ADMITTED, claim.once)
         if held is not None and claim.keep:
             expire = held.remaining
-        fence = self._put(key, claim.record, self._next_fence(), expire)
+        own = held is not None and held.record.token == token
+        first = held.record.first if held is not None and own else None
+        record = replace(claim.record, first=first)
+        fence = self._put(key, record, self._next_fence(), expire)
         return Acquired(fence, admitted)
 
     def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
