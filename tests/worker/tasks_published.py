@@ -1,6 +1,7 @@
 """Tasks whose locks are taken when they are published, one for each way to use them."""
 
 import os
+import signal
 from typing import Any
 
 from celery import Task
@@ -40,6 +41,9 @@ def leaving(lock: str, late: bool) -> Any:
             raise LookupError(key)
         if how == "retry" and not retries:
             raise self.retry(queue=RETRIES, countdown=0)
+        if how == "retry in vain":
+            # Nobody knows that kind of compression.
+            raise self.retry(compression="none of this name", countdown=0)
         if how == "autoretry" and not retries:
             raise ValueError(key)
         return f"try {retries}"
@@ -68,6 +72,11 @@ GUARDED_BY = {
     for name, policy in POLICIES.items()
 }
 REPLACING = {lock: guarded("replace", lock, "replace") for lock in AT_PUBLISH}
+
+#: Runs one at a time, and of those that wait only the latest.
+LATEST = guarded(
+    "latest", "until_and_while_executing", {"publish": "replace", "run": SOON}
+)
 
 MAX_WAIT = 0.5
 
@@ -112,6 +121,12 @@ def catch_up(key: str) -> None:
         witness().note(f"seen {key}", str(mark))
 
 
+@app.task
+def ask(lock: str, key: str) -> bool:
+    """Plain: publish a call in a body, and tell whether it was dropped."""
+    return bool(GUARDED_BY[lock, "raise"].delay(key).duplicate)
+
+
 def surviving(lock: str) -> Any:
     @app.task(
         name=f"surviving {lock}",
@@ -126,3 +141,16 @@ def surviving(lock: str) -> Any:
 
 
 SURVIVING = {lock: surviving(lock) for lock in AT_PUBLISH}
+
+
+def dying(lock: str) -> Any:
+    @app.task(name=f"dying {lock}")
+    @unique(key="{key}", lock=lock, expire=LONG)
+    def task(key: str) -> None:
+        with witness().running(key):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return task
+
+
+DYING = {lock: dying(lock) for lock in AT_PUBLISH}

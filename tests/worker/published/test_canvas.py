@@ -10,7 +10,13 @@ from celery.exceptions import ChordError, TaskRevokedError
 from tests.waiting import wait_until
 from tests.worker.published.locks import held
 from tests.worker.tasks import collect, note
-from tests.worker.tasks_published import AT_PUBLISH, GUARDED_BY, REPLACING, succeeding
+from tests.worker.tasks_published import (
+    AT_PUBLISH,
+    GUARDED_BY,
+    REPLACING,
+    ask,
+    succeeding,
+)
 from unique_task import DuplicateTaskError
 
 pytestmark = [
@@ -181,6 +187,14 @@ def test_a_member_does_not_replace_who_waits(hold, key, witness, shelf, lock):
         assert isinstance(outcome(result), TaskRevokedError)
     shelf.deliver()
     assert first.get(timeout=TIMEOUT) == 1
+
+
+@each_holder
+def test_a_call_in_a_body_is_a_call_like_any_other(hold, key, lock, state):
+    hold(GUARDED_BY[lock, "raise"], state)
+
+    with pytest.raises(DuplicateTaskError):
+        ask.delay(lock, key).get(timeout=TIMEOUT)
 
 
 def test_a_task_can_replace_itself_by_an_equal_call(witness, key):

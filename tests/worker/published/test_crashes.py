@@ -4,12 +4,13 @@ from typing import Any
 
 import celery
 import pytest
+from billiard.exceptions import WorkerLostError
 
 from tests.servers import Proxy
 from tests.waiting import wait_until
 from tests.worker.published.locks import held
 from tests.worker.redelivery.conftest import SETTINGS
-from tests.worker.tasks_published import AT_PUBLISH, SURVIVING
+from tests.worker.tasks_published import AT_PUBLISH, DYING, SURVIVING
 from tests.worker.witness import Witness
 
 pytestmark = pytest.mark.worker
@@ -92,6 +93,20 @@ def test_a_task_whose_worker_was_killed_runs_again_once(start, running, witness,
     for lock, key in keys.items():
         wait_until(lambda: witness.runs(key) == 2, TIMEOUT, f"{lock} does not run")
     all_end_after(2, witness, keys, results)
+
+
+@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+def test_a_lock_is_freed_if_the_child_that_ran_its_task_was_killed(start, witness, key):
+    start(pool="prefork", concurrency=4)
+    keys = {lock: f"{key} {lock}" for lock in AT_PUBLISH}
+    results = {lock: DYING[lock].delay(each) for lock, each in keys.items()}
+
+    for lock, each in keys.items():
+        with pytest.raises(WorkerLostError):
+            results[lock].get(timeout=TIMEOUT)
+        window = lock == "until_expired"
+        wait_until(lambda: bool(held(DYING[lock], each)) is window)
+        assert witness.runs(each) == 1
 
 
 def test_a_task_that_is_delivered_again_does_not_run_beside_itself(

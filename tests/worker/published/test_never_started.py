@@ -9,7 +9,7 @@ from celery.exceptions import TaskRevokedError
 from tests.waiting import wait_until
 from tests.worker.app import app
 from tests.worker.published.locks import pending
-from tests.worker.tasks_published import AT_PUBLISH, GUARDED_BY, LONG
+from tests.worker.tasks_published import AT_PUBLISH, GUARDED_BY, LEAVING, LONG
 from unique_task import ConfigurationError, DuplicateTaskError
 
 pytestmark = [pytest.mark.worker, pytest.mark.usefixtures("worker")]
@@ -45,6 +45,35 @@ def test_a_lock_is_freed_when_the_worker_meets_a_revoked_message(shelf, key, loc
     with pytest.raises(TaskRevokedError):
         result.get(timeout=TIMEOUT)
     wait_until(lambda: bool(pending(task, key)) is (lock == "until_expired"))
+
+
+def test_a_lock_is_freed_when_a_task_is_revoked_between_two_tries(
+    shelf, retries, witness, key
+):
+    task = LEAVING["until_executed", False]
+    witness.open(f"{key} 0")
+    result = shelf.put(task, key, "retry")
+    shelf.deliver()
+    wait_until(lambda: witness.states(result.id) == ["RETRY"])
+    app.control.revoke(result.id, reply=True, limit=1, timeout=TIMEOUT)
+
+    retries.deliver()
+
+    with pytest.raises(TaskRevokedError):
+        result.get(timeout=TIMEOUT)
+    wait_until(lambda: not pending(task, key))
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
+def test_a_lock_is_freed_if_the_next_try_cannot_be_sent(shelf, witness, key, late):
+    task = LEAVING["until_executed", late]
+    witness.open(f"{key} 0")
+    result = shelf.put(task, key, "retry in vain")
+
+    shelf.deliver()
+
+    wait_until(lambda: witness.states(result.id))
+    wait_until(lambda: not pending(task, key))
 
 
 @each_lock

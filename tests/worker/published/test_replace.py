@@ -15,6 +15,8 @@ from tests.worker.tasks_published import (
     AT_PUBLISH,
     DEBOUNCED,
     IMPATIENT,
+    LATEST,
+    LEAVING,
     LONG,
     MAX_WAIT,
     REPLACING,
@@ -93,6 +95,38 @@ def test_what_runs_is_not_replaced(shelf, witness, run, key, lock):
     assert (result.id, result.duplicate) == (running.id, True)
     witness.open(key)
     assert running.get(timeout=TIMEOUT) == 1
+
+
+def test_what_is_between_two_tries_is_not_replaced(shelf, retries, witness, run, key):
+    task, said = LEAVING["until_executed", False], {
+        "unique": {"on_duplicate": "replace"}
+    }
+    for gate in (f"{key} 0", f"{key} 1"):
+        witness.open(gate)
+    first = shelf.put(task, key, "retry", **said)
+    shelf.deliver()
+    wait_until(lambda: witness.states(first.id) == ["RETRY"])
+
+    result = shelf.put(task, key, **said)
+
+    assert (result.id, result.duplicate) == (first.id, True)
+    retries.deliver()
+    assert first.get(timeout=TIMEOUT) == "try 1"
+
+
+def test_what_waits_for_a_run_to_end_is_replaced(witness, run, key):
+    running = LATEST.delay(key, 0)
+    run()
+    waiting = []
+    for number in (1, 2, 3):
+        waiting.append(LATEST.delay(key, number))
+        wait_until(lambda: witness.waits(waiting[-1].id) >= 2)
+
+    last = all_but_last_are_revoked(waiting)
+
+    witness.open(key)
+    assert (running.get(timeout=TIMEOUT), last.get(timeout=TIMEOUT)) == (0, 3)
+    assert witness.runs(key) == 2
 
 
 #: Each canvas, given one member.
