@@ -34,7 +34,6 @@ HOLDERS = [
     ("until_executed", "pending"),
     ("until_executed", "running"),
     ("until_expired", "pending"),
-    ("until_expired", "running"),
     ("until_expired", "ended"),
 ]
 

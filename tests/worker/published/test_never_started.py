@@ -18,6 +18,9 @@ TIMEOUT = 20
 
 each_lock = pytest.mark.parametrize("lock", AT_PUBLISH)
 
+#: For what no broker has a part in.
+redis_only = pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module")
+
 #: Lock types of whose pending calls a later one is a duplicate.
 EXCLUDING = [lock for lock in AT_PUBLISH if lock != "until_and_while_executing"]
 
@@ -64,6 +67,7 @@ def test_a_lock_is_freed_when_a_task_is_revoked_between_two_tries(
     wait_until(lambda: not pending(task, key))
 
 
+@redis_only
 @pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
 def test_a_lock_is_freed_if_the_next_try_cannot_be_sent(shelf, witness, key, late):
     task = LEAVING["until_executed", late]
@@ -107,6 +111,7 @@ def from_now(seconds: float) -> datetime.datetime:
     return now + datetime.timedelta(seconds=seconds)
 
 
+@redis_only
 @each_lock
 @pytest.mark.parametrize(
     "options, seconds",
@@ -131,6 +136,7 @@ def test_a_lock_stands_from_the_eta_on_and_never_after_the_message_expires(
     assert seconds - 5 < pending(task, key).remaining <= seconds
 
 
+@redis_only
 @each_lock
 def test_a_task_whose_lock_has_lapsed_runs_if_its_key_is_free(
     lapsed, shelf, witness, key, lock
@@ -143,6 +149,7 @@ def test_a_task_whose_lock_has_lapsed_runs_if_its_key_is_free(
     assert result.get(timeout=TIMEOUT) == 1
 
 
+@redis_only
 @pytest.mark.parametrize("lock", EXCLUDING)
 @pytest.mark.parametrize("policy", ["ignore", "skip", "raise"])
 def test_a_task_whose_lock_has_lapsed_is_a_duplicate_of_who_took_its_key(
@@ -166,6 +173,7 @@ def test_a_task_whose_lock_has_lapsed_is_a_duplicate_of_who_took_its_key(
     assert witness.runs(key) == 1
 
 
+@redis_only
 def test_two_that_wait_run_one_after_the_other_if_the_lock_of_one_has_lapsed(
     lapsed, shelf, witness, key
 ):
@@ -179,6 +187,7 @@ def test_two_that_wait_run_one_after_the_other_if_the_lock_of_one_has_lapsed(
     assert witness.most_at_once(key) == 1
 
 
+@redis_only
 @each_lock
 def test_an_equal_call_runs_when_the_time_of_the_first_is_over(
     shelf, witness, key, lock
@@ -193,6 +202,7 @@ def test_an_equal_call_runs_when_the_time_of_the_first_is_over(
     assert task.delay(key, 2).get(timeout=TIMEOUT) == 2
 
 
+@redis_only
 def test_a_window_is_not_begun_anew_when_the_task_starts(shelf, run, key):
     task = GUARDED_BY["until_expired", "ignore"]
     shelf.put(task, key, countdown=0.2)
@@ -219,6 +229,7 @@ def another_store(module_urls):
     return publish
 
 
+@redis_only
 @each_lock
 def test_a_task_fails_if_its_lock_was_taken_in_another_store(
     another_store, shelf, witness, key, lock
