@@ -145,12 +145,15 @@ def _with_token(
 
 
 def _reserve(publication: Publication, *, stored: bool) -> Ticket | Answered:
-    plan, backend, pending = publication.plan, publication.backend, publication.pending
+    plan, backend = publication.plan, publication.backend
     key = plan.lock.reservation(publication.key)
-    if not pending:  # it has expired already, and no worker will run it
-        return Ticket()
     policy = None if publication.bound else plan.publish
     replace = policy if isinstance(policy, Replace) else None
+    if replace is not None and replace.max_wait is not None:
+        publication.wait = min(publication.wait, replace.max_wait)
+    pending = publication.pending
+    if not pending:  # it has expired already, and no worker will run it
+        return Ticket()
     record = publication.record()
     answer = backend.reserve(
         key,

@@ -12,11 +12,23 @@ from kombu.utils.uuid import uuid
 from .backends.record import Record
 
 
+class HolderResult(AsyncResult):
+    """The result of a task to which somebody may have a result already."""
+
+    def __del__(self) -> None:
+        # Until Celery 5.7, the end of one result of a task ends the subscription of all
+        # in this process: whoever waits for a group with the task in it would do so for
+        # ever (celery/celery#4925).
+        pass
+
+
 def of_holder(task: Task, holder: Record) -> AsyncResult:
     """Return the result of the task that holds the lock."""
     owner = holder.owner
     if holder.state != "called":
-        return task.AsyncResult(owner)
+        return HolderResult(
+            owner, backend=task.backend, task_name=task.name, app=task.app
+        )
     # It runs in place, in another process: its result will be stored nowhere.
     reason = TaskRevokedError(f"duplicate of {owner}")
     return EagerResult(owner, reason, states.REVOKED, name=task.name)

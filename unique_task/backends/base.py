@@ -92,7 +92,8 @@ class Backend(ABC):
             over: tokens from which to take it over, under a greater fence: the one that
                 reserved it for this very message, and those of attempts that are dead
                 or never heard that they had got it. It is taken over once, as its token
-                is then another.
+                is then another. A token that takes over from itself, to wait for
+                longer, can still be replaced if it could be before.
             keep: leave the end of a lock that is taken over as it is.
             generation: fence under which it was reserved for this message, if a later
                 one might have taken its place before this was given the lock.

@@ -96,7 +96,9 @@ class MemoryBackend(Backend):
             self._mark(key, token, _ADMITTED, claim.once)
         if held is not None and claim.keep and expire:
             expire = held.remaining
-        record = replace(claim.record, first=None)
+        own = held is not None and held.record.token == token
+        first = held.record.first if held is not None and own else None
+        record = replace(claim.record, first=first)
         fence = self._put(key, record, self._next_fence(), expire)
         return Acquired(fence, admitted)
 

@@ -49,8 +49,12 @@ if free or not redis.call('SET', KEYS[1], text(), 'NX', 'PX', expire) then
     fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
   end
   if free then redis.call('DEL', KEYS[1])
-  elseif keep == '' then redis.call('SET', KEYS[1], text(), 'PX', expire)
-  else redis.call('SET', KEYS[1], text(), 'KEEPTTL') end
+  elseif keep ~= '' then redis.call('SET', KEYS[1], text(), 'KEEPTTL')
+  else
+    local own = token and token == string.match(ARGV[2], '^%S+')
+    local first = own and string.match(record, ' pending %S* %S* ( %d+)$') or ''
+    redis.call('SET', KEYS[1], text() .. first, 'PX', expire)
+  end
 end
 if ARGV[4] ~= '0' then redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4]) end
 return {1, fence, mark and 1 or 0}

@@ -1,0 +1,36 @@
+"""What the store says of the locks of one call: who has it (`Held`), or None."""
+
+from typing import Any
+
+from tests.worker.app import app
+from unique_task.backends.base import Backend
+from unique_task.lock_types import LOCK_TYPES
+from unique_task.settings import backend_of, settings_of
+from unique_task.wrapping import GUARDED
+
+
+def store() -> Backend:
+    return backend_of(app, settings_of(app))
+
+
+def pending(task: Any, *args: Any) -> Any:
+    """The lock that is taken at publish; or what it has become, under its name."""
+    return store().get(_kind(task).reservation(_digest(task, args)))
+
+
+def held(task: Any, *args: Any) -> Any:
+    """A lock that equal calls meet, in the queue or when they run."""
+    return pending(task, *args) or store().get(_digest(task, args))
+
+
+def held_as(task: Any, value: Any) -> Any:
+    """The lock of a call that has `value` as its ``unique_key``."""
+    return store().get(getattr(task, GUARDED).guard.digest_of(task, value))
+
+
+def _kind(task: Any) -> Any:
+    return LOCK_TYPES[getattr(task, GUARDED).guard.options.lock or "while_executing"]
+
+
+def _digest(task: Any, args: tuple[Any, ...]) -> str:
+    return str(getattr(task, GUARDED).guard.digest(task, args, {}))
