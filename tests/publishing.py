@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery, signals
 
 from unique_task import MemoryBackend, unique
-from unique_task.backends.record import Record
+from unique_task.pending_time import seconds_to
 from unique_task.wrapping import GUARDED
 
 #: Its lock is held from publish to the end of the task.
@@ -73,12 +73,12 @@ def key_of(task: Any, *args: Any, **kwargs: Any) -> str:
     return str(getattr(task, GUARDED).guard.digest(task, args, kwargs))
 
 
-def holder(task: Any, *args: Any, pending: str = "", **kwargs: Any) -> Record | None:
+def holder(task: Any, *args: Any, pending: str = "", **kwargs: Any) -> Any:
     """Return the record of the lock of a call; None if it is free."""
     return record_at(task.app, key_of(task, *args, **kwargs) + pending)
 
 
-def record_at(app: Celery, key: str) -> Record | None:
+def record_at(app: Celery, key: str) -> Any:
     held = store_of(app).get(key)
     return None if held is None else held.record
 
@@ -98,6 +98,20 @@ def store_of(app: Celery) -> MemoryBackend:
 
 class CutOff(BaseException):
     """Ends a publish as Ctrl-C does, which no handler of errors catches."""
+
+
+def wait_of(message: Message, app: Celery) -> float:
+    """Return how many seconds are left until a message may start."""
+    return seconds_to(app, None, message.headers["eta"])
+
+
+def refuse(error: type[BaseException]) -> Any:
+    """Return what stands in for a call that fails."""
+
+    def refused(*args: Any, **options: Any) -> Any:
+        raise error
+
+    return refused
 
 
 def is_duplicate(result: Any, of: Any) -> bool:

@@ -41,7 +41,7 @@ def frozen(task: Any) -> Any:
 def test_what_is_bound_takes_a_free_lock(work, sent, publish):
     publish(work)
 
-    assert holder(work, 1).owner == sent[0].id  # type: ignore[union-attr]
+    assert holder(work, 1).owner == sent[0].id
     assert sent[0].lock["token"].startswith(sent[0].id)
 
 
@@ -58,7 +58,7 @@ def test_what_is_bound_is_sent_without_the_lock_if_that_is_held(
     assert len(sent) > 1
     assert "token" not in sent[1].lock
     assert sent[1].headers["eta"] is None
-    assert holder(work, 1).owner == first.id  # type: ignore[union-attr]
+    assert holder(work, 1).owner == first.id
 
 
 def test_what_is_bound_is_not_replaced(app, sent):

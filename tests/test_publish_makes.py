@@ -112,7 +112,7 @@ def test_what_is_published_is_guarded(any_app, sent, make):
     assert is_duplicate(task.delay(item=1), of=first)
     assert not task.delay(2).duplicate
     assert len(sent) == 2
-    assert record_at(any_app, sent[0].lock["key"]).owner == first.id  # type: ignore
+    assert record_at(any_app, sent[0].lock["key"]).owner == first.id
 
 
 def test_an_app_that_nothing_finalizes_guards_what_it_publishes(app):

@@ -10,7 +10,15 @@ from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 
 from tests.inprocess import value_of
-from tests.publishing import CutOff, holder, is_duplicate, key_of, remaining, task_of
+from tests.publishing import (
+    CutOff,
+    holder,
+    is_duplicate,
+    key_of,
+    remaining,
+    task_of,
+    wait_of,
+)
 from unique_task import (
     Duplicate,
     DuplicateTaskError,
@@ -20,7 +28,6 @@ from unique_task import (
     skip,
     unique,
 )
-from unique_task.pending_time import seconds_to
 from unique_task.told import duplicates
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -100,10 +107,6 @@ def test_raise_tells_the_caller(with_policy, sent):
 # Policies that wait
 
 
-def countdown_of(message: Any, app: Any) -> float:
-    return seconds_to(app, None, message.headers["eta"])
-
-
 def test_retry_sends_the_duplicate_to_come_later(with_policy, sent):
     work = with_policy(retry(countdown=20, jitter=False))
     first = work.delay()
@@ -112,7 +115,7 @@ def test_retry_sends_the_duplicate_to_come_later(with_policy, sent):
 
     assert not second.duplicate
     assert sent.ids == [first.id, second.id]
-    assert 19 < countdown_of(sent.last, work.app) <= 20
+    assert 19 < wait_of(sent.last, work.app) <= 20
     assert "token" not in sent.last.lock
     assert sent.last.lock["key"] == key_of(work)
 
@@ -125,7 +128,7 @@ def test_retry_leaves_a_longer_wait_of_the_caller_as_it_is(with_policy, sent, la
 
     work.apply_async(**{later: when})
 
-    assert 59 < countdown_of(sent.last, work.app) <= 60
+    assert 59 < wait_of(sent.last, work.app) <= 60
 
 
 @pytest.mark.parametrize("sooner", ["countdown", "eta"])
@@ -136,7 +139,7 @@ def test_retry_makes_a_shorter_wait_of_the_caller_longer(with_policy, sent, soon
 
     work.apply_async(**{sooner: when})
 
-    assert 19 < countdown_of(sent.last, work.app) <= 20
+    assert 19 < wait_of(sent.last, work.app) <= 20
 
 
 # Policies that call back
@@ -195,7 +198,7 @@ def test_what_a_callable_raises_goes_to_the_caller(with_policy, sent, error):
     with pytest.raises(error):
         work.delay()
     assert sent.ids == [first.id]
-    assert holder(work).owner == first.id  # type: ignore[union-attr]
+    assert holder(work).owner == first.id
 
 
 # How it is told
