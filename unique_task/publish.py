@@ -15,7 +15,7 @@ from .backends.record import Record
 from .backends.steps import Heir, Held, Reserved, Stored
 from .calls import lease_of
 from .duplicate import Duplicate
-from .exceptions import LockStoreError, UniqueError
+from .exceptions import LockStoreError
 from .messages import HEADER, LOCK_HEADER, published_with
 from .policies import Cached, Replace, Skip, Wait, ignore
 from .publication import Publication
@@ -64,14 +64,14 @@ def publish(publication: Publication, send: Callable[..., Any]) -> Any:
     """
     try:
         decision = _decide(publication)
-    except (UniqueError, TypeError) as error:
+    except Exception as error:
         unavailable = isinstance(error, LockStoreError)
         run = unavailable and publication.plan.on_unavailable == "run"
         if not (publication.bound or run):
             raise
         name, task_id = publication.task.name, publication.id
         logger.warning("%s[%s] is sent without a lock: %s", name, task_id, error)
-        decision = Ticket()
+        decision = _unlocked(publication) if unavailable else Ticket()
     if isinstance(decision, Answered):
         return marked(decision.result, duplicate=True)
     return marked(_sent(publication, decision, send), duplicate=False)
@@ -101,13 +101,19 @@ def _undo(publication: Publication, undo: Callable[[], object]) -> None:
 def _decide(publication: Publication) -> Ticket | Answered:
     plan, said = publication.plan, publication.said
     if not (publication.settings.enabled and said.enabled and plan.lock.at_publish):
-        own_key = publication.key if said.has_key else None
-        return Ticket(publication.published(key=own_key) if said else None)
+        return _unlocked(publication)
     if publication.again:
         return _handed_on(publication)
     if isinstance(plan.publish, Replace) and plan.publish.countdown is not None:
         publication.wait = publication.wait or plan.publish.countdown
     return _reserve(publication, stored=plan.fresh is not None)
+
+
+def _unlocked(publication: Publication) -> Ticket:
+    """Send the message without a lock; what the call says of its guard goes along."""
+    said = publication.said
+    own_key = publication.key if said.has_key else None
+    return Ticket(publication.published(key=own_key) if said else None)
 
 
 def _handed_on(publication: Publication) -> Ticket:
