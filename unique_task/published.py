@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from .call_options import CallOptions
@@ -73,8 +73,10 @@ class Published:
         if header is None:
             return None
         try:
-            published = cls(**header)
-        except TypeError:  # no mapping, or a field of a version to come
+            # A version to come may say more.
+            said = {name: header[name] for name in _FIELDS if name in header}
+            published = cls(**said)
+        except TypeError:  # no mapping, or something is missing
             return None
         same = published.id == message.get("id")
         return published if same and published._fits(message.get(HEADER)) else None
@@ -83,8 +85,16 @@ class Published:
         return (
             self.message == (message or "")
             and isinstance(self.namespace, str)
-            and (self.key is None or bool(_DIGEST.fullmatch(str(self.key))))
-            and (self.token is None or bool(_TOKEN.fullmatch(str(self.token))))
+            and isinstance(self.store, str)
+            and _has_form(_DIGEST, self.key)
+            and _has_form(_TOKEN, self.token)
             and (self.generation is None or isinstance(self.generation, int))
             and isinstance(self.until, (int, float))
         )
+
+
+_FIELDS = tuple(field.name for field in fields(Published))
+
+
+def _has_form(form: re.Pattern[str], value: Any) -> bool:
+    return value is None or (isinstance(value, str) and bool(form.fullmatch(value)))
