@@ -60,6 +60,14 @@ class Published:
         said = CallOptions.of_header(self.unique)
         return replace(said, digest=self.key) if self.own_key else said
 
+    @property
+    def elsewhere(self) -> Published:
+        """The same where the task has another namespace: its locks are others there.
+
+        Who sends a task by its name need not know the namespace.
+        """
+        return Published(self.id, self.message, self.namespace, unique=self.unique)
+
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Published | None:
         """Read what came with a message; None if nothing did, or not for this one.
