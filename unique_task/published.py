@@ -48,7 +48,10 @@ class Published:
     def header(self) -> dict[str, Any]:
         """Return it as a header of the message, without what says nothing."""
         said = {name: value for name, value in asdict(self).items() if value}
-        return said if self.unique is not False else {**said, "unique": False}
+        if self.unique is False:
+            said["unique"] = False
+        # An eager call has no message, and says so.
+        return {**said, "message": self.message}
 
     @property
     def said(self) -> CallOptions:
