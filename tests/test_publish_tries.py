@@ -195,6 +195,21 @@ def test_a_try_that_cannot_be_sent_inherits_nothing(tries, worker_app, monkeypat
     assert holder(task) is None
 
 
+def test_only_the_task_itself_inherits_its_lock(worker_app, sent):
+    worker_app.conf.unique_backend = MemoryBackend()
+
+    @worker_app.task(name="other", bind=True)
+    @unique(lock="until_executed", key=())
+    def other(self, again):
+        if again:
+            self.apply_async((False,), retries=1, task_id="not me")
+
+    other.delay(True)
+
+    wait_until(lambda: len(sent) == 2 and holder(other, True) is None)
+    assert "token" not in sent.last.lock
+
+
 def test_what_a_task_replaces_itself_by_is_sent(worker_app, guarded, gate):
     gate.open()
     work = guarded("until_executed")
