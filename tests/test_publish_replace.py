@@ -1,5 +1,7 @@
 """A later call takes the place of one that waits: ``on_duplicate="replace"``."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.clock import Clock
@@ -158,6 +160,17 @@ def test_however_often_a_call_is_put_off_it_waits_no_longer_than_that(
         clock.now += 15
 
     assert waits == [20, 20, 20, 5]
+
+
+def test_what_may_not_be_put_off_any_more_runs_at_once(replacing, clock, sent, app):
+    work = replacing(replace(countdown=20, max_wait=50))
+    work.delay()
+    clock.now += 50
+
+    work.apply_async(eta=app.now() + timedelta(seconds=30))
+
+    assert len(sent) == 2
+    assert sent.last.headers["eta"] is None
 
 
 def test_after_that_time_the_next_is_a_duplicate(replacing, clock, sent):

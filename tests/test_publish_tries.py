@@ -131,7 +131,7 @@ def test_the_next_try_inherits_the_lock(tries, sent):
     result = task.delay()
     wait_until(lambda: result.state == "RETRY" and holder(task).state == "pending")
 
-    assert holder(task).owner == result.id
+    assert holder(task).token.startswith(f"{result.id}/1/0/")
     assert holder(task).token == sent.last.lock["token"]
     assert is_duplicate(task.delay(), of=result)
     assert value_of(result) == 1
@@ -223,3 +223,22 @@ def test_what_a_task_replaces_itself_by_is_sent(worker_app, guarded, gate):
 
     assert value_of(result) == 7
     wait_until(lambda: holder(replacing) is holder(work, 7) is None)
+
+
+def test_what_a_task_replaces_itself_by_inherits_the_lock_if_it_is_equal(
+    worker_app, sent
+):
+    worker_app.conf.unique_backend = MemoryBackend()
+
+    @worker_app.task(name="again", bind=True)
+    @unique(lock="until_executed", key=())
+    def again(self, more):
+        if more:
+            raise self.replace(self.si(False))
+        return current_lock().owner
+
+    result = again.delay(True)
+
+    assert value_of(result) == result.id
+    assert sent.last.lock["token"].startswith(f"{result.id}/0/1/")
+    wait_until(lambda: holder(again, True) is None)
