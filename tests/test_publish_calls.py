@@ -205,11 +205,12 @@ def test_a_wrong_value_is_an_error_that_says_what_is_allowed(work, sent, by, val
         ("on_duplicate", {"run": "replace"}, 'for "publish" only'),
     ],
 )
+@pytest.mark.parametrize("name", ["work", "elsewhere"])
 def test_a_wrong_option_names_itself_its_value_and_what_is_allowed(
-    work, sent, option, value, allowed
+    work, sent, option, value, allowed, name
 ):
     with pytest.raises(ConfigurationError) as error:
-        work.apply_async(unique={option: value})
+        work.app.send_task(name, unique={option: value})
 
     for text in (option, repr(value), allowed):
         assert text in str(error.value)
