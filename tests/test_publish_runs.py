@@ -74,6 +74,7 @@ def test_until_expired_stands_for_the_rest_of_its_time_whatever_the_task_does(
     gate.wait_for_arrival()
     assert store._entries["lock", key].end == pytest.approx(entry.end, abs=0.01)
     assert holder(work).token != entry.content.token
+    assert holder(work).process == ""  # it outlives the process
     gate.open()
 
     assert value_of(first) == 1
