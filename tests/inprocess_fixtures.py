@@ -13,6 +13,7 @@ from celery.app.trace import reset_worker_optimizations, setup_worker_optimizati
 from celery.contrib.testing.worker import start_worker
 
 from tests.inprocess import Gate, make_app
+from tests.publishing import Sent, noted
 
 
 @pytest.fixture
@@ -72,3 +73,10 @@ def worker_app(worker: Any, own_shared_tasks: None) -> Iterator[Celery]:
     for name in set(app.tasks) - before:
         del app.tasks[name]
         consumer.strategies.pop(name, None)
+
+
+@pytest.fixture
+def sent() -> Iterator[Sent]:
+    """The messages that the test has published."""
+    with noted() as sent:
+        yield sent

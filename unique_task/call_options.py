@@ -57,7 +57,9 @@ class CallOptions:
                 f"of {', '.join(ALLOWED)}"
             )
         Options(**unique)
-        return cls(True, dict(unique), key)
+        said = cls(True, dict(unique), key)
+        said.header()  # what cannot travel is an error before a lock is taken
+        return said
 
     @property
     def has_key(self) -> bool:

@@ -107,6 +107,11 @@ class Publication:
         self.options.pop("eta", None)
         self.options["countdown"] = seconds
 
+    def wait_at_most(self, seconds: float | None) -> None:
+        """Let the message start in so many seconds, if it is not to start before."""
+        if seconds is not None and self.wait > seconds:
+            self.wait = seconds
+
     @property
     def pending(self) -> float:
         """Seconds for which a lock that is taken now waits for the message."""

@@ -15,7 +15,7 @@ from .backends.record import Record
 from .backends.steps import Heir, Held, Reserved, Stored
 from .calls import lease_of
 from .duplicate import Duplicate
-from .exceptions import LockStoreError, UniqueError
+from .exceptions import LockStoreError
 from .messages import HEADER, LOCK_HEADER, published_with
 from .policies import Cached, Replace, Skip, Wait, ignore
 from .publication import Publication
@@ -64,14 +64,14 @@ def publish(publication: Publication, send: Callable[..., Any]) -> Any:
     """
     try:
         decision = _decide(publication)
-    except (UniqueError, TypeError) as error:
+    except Exception as error:
         unavailable = isinstance(error, LockStoreError)
         run = unavailable and publication.plan.on_unavailable == "run"
         if not (publication.bound or run):
             raise
         name, task_id = publication.task.name, publication.id
         logger.warning("%s[%s] is sent without a lock: %s", name, task_id, error)
-        decision = Ticket()
+        decision = _unlocked(publication) if unavailable else Ticket()
     if isinstance(decision, Answered):
         return marked(decision.result, duplicate=True)
     return marked(_sent(publication, decision, send), duplicate=False)
@@ -101,13 +101,19 @@ def _undo(publication: Publication, undo: Callable[[], object]) -> None:
 def _decide(publication: Publication) -> Ticket | Answered:
     plan, said = publication.plan, publication.said
     if not (publication.settings.enabled and said.enabled and plan.lock.at_publish):
-        own_key = publication.key if said.has_key else None
-        return Ticket(publication.published(key=own_key) if said else None)
+        return _unlocked(publication)
     if publication.again:
         return _handed_on(publication)
     if isinstance(plan.publish, Replace) and not publication.wait:
         publication.wait = plan.publish.countdown or 0
     return _reserve(publication, stored=plan.fresh is not None)
+
+
+def _unlocked(publication: Publication) -> Ticket:
+    """Send the message without a lock; what the call says of its guard goes along."""
+    said = publication.said
+    own_key = publication.key if said.has_key else None
+    return Ticket(publication.published(key=own_key) if said else None)
 
 
 def _handed_on(publication: Publication) -> Ticket:
@@ -149,8 +155,8 @@ def _reserve(publication: Publication, *, stored: bool) -> Ticket | Answered:
     key = plan.lock.reservation(publication.key)
     policy = None if publication.bound else plan.publish
     replace = policy if isinstance(policy, Replace) else None
-    if replace is not None and replace.max_wait is not None:
-        publication.wait = min(publication.wait, replace.max_wait)
+    if replace is not None:
+        publication.wait_at_most(replace.max_wait)
     pending = publication.pending
     if not pending:  # it has expired already, and no worker will run it
         return Ticket()
@@ -170,9 +176,7 @@ def _reserve(publication: Publication, *, stored: bool) -> Ticket | Answered:
         return _met(publication, answer)
     if replace is not None and replace.max_wait is not None:
         # However often it is put off, it does not wait longer than that in all.
-        left = max(0.0, replace.max_wait - answer.since)
-        if publication.wait > left:
-            publication.wait = left
+        publication.wait_at_most(max(0.0, replace.max_wait - answer.since))
     generation = answer.fence if replace is not None else None
     published = _with_token(publication, record, pending, generation)
     return Ticket(published, partial(_give_back, backend, key, record.token, answer))

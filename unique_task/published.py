@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .call_options import CallOptions
@@ -48,7 +48,10 @@ class Published:
     def header(self) -> dict[str, Any]:
         """Return it as a header of the message, without what says nothing."""
         said = {name: value for name, value in vars(self).items() if value}
-        return said if self.unique is not False else {**said, "unique": False}
+        if self.unique is False:
+            said["unique"] = False
+        # An eager call has no message, and says so.
+        return {**said, "message": self.message}
 
     @property
     def said(self) -> CallOptions:
@@ -59,6 +62,14 @@ class Published:
         """
         said = CallOptions.of_header(self.unique)
         return replace(said, digest=self.key) if self.own_key else said
+
+    @property
+    def elsewhere(self) -> Published:
+        """The same where the task has another namespace: its locks are others there.
+
+        Who sends a task by its name need not know the namespace.
+        """
+        return Published(self.id, self.message, self.namespace, unique=self.unique)
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Published | None:
@@ -73,8 +84,10 @@ class Published:
         if header is None:
             return None
         try:
-            published = cls(**header)
-        except TypeError:  # no mapping, or a field of a version to come
+            # A version to come may say more.
+            said = {name: header[name] for name in _FIELDS if name in header}
+            published = cls(**said)
+        except TypeError:  # no mapping, or something is missing
             return None
         same = published.id == message.get("id")
         return published if same and published._fits(message.get(HEADER)) else None
@@ -83,8 +96,16 @@ class Published:
         return (
             self.message == (message or "")
             and isinstance(self.namespace, str)
-            and (self.key is None or bool(_DIGEST.fullmatch(str(self.key))))
-            and (self.token is None or bool(_TOKEN.fullmatch(str(self.token))))
+            and isinstance(self.store, str)
+            and _has_form(_DIGEST, self.key)
+            and _has_form(_TOKEN, self.token)
             and (self.generation is None or isinstance(self.generation, int))
             and isinstance(self.until, (int, float))
         )
+
+
+_FIELDS = tuple(field.name for field in fields(Published))
+
+
+def _has_form(form: re.Pattern[str], value: Any) -> bool:
+    return value is None or (isinstance(value, str) and bool(form.fullmatch(value)))

@@ -142,7 +142,7 @@ class Rules:
         """
         settings = settings_of(task.app)
         if published is not None and published.namespace != self.namespace(task):
-            published = None
+            published = published.elsewhere
         said = NOTHING_SAID if published is None else published.said
         if not (settings.enabled and said.enabled):
             return None

@@ -53,7 +53,7 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
         send = functools.partial(send_task, app, name, args, kwargs)
         if is_stamped(options.get("task_id")):  # the same message, once more
             return send(**options)
-        task = options.get("task_type") or getattr(app, "_tasks").get(name)
+        task = options.get("task_type") or _task_named(app, name)
         if hasattr(task, GUARDED):
             call = tuple(args or ()), dict(kwargs or {})
             return _publish(app, task, call, options, said, send)
@@ -61,6 +61,14 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
 
     setattr(guarded, _OURS, True)
     return guarded
+
+
+def _task_named(app: Any, name: str) -> Any:
+    tasks = getattr(app, "_tasks")
+    if name not in tasks and app.autofinalize:
+        # Until then an app does not know its tasks, which Celery makes late.
+        app.finalize(auto=True)
+    return tasks.get(name)
 
 
 def _publish(
