@@ -54,7 +54,6 @@ def test_a_call_has_a_lock_type_of_its_own(app, sent):
     work = task_of(app, unique)
 
     first = work.apply_async(unique={"lock": "until_executed"})
-
     assert holder(work).owner == first.id
     assert sent.last.lock["unique"] == {"lock": "until_executed"}
     assert work.apply_async(unique={"lock": "until_executed"}).duplicate
@@ -63,7 +62,6 @@ def test_a_call_has_a_lock_type_of_its_own(app, sent):
 
 def test_a_call_may_lock_when_it_runs_what_is_locked_at_publish(work, sent):
     result = work.apply_async(unique={"lock": "while_executing"})
-
     assert not result.duplicate
     assert holder(work) is None
 
@@ -182,6 +180,11 @@ def test_they_are_no_options_of_the_message(work, monkeypatch):
 # What makes no sense
 
 
+def test_a_key_of_none_is_an_error(work):
+    with pytest.raises(ConfigurationError, match="unique_key=None"):
+        work.apply_async(unique_key=None)
+
+
 @pytest.mark.parametrize("by", ["task", "name"])
 @pytest.mark.parametrize("value", ["yes", 1, 0, [], {"key": "a"}, {"namespace": 1}])
 def test_a_wrong_value_is_an_error_that_says_what_is_allowed(work, sent, by, value):
@@ -219,11 +222,6 @@ def test_a_wrong_option_names_itself_its_value_and_what_is_allowed(
     for text in (option, repr(value), allowed):
         assert text in str(error.value)
     assert not sent
-
-
-def test_a_key_of_none_is_an_error(work):
-    with pytest.raises(ConfigurationError, match="unique_key=None"):
-        work.apply_async(unique_key=None)
 
 
 UNFIT: list[dict[str, Any]] = [

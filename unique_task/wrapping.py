@@ -70,6 +70,7 @@ class Wrapping:
             home: app and name of the task that it becomes a part of, once there is one.
         """
         self.run = run
+        self._validated = self._validated or _is_pydantic(run)
 
         @functools.wraps(run)
         def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -92,7 +93,7 @@ class Wrapping:
         plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
         run = function_in(raw)
         self._bound = not plain
-        self._validated = _is_pydantic(run)
+        self._validated = self._validated or _is_pydantic(run)
         self.options.check_key(self.function, bound=self._bound)
         self._home = app, task_class.name
         guarded = None
