@@ -12,6 +12,7 @@ from .backends.record import Record, Token
 from .call_options import CallOptions
 from .pending_time import pending_time, seconds_to
 from .plan import Plan
+from .policies import Replace
 from .published import Published
 from .rules import Rules
 from .settings import Settings, settings_of
@@ -75,6 +76,17 @@ class Publication:
         return self._plan
 
     @property
+    def replace(self) -> Replace | None:
+        """The policy, if the message may take the place of another."""
+        policy = None if self.bound else self.plan.publish
+        return policy if isinstance(policy, Replace) else None
+
+    @property
+    def reservation(self) -> str:
+        """Under what the store keeps the lock that waits for the message."""
+        return self.plan.lock.reservation(self.key)
+
+    @property
     def backend(self) -> Backend:
         """The store of its lock."""
         if self._backend is None:
@@ -107,10 +119,23 @@ class Publication:
         self.options.pop("eta", None)
         self.options["countdown"] = seconds
 
-    def wait_at_most(self, seconds: float | None) -> None:
-        """Let the message start in so many seconds, if it is not to start before."""
-        if seconds is not None and self.wait > seconds:
-            self.wait = seconds
+    def put_off(self, since: float = 0) -> None:
+        """Let the message wait as ``replace`` says, for those that may follow.
+
+        However often one takes the place of another, the last one waits no longer in
+        all than that allows.
+
+        Arguments:
+            since: seconds since the first of them was published.
+        """
+        replace = self.replace
+        if replace is None:
+            return
+        said = self.options.get("countdown"), self.options.get("eta")
+        if said == (None, None) and replace.countdown is not None:
+            self.wait = replace.countdown
+        if replace.max_wait is not None and self.wait > replace.max_wait - since:
+            self.wait = max(0.0, replace.max_wait - since)
 
     @property
     def pending(self) -> float:

@@ -1,0 +1,48 @@
+"""What is decided of a message before it is sent: go, and under which lock, or stay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .backends.record import Record
+from .publication import Publication
+from .published import Published
+
+
+@dataclass
+class Answered:
+    """Nothing is to be sent; this is what the call returns."""
+
+    result: Any
+
+
+@dataclass
+class Ticket:
+    """The message is to be sent.
+
+    Attributes:
+        published: what it says of its lock, if there is something to say.
+        undo: gives up what was taken for it, if it cannot be sent.
+    """
+
+    published: Published | None = None
+    undo: Callable[[], object] | None = None
+
+
+def with_token(
+    publication: Publication,
+    record: Record,
+    pending: float,
+    generation: int | None = None,
+) -> Published:
+    """Return what a message says of the lock that waits for it."""
+    return publication.published(
+        key=publication.key,
+        token=record.token,
+        generation=generation,
+        until=time.time() + pending,
+        store=publication.backend.fingerprint,
+    )
