@@ -72,7 +72,7 @@ def test_a_wrong_option_fails_at_once_and_says_what_is_allowed(option, value, al
 )
 def test_a_wrong_url_is_shown_without_its_password(url):
     with pytest.raises(ConfigurationError) as error:
-        Options(backend=url)
+        unique(backend=url)
 
     assert "s3cret" not in str(error.value)
     assert "backend" in str(error.value)

@@ -150,7 +150,9 @@ def test_a_task_that_is_known_elsewhere_gets_its_key_by_name(app, sent):
         app.send_task("elsewhere", (1,), unique_key="order-7", unique={"expire": 5})
 
     assert len(sent) == 2
-    assert sent.last.lock["key"] == digest_of("elsewhere", "order-7")
+    # Its namespace is not known here: the worker makes the key.
+    assert "key" not in sent.last.lock
+    assert sent.last.lock["given"] == "order-7"
     assert sent.last.lock["unique"] == {"expire": 5}
     assert sent.last.lock["id"] == sent.last.id
 
@@ -248,3 +250,14 @@ def test_a_callable_that_cannot_travel_leaves_no_lock(work, sent, lock):
 
     assert not sent
     assert holder(work) is holder(work, pending=".pending") is None
+
+
+@pytest.mark.parametrize("said", [{"unique_key": "7"}, {"unique": {"expire": 5}}])
+def test_for_a_task_without_a_guard_they_are_an_error(app, said):
+    @app.task(name="plain")
+    def plain(): ...
+
+    with pytest.raises(ConfigurationError, match="plain has none"):
+        plain.apply_async(**said)
+
+    plain.apply_async(unique=False)

@@ -145,8 +145,9 @@ def test_what_is_bound_is_sent_without_a_key(app, sent, caplog, make, call):
 
     assert sent.ids == [result.id]
     record = caplog.records[0]
-    assert record.levelname == "WARNING"
-    assert record.getMessage().startswith(f"work[{result.id}] is sent without a lock: ")
+    assert record.levelname == "ERROR"
+    assert record.getMessage() == f"work[{result.id}] is sent without a lock"
+    assert record.exc_info
 
 
 def test_what_is_bound_is_sent_with_arguments_that_fit_no_model(app, sent, caplog):

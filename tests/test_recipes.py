@@ -92,7 +92,7 @@ def _unless_duplicate(result: Any) -> Any:
 
 def test_debounce_runs_the_last_call_of_a_burst_with_its_arguments(worker_app, ran):
     @worker_app.task
-    @debounce(0.3, key="{document}")
+    @debounce(1, key="{document}")
     def index(document, text):
         ran.append((document, text))
         return text
@@ -103,14 +103,14 @@ def test_debounce_runs_the_last_call_of_a_burst_with_its_arguments(worker_app, r
     assert value_of(last) == "c"
     assert value_of(other) == "x"
     for result in earlier:
-        with pytest.raises(TaskRevokedError, match=f"replaced by {last.id}"):
+        with pytest.raises(TaskRevokedError, match="replaced by"):
             value_of(result)
     assert sorted(ran) == [(7, "c"), (8, "x")]
 
 
 def test_debounce_does_not_put_off_for_longer_than_max_wait(worker_app, ran):
     @worker_app.task
-    @debounce(60, max_wait=0.5, key="{document}")
+    @debounce(60, max_wait=2, key="{document}")
     def index(document, text):
         ran.append(text)
         return text
@@ -154,14 +154,14 @@ def test_no_overlap_runs_all_calls_of_several_tasks_one_at_a_time(
     worker_app, gate, ran
 ):
     @worker_app.task
-    @no_overlap("ledger", key="{account}", on_duplicate=SOON)
+    @no_overlap("ledger", key="{account}", wait=SOON)
     def book(account):
         ran.append("book")
         gate.hold()
         ran.append("booked")
 
     @worker_app.task
-    @no_overlap("ledger", key="{account}", on_duplicate=SOON)
+    @no_overlap("ledger", key="{account}", wait=SOON)
     def close(account):
         ran.append("close")
 
@@ -192,9 +192,25 @@ def test_a_recipe_takes_the_other_options_of_unique(name):
     def charge(order_id: int, note: str = "") -> int:
         return order_id
 
-    decorated = RECIPES[name](key="{order_id}", backend="memory://")(charge)
+    decorated = RECIPES[name](renew=False, backend="memory://")(charge)
 
     assert decorated.__name__ == "charge"
     assert vars(decorated).keys() == vars(unique(charge)).keys()
     with pytest.raises(ConfigurationError, match="'keys' is no option"):
         RECIPES[name](keys="{order_id}")
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("singleton", {"key": "{order_id}"}),
+        ("single_flight", {"on_duplicate": "ignore"}),
+        ("throttle", {"lock": "while_executing"}),
+        ("debounce", {"on_duplicate": "ignore"}),
+        ("once_more", {"lock": "until_executed"}),
+        ("no_overlap", {"on_duplicate": "ignore"}),
+    ],
+)
+def test_a_recipe_is_not_made_into_something_else(name, options):
+    with pytest.raises(TypeError, match="multiple values for keyword argument"):
+        RECIPES[name](**options)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from docutils.core import publish_doctree
 from docutils.nodes import literal_block
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from tests.publishing import holder, store_of
@@ -79,12 +79,10 @@ def by_django(page: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def by_session(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def by_session(page: dict[str, Any]) -> dict[str, Any]:
     for block in blocks("sqlalchemy"):
         run(block, page)
-    yield page
-    event.remove(Session, "after_commit", page["publish"])
-    event.remove(Session, "after_soft_rollback", page["forget"])
+    return page
 
 
 def test_the_page_has_code_for_each():
@@ -155,14 +153,15 @@ def engine() -> Iterator[Any]:
 
 
 def test_sqlalchemy_publishes_after_the_commit(by_session, engine, sent):
-    charge = by_session["charge"]
+    charge, publishing = by_session["charge"], by_session["publishing"]
     with Session(engine) as session:
-        by_session["publish_after_commit"](session, charge, 7)
-        session.flush()
-        assert (len(sent), holder(charge, 7)) == (0, None)
-        session.commit()
+        with publishing(session) as publish:
+            publish(charge, 7)
+            session.flush()
+            assert (len(sent), holder(charge, 7)) == (0, None)
 
-    assert holder(charge, 7).owner == sent.last.id
+        assert holder(charge, 7).owner == sent.last.id
+        assert not session.in_transaction()
 
 
 def test_sqlalchemy_publishes_nothing_after_a_rollback(by_session, engine, sent):
@@ -176,17 +175,17 @@ def test_sqlalchemy_publishes_nothing_after_a_rollback(by_session, engine, sent)
 def test_a_session_that_goes_on_after_a_rollback_publishes_what_came_later(
     by_session, engine, sent
 ):
-    note = by_session["publish_after_commit"]
+    charge, publishing = by_session["charge"], by_session["publishing"]
     with Session(engine) as session:
-        session.begin()
-        note(session, by_session["charge"], 7)
-        session.rollback()
-        note(session, by_session["charge"], 8)
-        session.commit()
+        with suppress(ValueError), publishing(session) as publish:
+            publish(charge, 7)
+            raise ValueError
+        with publishing(session) as publish:
+            publish(charge, 8)
 
     assert len(sent) == 1
-    assert holder(by_session["charge"], 7) is None
-    assert holder(by_session["charge"], 8).owner == sent.last.id
+    assert holder(charge, 7) is None
+    assert holder(charge, 8).owner == sent.last.id
 
 
 def test_sqlalchemy_publishes_one_of_what_was_triggered_twice(by_session, engine, sent):
@@ -194,28 +193,3 @@ def test_sqlalchemy_publishes_one_of_what_was_triggered_twice(by_session, engine
         by_session["place_by_session"](engine, 7)
 
     assert len(sent) == 1
-
-
-def placed_with_a_savepoint(names: dict[str, Any], engine: Any, fails: bool) -> None:
-    note = names["publish_after_commit"]
-    with Session(engine) as session, session.begin():
-        session.connection()
-        note(session, names["charge"], 1)
-        with suppress(ValueError), session.begin_nested():
-            note(session, names["charge"], 2)
-            with session.begin_nested():
-                note(session, names["charge"], 3)
-            if fails:
-                raise ValueError
-        assert not store_of(names["charge"].app)._entries
-        note(session, names["charge"], 4)
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_sqlalchemy_forgets_what_a_savepoint_that_is_rolled_back_was_about(
-    by_session, engine, sent, fails
-):
-    placed_with_a_savepoint(by_session, engine, fails)
-
-    published = [message.body[0][0] for message in sent]
-    assert published == ([1, 4] if fails else [1, 2, 3, 4])

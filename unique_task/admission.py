@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 
 from .attempt import Attempt
 from .backends.steps import Acquired, Finished, Held, Replaced, StoreAnswer, Stored
@@ -54,7 +55,7 @@ def _admit(attempt: Attempt) -> Lease | Answer:
     assert not isinstance(answer, Stored)
     if not isinstance(answer, Acquired):
         return turned_away(attempt, answer)
-    if plan.lock.apart and not (call.admitted or answer.admitted):
+    if plan.lock.apart and not call.admitted:
         met = _redeemed(attempt)
         if met is not None:
             return turned_away(attempt, met)
@@ -65,15 +66,14 @@ def _admit(attempt: Attempt) -> Lease | Answer:
 
 def _redeemed(attempt: Attempt) -> Held | Replaced | None:
     """Tell who is in the way of the body, which then does not run under its lock."""
-    met: Held | Replaced | LockStoreError | None
     try:
         met = redeem(attempt)
-    except LockStoreError as error:
-        met = error
+    except LockStoreError:
+        with suppress(LockStoreError):
+            attempt.backend.release(attempt.lock, attempt.record.token)
+        raise
     if met is not None:
         attempt.backend.release(attempt.lock, attempt.record.token)
-    if isinstance(met, LockStoreError):
-        raise met
     return met
 
 
@@ -156,7 +156,7 @@ def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:
     # A lock that cannot be read is a lock that is held.
     if choice == "run" and not isinstance(error, LockRecordError):
         logger.warning("%s[%s] runs unguarded: %s", call.task.name, call.owner, error)
-        return Unguarded(call.task, call.request, call.owner)
+        return Unguarded(call.task, call.request, call.owner, attempt.give_up)
     if choice == "raise" or not call.queued:
         raise error
     logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)

@@ -12,6 +12,7 @@ from kombu.utils.uuid import uuid
 from .call_options import CallOptions
 from .messages import LOCK_HEADER
 from .published import Published
+from .results import marked
 from .rules import Rules
 
 
@@ -33,6 +34,6 @@ def guarded_apply(
             )
             headers = options.get("headers") or {}
             options["headers"] = {**headers, LOCK_HEADER: published.header()}
-        return apply(task, *args, **options)
+        return marked(apply(task, *args, **options), duplicate=False)
 
     return guarded

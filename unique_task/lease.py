@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .backends.base import Backend
@@ -198,9 +199,20 @@ class Lease:
 
 
 class Unguarded(Lease):
-    """Stands in for the lock of a body that runs without one, and never ends."""
+    """Stands in for the lock of a body that runs without one, and never ends.
 
-    def __init__(self, task: Any, request: Any, owner: str) -> None:
+    Arguments:
+        at_end: is called when the body has ended.
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        request: Any,
+        owner: str,
+        at_end: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._at_end = at_end
         self.task = task
         self.request = request
         self.key = ""
@@ -224,4 +236,4 @@ class Unguarded(Lease):
         return True
 
     def free(self, value: bytes | None = None, *, finished: bool = False) -> None:
-        pass
+        self._at_end()

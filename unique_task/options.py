@@ -51,7 +51,6 @@ class Options:
             raise ConfigurationError(
                 f"namespace={self.namespace!r}: must be a text that is not empty"
             )
-        self._check_backend()
 
     @property
     def choice(self) -> Choice:
@@ -59,7 +58,11 @@ class Options:
         said = self.on_duplicate
         return Choice() if said is None else choice_from(said)
 
-    def _check_backend(self) -> None:
+    def check_backend(self) -> None:
+        """Raise ConfigurationError if there is no such store.
+
+        Not with the rest: it makes a client, and one call may have options of its own.
+        """
         if self.backend is None or isinstance(self.backend, Backend):
             return
         if not isinstance(self.backend, str):
@@ -103,7 +106,9 @@ def options_from(values: Mapping[str, Any], name: str) -> Options:
             raise ConfigurationError(
                 f"{name}: {option!r} is no option; known are {', '.join(known)}"
             )
-    return Options(**values)
+    options = Options(**values)
+    options.check_backend()
+    return options
 
 
 def check_pair(kind: LockType, choice: Choice) -> None:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
@@ -74,7 +75,23 @@ def _free_when_gone(request: Any) -> None:
 def _give_up_reserved(request: Any) -> None:
     published = Published.of(request.request_dict)
     if published is not None and published.token:
-        _in_thread(_free_reserved, request)
+        _revoked(os.getpid()).put(request)
+
+
+@lru_cache(maxsize=1)
+def _revoked(pid: int) -> SimpleQueue[Any]:
+    """Return where to put what is revoked; a thread of this process attends to it.
+
+    One for all, because thousands of messages may have expired after an outage.
+    """
+    requests: SimpleQueue[Any] = SimpleQueue()
+
+    def attend() -> None:
+        while True:
+            _try(_free_reserved, requests.get())
+
+    Thread(target=attend, name="unique_task revoked", daemon=True).start()
+    return requests
 
 
 def _in_thread(free: Callable[[Any, Terms], None], request: Any) -> None:

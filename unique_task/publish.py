@@ -33,16 +33,20 @@ def publish(publication: Publication, send: Callable[..., Any]) -> Any:
         UniqueKeyError: if the arguments cannot be made a key.
         ConfigurationError: if what the call says of its guard makes no sense.
     """
+    name, task_id = publication.task.name, publication.id
     try:
         decision = _decide(publication)
-    except Exception as error:
-        unavailable = isinstance(error, LockStoreError)
-        run = unavailable and publication.plan.on_unavailable == "run"
-        if not (publication.bound or run):
+    except LockStoreError as error:
+        if not (publication.bound or publication.plan.on_unavailable == "run"):
             raise
-        name, task_id = publication.task.name, publication.id
         logger.warning("%s[%s] is sent without a lock: %s", name, task_id, error)
-        decision = _unlocked(publication) if unavailable else Ticket()
+        decision = _unlocked(publication)
+    except Exception:
+        if not publication.bound:
+            raise
+        # The worker meets the same error, and whoever waits for the task hears of it.
+        logger.exception("%s[%s] is sent without a lock", name, task_id)
+        decision = Ticket()
     if isinstance(decision, Answered):
         return marked(decision.result, duplicate=True)
     return marked(_sent(publication, decision, send), duplicate=False)

@@ -21,10 +21,11 @@ class Published:
     Attributes:
         id: of the task.
         message: header of the message; each that is sent has another.
-        namespace: of the lock.
+        namespace: of the lock; None if the publisher does not know the task.
         key: of the call, as computed where it was published; None if it was not.
         own_key: whether the caller gave the key, so that it does not follow from the
             arguments.
+        given: the caller's key as it is, where the namespace is not known.
         token: that reserved the lock; None if nothing was reserved.
         generation: fence of that, if another message may have taken its place.
         until: when the reservation ends if the message does not start, in seconds since
@@ -36,9 +37,10 @@ class Published:
 
     id: str
     message: str
-    namespace: str
+    namespace: str | None = None
     key: str | None = None
     own_key: bool = False
+    given: Any = None
     token: str | None = None
     generation: int | None = None
     until: float = 0
@@ -61,15 +63,22 @@ class Published:
             ConfigurationError: if this version does not know what it says.
         """
         said = CallOptions.of_header(self.unique)
-        return replace(said, digest=self.key) if self.own_key else said
+        if not self.own_key:
+            return said
+        return (
+            replace(said, digest=self.key)
+            if self.key
+            else replace(said, key=self.given)
+        )
 
     @property
     def elsewhere(self) -> Published:
-        """The same where the task has another namespace: its locks are others there.
-
-        Who sends a task by its name need not know the namespace.
-        """
-        return Published(self.id, self.message, self.namespace, unique=self.unique)
+        """The same where the task has another namespace: its locks are others there."""
+        own_key = self.own_key and self.key is None
+        given = self.given if own_key else None
+        return Published(
+            self.id, self.message, own_key=own_key, given=given, unique=self.unique
+        )
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Published | None:
@@ -95,7 +104,7 @@ class Published:
     def _fits(self, message: Any) -> bool:
         return (
             self.message == (message or "")
-            and isinstance(self.namespace, str)
+            and (isinstance(self.namespace, str) or self == self.elsewhere)
             and isinstance(self.store, str)
             and _has_form(_DIGEST, self.key)
             and _has_form(_TOKEN, self.token)

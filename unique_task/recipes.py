@@ -1,7 +1,7 @@
 """What people want of unique tasks, by the names they have for it.
 
 Each recipe returns a decorator like :func:`unique_task.unique`, and is no more than
-that with the options that do it; all other options may be added.
+that with the options that do it; the others may be added.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def singleton(**options: Any) -> Decorator:
         @singleton()
         def rebuild_index(): ...
     """
-    return unique(**{"key": (), **options})
+    return unique(key=(), **options)
 
 
 def single_flight(ttl: Duration | None = None, **options: Any) -> Decorator:
@@ -48,7 +48,7 @@ def single_flight(ttl: Duration | None = None, **options: Any) -> Decorator:
         @single_flight(ttl=60)
         def exchange_rate(currency): ...
     """
-    return unique(**{"on_duplicate": cached(ttl), **options})
+    return unique(on_duplicate=cached(ttl), **options)
 
 
 def throttle(period: Duration, **options: Any) -> Decorator:
@@ -63,7 +63,7 @@ def throttle(period: Duration, **options: Any) -> Decorator:
         @throttle(60, key="{user_id}")
         def remind(user_id): ...
     """
-    return unique(**{"lock": "until_expired", "expire": period, **options})
+    return unique(lock="until_expired", expire=period, **options)
 
 
 def debounce(
@@ -81,7 +81,7 @@ def debounce(
         def index(document_id, text): ...
     """
     policy = replace(countdown=quiet, max_wait=max_wait)
-    return unique(**{"lock": "until_executing", "on_duplicate": policy, **options})
+    return unique(lock="until_executing", on_duplicate=policy, **options)
 
 
 def once_more(wait: Policy | None = None, **options: Any) -> Decorator:
@@ -100,16 +100,18 @@ def once_more(wait: Policy | None = None, **options: Any) -> Decorator:
         def synchronize(account_id): ...
     """
     policies = {"publish": "ignore", "run": wait or retry()}
-    lock = "until_and_while_executing"
-    return unique(**{"lock": lock, "on_duplicate": policies, **options})
+    return unique(lock="until_and_while_executing", on_duplicate=policies, **options)
 
 
-def no_overlap(namespace: str, key: KeyOption = (), **options: Any) -> Decorator:
+def no_overlap(
+    namespace: str, key: KeyOption = (), wait: Policy | None = None, **options: Any
+) -> Decorator:
     """Let no two of several tasks run at once; those that come later wait.
 
     Arguments:
         namespace: the tasks share it.
         key: what has to be equal besides, as in :func:`unique_task.unique`.
+        wait: how what waits looks again, ``retry()`` if not said.
 
     Example::
 
@@ -121,5 +123,5 @@ def no_overlap(namespace: str, key: KeyOption = (), **options: Any) -> Decorator
         @no_overlap("ledger", key="{account_id}")
         def close_month(account_id): ...
     """
-    own = {"namespace": namespace, "key": key, "on_duplicate": "retry"}
-    return unique(**{**own, **options})
+    policy = wait or retry()
+    return unique(namespace=namespace, key=key, on_duplicate=policy, **options)

@@ -31,13 +31,17 @@ def redeem(attempt: Attempt) -> Held | Replaced | None:
         # Of no process: the lock outlives it.
         replace(attempt.record, process=""),
         plan.expire if lock.window else 0,
+        # Whether the message came this far before; the lock of the run does not tell.
+        once=attempt.once,
         over=attempt.reserved,
         keep=lock.window,
         generation=attempt.generation,
     )
     if isinstance(answer, Replaced):
         return answer
-    if not isinstance(answer, Held) or answer.record.owner == attempt.call.owner:
+    if not isinstance(answer, Held) or answer.admitted:
+        return None
+    if answer.record.owner == attempt.call.owner:
         return None
     # With the lock of the run in hand, another one that waits has to wait for its turn.
     return None if lock.exclusive else answer
@@ -76,12 +80,14 @@ def check_store(attempt: Attempt) -> None:
         return
     if published.store == backend.fingerprint or published.until < time.time():
         return
-    if call.redelivered or call.admitted or call.waited.times:
+    # Of one that may have been replaced, nobody knows the token any more.
+    if published.generation or call.redelivered or call.admitted or call.waited.times:
         return
     held = backend.get(attempt.reservation)
     if held is None or held.record.token != published.token:
         raise ConfigurationError(
             f"{call.task.name}[{call.owner}]: its lock was taken at publish in another "
-            f"store than {backend.name}, which this worker uses; give publishers and "
-            "workers the same unique_backend"
+            f"store than {backend.name}, which this worker uses (or has vanished, and "
+            "the store has two names): give publishers and workers the same "
+            "unique_backend"
         )

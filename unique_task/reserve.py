@@ -60,7 +60,7 @@ def _asked(
             stored=stored and not publication.bound,
             replaceable=replace is not None,
             replace=None if replace is None else replace.max_wait or math.inf,
-            remember=pending + publication.plan.remember,
+            remember=publication.plan.remember,
         )
     except LockStoreError:
         # Its answer may be lost, not the lock: whoever tries once more would be a

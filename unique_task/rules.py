@@ -149,6 +149,8 @@ class Rules:
         plan = self.plan(task, settings, said)
         backend = self.backend(task, settings, eager=eager)
         key = None if published is None else published.key
+        if key is None and said.has_key:
+            key = self.digest_of(task, said.key)
         return Terms(plan, backend, key or self.digest(task, args, kwargs), published)
 
     def check(self, task: Task, settings: Settings) -> None:

@@ -11,7 +11,7 @@ from celery import Celery, Task
 from kombu.utils.uuid import uuid
 
 from .call_options import NOTHING_SAID, CallOptions
-from .keys import digest_of
+from .exceptions import ConfigurationError
 from .messages import (
     HEADER,
     LOCK_HEADER,
@@ -53,26 +53,24 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
         send = functools.partial(send_task, app, name, args, kwargs)
         if is_stamped(options.get("task_id")):  # the same message, once more
             return send(**options)
-        task = options.get("task_type") or _task_named(app, name)
+        # Not app.tasks, which would finalize the app; Celery does not do so either.
+        task = options.get("task_type") or getattr(app, "_tasks").get(name)
         if hasattr(task, GUARDED):
             call = tuple(args or ()), dict(kwargs or {})
-            return _publish(app, task, call, options, said, send)
-        return _send_by_name(name, options, said, send) if said else send(**options)
+            return _publish(task, call, options, said, send)
+        if not said:
+            return send(**options)
+        if task is not None and said.enabled:
+            raise ConfigurationError(
+                f"unique= and unique_key= are for tasks with @unique: {name} has none"
+            )
+        return _send_by_name(options, said, send)
 
     setattr(guarded, _OURS, True)
     return guarded
 
 
-def _task_named(app: Any, name: str) -> Any:
-    tasks = getattr(app, "_tasks")
-    if name not in tasks and app.autofinalize:
-        # Until then an app does not know its tasks, which Celery makes late.
-        app.finalize(auto=True)
-    return tasks.get(name)
-
-
 def _publish(
-    app: Celery,
     task: Task,
     call: tuple[tuple[Any, ...], dict[str, Any]],
     options: dict[str, Any],
@@ -96,14 +94,17 @@ def _said_before(task: Task, options: dict[str, Any]) -> CallOptions:
 
 
 def _send_by_name(
-    name: str, options: dict[str, Any], said: CallOptions, send: Callable[..., Any]
+    options: dict[str, Any], said: CallOptions, send: Callable[..., Any]
 ) -> Any:
     """Send a task that this process does not know; its worker does what is said."""
     task_id = options["task_id"] = options.get("task_id") or uuid()
     message = new_header()
-    key = digest_of(name, said.key) if said.has_key else None
     published = Published(
-        task_id, message, name, key, own_key=said.has_key, unique=said.header()
+        task_id,
+        message,
+        own_key=said.has_key,
+        given=said.key if said.has_key else None,
+        unique=said.header(),
     )
     headers = {HEADER: message, LOCK_HEADER: published.header()}
     listen()

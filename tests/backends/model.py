@@ -37,6 +37,8 @@ class Model:
     finished: set[tuple[str, str]] = field(default_factory=set)
     #: Number of the last message that took the place of another.
     generations: Counter[str] = field(default_factory=Counter)
+    #: Number of the last message that heard of it.
+    told: Counter[str] = field(default_factory=Counter)
     acquisitions: Counter[str] = field(default_factory=Counter)
 
     def acquire(
@@ -57,6 +59,7 @@ class Model:
         held = self.locks.get(key)
         admitted = bool(once) and attempt in self.admitted
         if generation and self.generations[key] > generation and not admitted:
+            self.told[key] = max(self.told[key], generation)
             return Replaced(held.record.owner if held else None)
         if stored and key in self.values and not admitted:
             return Stored(self.values[key])
@@ -101,6 +104,8 @@ class Model:
             return False
         self.locks[key] = held
         self.generations[key] = held.record.fence or 0
+        if self.told[key] == held.record.fence:
+            del self.locks[key]
         return True
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:

@@ -51,7 +51,7 @@ STEPS = {
     ),
     "replace": (
         lambda store: store.reserve("taken", TWO, 10, replace=10, remember=10),
-        {"time": 1, "set": 3, "get": 2, "pttl": 1},
+        {"time": 1, "set": 3, "get": 2, "pttl": 2},
     ),
     "start": (
         lambda store: start(store, ONE, key="taken"),

@@ -96,7 +96,7 @@ class Backend(ABC):
                 longer, can still be replaced if it could be before.
             keep: leave the end of a lock that is taken over as it is.
             generation: fence under which it was reserved for this message, if a later
-                one might have taken its place before this was given the lock.
+                one might have taken its place.
 
         Raises:
             LockStoreError: if the store does not answer.
@@ -132,7 +132,8 @@ class Backend(ABC):
             replace: take the place of another message that has not started, if the
                 first of those that it replaced in turn was published at most so many
                 seconds ago; None to replace nobody.
-            remember: seconds for which it is known then who was replaced.
+            remember: seconds for which it is known who was replaced, after the time of
+                both locks is over.
 
         Raises:
             LockStoreError: if the store does not answer.
@@ -147,6 +148,8 @@ class Backend(ABC):
 
     def restore(self, key: str, token: str, held: Held) -> bool:
         """Give a lock back to the message whose place `token` took.
+
+        It is freed if that has arrived meanwhile, and was told that it is replaced.
 
         Returns:
             False if `token` did not hold the lock any more; then nothing changes.

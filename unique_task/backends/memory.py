@@ -39,6 +39,14 @@ class _Entry:
     end: float
 
 
+@dataclass(frozen=True)
+class _Generation:
+    """Messages with a smaller fence were replaced; up to `told` they know it."""
+
+    fence: int
+    told: int = 0
+
+
 class MemoryBackend(Backend):
     """Locks in this process; other processes do not see them.
 
@@ -77,13 +85,20 @@ class MemoryBackend(Backend):
         key, mark = claim.key, self._mark_of(claim)
         if mark == _FINISHED:
             return Finished()
-        latest = self._entries.get(("generation", key))
-        generation = 0 if mark else claim.generation
-        if generation and latest and latest.content > generation:
+        if not mark and self._is_replaced(key, claim.generation):
             held = self._get(key)
             return Replaced(held.record.owner if held else None)
         value = self._entries.get(("value", key))
         return Stored(value.content) if claim.stored and value and not mark else None
+
+    def _is_replaced(self, key: str, number: int | None) -> bool:
+        entry = self._entries.get(("generation", key))
+        if entry is None or not number or entry.content.fence <= number:
+            return False
+        told = max(entry.content.told, number)
+        generation = replace(entry.content, told=told)
+        self._entries["generation", key] = replace(entry, content=generation)
+        return True
 
     def _take(self, claim: Claim) -> Acquired | Held:
         key, token, admitted = claim.key, claim.record.token, bool(self._mark_of(claim))
@@ -116,7 +131,8 @@ class MemoryBackend(Backend):
             if held is not None:
                 if booking.replace is None or first is None or since > booking.replace:
                     return held
-                self._entries["generation", key] = self._entry(fence, booking.remember)
+                known = max(held.remaining, booking.expire) + booking.remember
+                self._note_generation(key, fence, known)
             first = first if booking.replaceable else None
             self._put(key, replace(record, first=first), fence, booking.expire)
             return Reserved(fence, since, held)
@@ -127,11 +143,20 @@ class MemoryBackend(Backend):
             if newer is None or newer.record.token != token:
                 return False
             fence = held.record.fence or 0
-            self._put(key, held.record, fence, held.remaining)
+            self._entries.pop(("lock", key), None)
             latest = self._entries.get(("generation", key))
+            if latest is None or latest.content.told != fence:
+                self._put(key, held.record, fence, held.remaining)
             if latest is not None:
-                self._entries["generation", key] = replace(latest, content=fence)
+                generation = replace(latest.content, fence=fence)
+                self._entries["generation", key] = replace(latest, content=generation)
             return True
+
+    def _note_generation(self, key: str, fence: int, seconds: float) -> None:
+        before = self._entries.get(("generation", key))
+        entry = self._entry(_Generation(fence), seconds)
+        end = max(entry.end, before.end) if before else entry.end
+        self._entries["generation", key] = replace(entry, end=end)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         with self._mutex:

@@ -125,7 +125,7 @@ class Record:
             Token.parse(token)
             if version != VERSION:
                 raise ValueError(f"version {version}")
-            first = int(more[0]) if more else None
+            first = int(more[0]) if more and more[0].isdigit() else None
             return cls(
                 token, unquote(task), unquote(worker), state, process, int(fence), first
             )

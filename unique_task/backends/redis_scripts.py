@@ -21,7 +21,12 @@ local mark = ARGV[4] ~= '0' and redis.call('GET', KEYS[2])
 if mark == 'finished' then return {3} end
 if ARGV[5] ~= '0' and not mark then
   local latest = redis.call('GET', KEYS[ARGV[4] == '0' and 2 or 3])
-  if latest and tonumber(latest) > tonumber(ARGV[5]) then
+  local fence, told = string.match(latest or '', '^(%d+) ?(%d*)$')
+  if fence and tonumber(fence) > tonumber(ARGV[5]) then
+    if told == '' or tonumber(told) < tonumber(ARGV[5]) then
+      local text = fence .. ' ' .. ARGV[5]
+      redis.call('SET', KEYS[ARGV[4] == '0' and 2 or 3], text, 'KEEPTTL')
+    end
     return {4, redis.call('GET', KEYS[1])}
   end
 end
@@ -60,6 +65,9 @@ if ARGV[4] ~= '0' then redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4]) end
 return {1, fence, mark and 1 or 0}
 """
 
+# The generation is the fence of the last message that took the place of another, and
+# after a blank that of the last one which was told so.
+#
 # Keys: 1 the lock, 2 the generation, then the value if one is accepted.
 # Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, 4 whether a later
 # message may take the place of this one, 5 microseconds since the first that it may
@@ -79,7 +87,8 @@ local function text(first)
 end
 local latest = ARGV[4] == '1' and redis.call('GET', KEYS[2])
 if latest then
-  fence = string.format('%.0f', math.max(tonumber(fence), tonumber(latest) + 1))
+  latest = tonumber(string.match(latest, '^%d+'))
+  fence = string.format('%.0f', math.max(tonumber(fence), latest + 1))
 end
 if redis.call('SET', KEYS[1], text(fence), 'NX', 'PX', ARGV[3]) then
   return {1, fence, fence}
@@ -97,21 +106,25 @@ if not first or ARGV[5] == '-1' or since > tonumber(ARGV[5]) then
 end
 fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
 redis.call('SET', KEYS[1], text(first), 'PX', ARGV[3])
-redis.call('SET', KEYS[2], fence, 'PX', ARGV[6])
+local known = math.max(left, tonumber(ARGV[3]), redis.call('PTTL', KEYS[2]))
+redis.call('SET', KEYS[2], fence, 'PX', string.format('%.0f', known + ARGV[6]))
 return {1, fence, first, record, left}
 """
 
 # Keys: 1 the lock, 2 the generation.
 # Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds, 4 its
 # fence.
-# Returns 1 restored, 0 not held by this token.
+# Returns 1 restored, or freed if the replaced one has arrived and was told so, 0 not
+# held by this token.
 # Freed first: a server that is out of memory refuses a first write that takes some.
 RESTORE = """
 local record = redis.call('GET', KEYS[1])
 if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
+local latest = redis.call('GET', KEYS[2])
+if latest then redis.call('SET', KEYS[2], ARGV[4], 'KEEPTTL') end
+if latest and string.match(latest, ' (%d+)$') == ARGV[4] then return 1 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('SET', KEYS[2], ARGV[4], 'XX', 'KEEPTTL')
 return 1
 """
 

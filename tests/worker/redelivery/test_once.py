@@ -111,7 +111,11 @@ def test_a_task_does_not_run_again_if_it_died_after_its_result_was_stored(
 
     for policy, key in keys.items():
         task_id = results[policy].id
-        wait_until(lambda: is_settled(witness, task_id), TIMEOUT, policy)
+        wait_until(
+            lambda: is_settled(witness, task_id),
+            TIMEOUT,
+            lambda: f"{policy}: {witness.states(task_id)}",
+        )
         assert state_of(task_id) == "SUCCESS"
         assert witness.runs(key) == 1
 
