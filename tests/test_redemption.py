@@ -35,8 +35,9 @@ class Faulty(MemoryBackend):
 
 @pytest.fixture
 def store(worker_app) -> Faulty:
-    worker_app.conf.unique_backend = Faulty()
-    return worker_app.conf.unique_backend
+    store = Faulty()
+    worker_app.conf.unique_backend = store
+    return store
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def guarded(worker_app, store, gate):
 
     def guarded(lock, **options):
         @worker_app.task(name=f"redeemed-{lock}")
-        @unique(lock=lock, on_duplicate=SOON, **options)
+        @unique(lock=lock, on_duplicate={"publish": "ignore", "run": SOON}, **options)
         def work(item=1):
             gate.hold()
             return item
