@@ -152,8 +152,9 @@ def replace(
     Arguments:
         countdown: seconds after which a call runs that has no countdown or eta of its
             own, so that of a burst of calls the last one runs (debounce).
-        max_wait: seconds after which the first of those that replaced each other is to
-            run at the latest; None to let them put it off for ever.
+        max_wait: seconds after the first of those that replaced each other after which
+            the last one is due; None to let them put it off for ever. What is due is
+            not replaced any more, also if its queue is behind.
 
     Raises:
         ConfigurationError: for a value that makes no sense.
