@@ -9,8 +9,8 @@ from tests.publishing import holder, key_of, record_at, task_of
 from tests.waiting import wait_until
 from unique_task import ConfigurationError, MemoryBackend, skip, unique
 from unique_task.backends.record import Record
+from unique_task.lock_header import LockHeader
 from unique_task.messages import HEADER, LOCK_HEADER, published_with
-from unique_task.published import Published
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -29,8 +29,8 @@ GOOD: dict[str, Any] = {
 }
 
 
-def read(lock: Any, **message: Any) -> Published | None:
-    return Published.of(
+def read(lock: Any, **message: Any) -> LockHeader | None:
+    return LockHeader.of(
         {"id": "task-1", HEADER: "aaaaaaaa-1", LOCK_HEADER: lock, **message}
     )
 
@@ -40,18 +40,18 @@ def without(name: str) -> dict[str, Any]:
 
 
 def test_a_header_comes_out_as_it_went_in():
-    published = Published(**GOOD)
+    published = LockHeader(**GOOD)
 
     assert published.header() == GOOD
     assert read(published.header()) == published
 
 
 def test_what_says_nothing_is_left_out():
-    published = Published("task-1", "aaaaaaaa-1", "work")
+    published = LockHeader("task-1", "aaaaaaaa-1", "work")
 
     assert set(published.header()) == {"id", "message", "namespace"}
     assert read(published.header()) == published
-    assert Published("a", "b", "c", unique=False).header()["unique"] is False
+    assert LockHeader("a", "b", "c", unique=False).header()["unique"] is False
 
 
 @pytest.mark.parametrize("name", ["key", "token", "generation", "until", "store"])
@@ -60,11 +60,11 @@ def test_what_need_not_be_said_may_lack(name):
 
 
 def test_a_field_of_a_version_to_come_does_not_hide_the_others():
-    assert read({**GOOD, "colour": "red"}) == Published(**GOOD)
+    assert read({**GOOD, "colour": "red"}) == LockHeader(**GOOD)
 
 
 def test_a_message_without_the_header_says_nothing():
-    assert Published.of({"id": "task-1", HEADER: "aaaaaaaa-1"}) is None
+    assert LockHeader.of({"id": "task-1", HEADER: "aaaaaaaa-1"}) is None
 
 
 FORWARDED = {

@@ -10,8 +10,8 @@ from .backends.base import Backend
 from .backends.record import Record
 from .calls import Call
 from .exceptions import LockStoreError
+from .lock_header import LockHeader
 from .plan import Plan
-from .published import Published
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Attempt:
     backend: Backend
     key: str
     record: Record
-    published: Published | None = None
+    published: LockHeader | None = None
 
     @property
     def lock(self) -> str:

@@ -16,8 +16,8 @@ from kombu.utils.uuid import uuid
 from .backends.record import Token
 from .current import is_guarded
 from .lease import Lease
+from .lock_header import LockHeader
 from .messages import mark_of
-from .published import Published
 from .requeue import Waited
 
 
@@ -113,11 +113,11 @@ class Call:
         return "call" if self.request is None else "run"
 
     @cached_property
-    def published(self) -> Published | None:
+    def published(self) -> LockHeader | None:
         """What the message of the call says of its lock, if it does."""
         if self.request is None or not self.request.headers:
             return None
-        return Published.of({**self.request.headers, "id": self.request.id})
+        return LockHeader.of({**self.request.headers, "id": self.request.id})
 
     @property
     def retries_outside(self) -> bool:

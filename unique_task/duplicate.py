@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Task
 
+from .backends.steps import Held
 from .exceptions import DuplicateTaskError
 
 
@@ -38,6 +39,13 @@ class Duplicate:
     request: Any = None
     admitted: bool = False
     at: str = "run"
+
+    @classmethod
+    def met(cls, held: Held | None, task: Task, key: str, **call: Any) -> Duplicate:
+        """Return a call that met `held`; or None, where it met a stored value."""
+        owner = held.record.owner if held is not None else None
+        remaining = held.remaining if held is not None else None
+        return cls(task, key=key, owner=owner, remaining=remaining, **call)
 
     @property
     def queued(self) -> bool:

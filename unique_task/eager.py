@@ -10,8 +10,8 @@ from celery import Task
 from kombu.utils.uuid import uuid
 
 from .call_options import CallOptions
+from .lock_header import LockHeader
 from .messages import LOCK_HEADER
-from .published import Published
 from .results import marked
 from .rules import Rules
 
@@ -29,7 +29,7 @@ def guarded_apply(
             rules = rules_of()
             key = rules.digest_of(task, said.key) if said.has_key else None
             unique, namespace = said.header(), rules.namespace(task)
-            published = Published(
+            published = LockHeader(
                 task_id, "", namespace, key, said.has_key, unique=unique
             )
             headers = options.get("headers") or {}

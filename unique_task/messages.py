@@ -17,7 +17,8 @@ from celery import signals
 #: since 1970. It travels with each delivery of the message.
 HEADER = "unique_task_message"
 
-#: Message header with the lock that was taken for it; see :mod:`unique_task.published`.
+#: Message header with the lock that was taken for it: a
+#: :class:`unique_task.lock_header.LockHeader`.
 LOCK_HEADER = "unique_task_lock"
 
 _MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")

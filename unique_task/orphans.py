@@ -13,8 +13,8 @@ from typing import Any
 
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 
+from .lock_header import LockHeader
 from .process import is_gone
-from .published import Published
 from .rules import Rules, Terms
 from .wrapping import GUARDED
 
@@ -73,7 +73,7 @@ def _free_when_gone(request: Any) -> None:
 
 
 def _give_up_reserved(request: Any) -> None:
-    published = Published.of(request.request_dict)
+    published = LockHeader.of(request.request_dict)
     if published is not None and published.token:
         _revoked(os.getpid()).put(request)
 
@@ -102,7 +102,7 @@ def _in_thread(free: Callable[[Any, Terms], None], request: Any) -> None:
 def _try(free: Callable[[Any, Terms], None], request: Any) -> None:
     task = request.task
     try:
-        published = Published.of(request.request_dict)
+        published = LockHeader.of(request.request_dict)
         rules: Rules = getattr(task, GUARDED).guard
         terms = rules.terms(task, published, request.args, request.kwargs)
         if terms is not None:

@@ -10,7 +10,7 @@ from .backends.steps import Heir
 from .calls import lease_of
 from .exceptions import LockStoreError
 from .messages import HEADER, LOCK_HEADER, published_with
-from .publication import Publication
+from .outgoing import Outgoing
 from .reserve import reserve
 from .results import marked
 from .ticket import Answered, Ticket, with_token
@@ -18,7 +18,7 @@ from .ticket import Answered, Ticket, with_token
 logger = logging.getLogger(__name__)
 
 
-def publish(publication: Publication, send: Callable[..., Any]) -> Any:
+def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
     """Take the lock and send the message, or do what the policy says.
 
     Arguments:
@@ -33,76 +33,76 @@ def publish(publication: Publication, send: Callable[..., Any]) -> Any:
         UniqueKeyError: if the arguments cannot be made a key.
         ConfigurationError: if what the call says of its guard makes no sense.
     """
-    name, task_id = publication.task.name, publication.id
+    name, task_id = outgoing.task.name, outgoing.id
     try:
-        decision = _decide(publication)
+        decision = _decide(outgoing)
     except LockStoreError as error:
-        if not (publication.bound or publication.plan.on_unavailable == "run"):
+        if not (outgoing.bound or outgoing.plan.on_unavailable == "run"):
             raise
         logger.warning("%s[%s] is sent without a lock: %s", name, task_id, error)
-        decision = _unlocked(publication)
+        decision = _unlocked(outgoing)
     except Exception:
-        if not publication.bound:
+        if not outgoing.bound:
             raise
         # The worker meets the same error, and whoever waits for the task hears of it.
         logger.exception("%s[%s] is sent without a lock", name, task_id)
         decision = Ticket()
     if isinstance(decision, Answered):
         return marked(decision.result, duplicate=True)
-    return marked(_sent(publication, decision, send), duplicate=False)
+    return marked(_sent(outgoing, decision, send), duplicate=False)
 
 
-def _sent(publication: Publication, ticket: Ticket, send: Callable[..., Any]) -> Any:
-    headers: dict[str, Any] = {HEADER: publication.message}
+def _sent(outgoing: Outgoing, ticket: Ticket, send: Callable[..., Any]) -> Any:
+    headers: dict[str, Any] = {HEADER: outgoing.message}
     if ticket.published is not None:
         headers[LOCK_HEADER] = ticket.published.header()
     try:
-        with published_with(publication.id, headers):
-            return send(**publication.options)
+        with published_with(outgoing.id, headers):
+            return send(**outgoing.options)
     except BaseException:
         if ticket.undo is not None:
-            _undo(publication, ticket.undo)
+            _undo(outgoing, ticket.undo)
         raise
 
 
-def _undo(publication: Publication, undo: Callable[[], object]) -> None:
+def _undo(outgoing: Outgoing, undo: Callable[[], object]) -> None:
     try:
         undo()
     except LockStoreError as error:
-        name, task_id = publication.task.name, publication.id
+        name, task_id = outgoing.task.name, outgoing.id
         logger.warning("%s[%s] leaves its lock to end: %s", name, task_id, error)
 
 
-def _decide(publication: Publication) -> Ticket | Answered:
-    plan, said = publication.plan, publication.said
-    if not (publication.settings.enabled and said.enabled and plan.lock.at_publish):
-        return _unlocked(publication)
-    if publication.again:
-        return _handed_on(publication)
-    return reserve(publication, stored=plan.fresh is not None)
+def _decide(outgoing: Outgoing) -> Ticket | Answered:
+    plan, said = outgoing.plan, outgoing.said
+    if not (outgoing.settings.enabled and said.enabled and plan.lock.at_publish):
+        return _unlocked(outgoing)
+    if outgoing.again:
+        return _handed_on(outgoing)
+    return reserve(outgoing, stored=plan.fresh is not None)
 
 
-def _unlocked(publication: Publication) -> Ticket:
+def _unlocked(outgoing: Outgoing) -> Ticket:
     """Send the message without a lock; what the call says of its guard goes along."""
-    said = publication.said
-    own_key = publication.key if said.has_key else None
-    return Ticket(publication.published(key=own_key) if said else None)
+    said = outgoing.said
+    own_key = outgoing.key if said.has_key else None
+    return Ticket(outgoing.published(key=own_key) if said else None)
 
 
-def _handed_on(publication: Publication) -> Ticket:
+def _handed_on(outgoing: Outgoing) -> Ticket:
     """Let the next try of a task that is under way have its lock, once that ends."""
-    lease = lease_of(publication.task)
-    ticket = Ticket(publication.published(key=publication.key))
+    lease = lease_of(outgoing.task)
+    ticket = Ticket(outgoing.published(key=outgoing.key))
     if (
         lease is None
-        or (lease.owner, lease.key) != (publication.id, publication.key)
-        or not publication.plan.lock.whole
+        or (lease.owner, lease.key) != (outgoing.id, outgoing.key)
+        or not outgoing.plan.lock.whole
     ):
         return ticket
-    record, pending = publication.record(), publication.pending
+    record, pending = outgoing.record(), outgoing.pending
     before, lease.heir = lease.heir, Heir(record, pending)
 
     def undo() -> None:
         lease.heir = before
 
-    return Ticket(with_token(publication, record, pending), undo)
+    return Ticket(with_token(outgoing, record, pending), undo)

@@ -13,9 +13,9 @@ from .backends.base import Backend
 from .call_options import NOTHING_SAID, CallOptions
 from .durations import seconds
 from .keys import Key, digest_of
+from .lock_header import LockHeader
 from .options import Options
 from .plan import Plan, plan_of
-from .published import Published
 from .settings import Settings, backend_of, settings_of
 
 
@@ -30,7 +30,7 @@ class Terms:
     plan: Plan
     backend: Backend
     key: str
-    published: Published | None
+    published: LockHeader | None
 
 
 class Rules:
@@ -125,7 +125,7 @@ class Rules:
     def terms(
         self,
         task: Task,
-        published: Published | None,
+        published: LockHeader | None,
         args: Any,
         kwargs: Any,
         *,

@@ -12,6 +12,7 @@ from kombu.utils.uuid import uuid
 
 from .call_options import NOTHING_SAID, CallOptions
 from .exceptions import ConfigurationError
+from .lock_header import LockHeader
 from .messages import (
     HEADER,
     LOCK_HEADER,
@@ -20,9 +21,8 @@ from .messages import (
     new_header,
     published_with,
 )
-from .publication import Publication
+from .outgoing import Outgoing
 from .publish import publish
-from .published import Published
 from .wrapping import GUARDED
 
 _OURS = "__unique_sending__"
@@ -81,7 +81,7 @@ def _publish(
     said = said or _said_before(task, options)
     rules = getattr(task, GUARDED).guard
     message = new_header()
-    return publish(Publication(task, *call, options, said, rules, message), send)
+    return publish(Outgoing(task, *call, options, said, rules, message), send)
 
 
 def _said_before(task: Task, options: dict[str, Any]) -> CallOptions:
@@ -89,7 +89,7 @@ def _said_before(task: Task, options: dict[str, Any]) -> CallOptions:
     request = task.request
     if not options.get("retries") or request.id != options["task_id"]:
         return NOTHING_SAID
-    published = Published.of({**(request.headers or {}), "id": request.id})
+    published = LockHeader.of({**(request.headers or {}), "id": request.id})
     return published.said if published is not None else NOTHING_SAID
 
 
@@ -99,7 +99,7 @@ def _send_by_name(
     """Send a task that this process does not know; its worker does what is said."""
     task_id = options["task_id"] = options.get("task_id") or uuid()
     message = new_header()
-    published = Published(
+    published = LockHeader(
         task_id,
         message,
         own_key=said.has_key,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .backends.record import Record
-from .publication import Publication
-from .published import Published
+from .lock_header import LockHeader
+from .outgoing import Outgoing
 
 
 @dataclass
@@ -28,21 +28,21 @@ class Ticket:
         undo: gives up what was taken for it, if it cannot be sent.
     """
 
-    published: Published | None = None
+    published: LockHeader | None = None
     undo: Callable[[], object] | None = None
 
 
 def with_token(
-    publication: Publication,
+    outgoing: Outgoing,
     record: Record,
     pending: float,
     generation: int | None = None,
-) -> Published:
+) -> LockHeader:
     """Return what a message says of the lock that waits for it."""
-    return publication.published(
-        key=publication.key,
+    return outgoing.published(
+        key=outgoing.key,
         token=record.token,
         generation=generation,
         until=time.time() + pending,
-        store=publication.backend.fingerprint,
+        store=outgoing.backend.fingerprint,
     )

@@ -101,16 +101,15 @@ def stored_value(attempt: Attempt, stored: Stored) -> Answer:
 
 def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
     call = attempt.call
-    return Duplicate(
+    return Duplicate.met(
+        held,
         call.task,
-        call.args,
-        call.kwargs,
         attempt.key,
-        held.record.owner if held else None,
-        held.remaining if held else None,
-        call.request,
-        call.admitted or bool(held and held.admitted),
-        call.at,
+        args=call.args,
+        kwargs=call.kwargs,
+        request=call.request,
+        admitted=call.admitted or bool(held and held.admitted),
+        at=call.at,
     )
 
 

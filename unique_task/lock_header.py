@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"[!-~]+(/[!-~]*){4}")
 
 
 @dataclass
-class Published:
+class LockHeader:
     """What a message says of its lock.
 
     Attributes:
@@ -72,16 +72,16 @@ class Published:
         )
 
     @property
-    def elsewhere(self) -> Published:
+    def elsewhere(self) -> LockHeader:
         """The same where the task has another namespace: its locks are others there."""
         own_key = self.own_key and self.key is None
         given = self.given if own_key else None
-        return Published(
+        return LockHeader(
             self.id, self.message, own_key=own_key, given=given, unique=self.unique
         )
 
     @classmethod
-    def of(cls, message: Mapping[str, Any]) -> Published | None:
+    def of(cls, message: Mapping[str, Any]) -> LockHeader | None:
         """Read what came with a message; None if nothing did, or not for this one.
 
         Celery forwards headers to retries, and anybody may write them.
@@ -113,7 +113,7 @@ class Published:
         )
 
 
-_FIELDS = tuple(field.name for field in fields(Published))
+_FIELDS = tuple(field.name for field in fields(LockHeader))
 
 
 def _has_form(form: re.Pattern[str], value: Any) -> bool:

@@ -10,10 +10,10 @@ from celery import Task
 from .backends.base import Backend
 from .backends.record import Record, Token
 from .call_options import CallOptions
+from .lock_header import LockHeader
 from .pending_time import pending_time, seconds_to
 from .plan import Plan
 from .policies import Replace
-from .published import Published
 from .rules import Rules
 from .settings import Settings, settings_of
 
@@ -23,7 +23,7 @@ _BOUND = ("reply_to", "parent_id", "group_id", "chord")
 
 
 @dataclass
-class Publication:
+class Outgoing:
     """A message that is about to be published.
 
     Attributes:
@@ -153,9 +153,9 @@ class Publication:
         )
         return Record(str(token), self.task.name, state="pending")
 
-    def published(self, **lock: Any) -> Published:
+    def published(self, **lock: Any) -> LockHeader:
         """Return what the message says of its lock."""
-        return Published(
+        return LockHeader(
             self.id,
             self.message,
             self.rules.namespace(self.task),
