@@ -77,7 +77,9 @@ def test_a_store_that_is_down_hides_no_error_of_the_broker(work, unsendable, cap
     with pytest.raises(unsendable):
         work.apply_async(task_id="first")
 
-    assert caplog.messages[0] == "work[first] leaves its lock to end: the store is down"
+    assert (
+        caplog.messages[0] == "work[first] cannot free its lock yet: the store is down"
+    )
 
 
 @pytest.mark.parametrize("lock", ["until_expired", "until_and_while_executing"])

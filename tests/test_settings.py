@@ -15,7 +15,7 @@ from unique_task import (
     retry,
     unique,
 )
-from unique_task.settings import DEFAULTS, backend_of, settings_of
+from unique_task.settings import DEFAULTS, Settings, backend_of, settings_of
 
 MakeApp = Callable[..., Celery]
 
@@ -38,10 +38,17 @@ def make_app(monkeypatch: pytest.MonkeyPatch) -> MakeApp:
     return make
 
 
+def said(settings: Settings) -> dict[str, Any]:
+    """What stands in a configuration."""
+    values = {f"unique_{name}": value for name, value in vars(settings).items()}
+    values.pop("unique_headers")  # that is a matter of the task protocol
+    return values
+
+
 def test_every_setting_has_a_default(make_app):
     settings = settings_of(make_app())
 
-    assert {f"unique_{name}": value for name, value in vars(settings).items()} == {
+    assert said(settings) == {
         "unique_backend": None,
         "unique_enabled": True,
         "unique_expire": 3600,
@@ -70,7 +77,7 @@ EXAMPLES: dict[str, Any] = {
 
 
 def read(app: Celery) -> dict[str, Any]:
-    return {f"unique_{name}": v for name, v in vars(settings_of(app)).items()}
+    return said(settings_of(app))
 
 
 def test_every_setting_has_an_example_here():
@@ -383,3 +390,8 @@ def test_locks_follow_a_change_of_where_they_live(make_app, name):
         app.conf[name] = url
 
         assert store_of(app).name == url
+
+
+def test_the_first_task_protocol_has_no_headers_for_a_lock(make_app):
+    assert settings_of(make_app()).headers
+    assert not settings_of(make_app(task_protocol=1)).headers

@@ -42,8 +42,7 @@ class CallOptions:
         """
         if "unique" not in options and "unique_key" not in options:
             return NOTHING_SAID
-        unique = options.pop("unique", None)
-        key = options.pop("unique_key", _NO_KEY)
+        unique, key = options.pop("unique", None), options.pop("unique_key", _NO_KEY)
         if key is None:
             raise ConfigurationError(
                 "unique_key=None would be one key for many calls: give a string or "

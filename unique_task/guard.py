@@ -57,8 +57,13 @@ class Guard(Rules):
         if terms is None:
             return Unguarded(task, call.request, call.owner)
         attempt = _attempt(call, terms)
+        if not terms.guarded:
+            return Unguarded(task, call.request, call.owner, attempt.give_up)
         if held_lease(attempt.key, attempt.backend) is not None:
             return None
+        return self._admitted(attempt)
+
+    def _admitted(self, attempt: Attempt) -> Lease | Answer:
         try:
             entry = admit(attempt)
         except (LeftAlone, LockStoreError, Reject):

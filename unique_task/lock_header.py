@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .call_options import CallOptions
+from .lock_types import LOCK_TYPES
 from .messages import HEADER, LOCK_HEADER
 
 _DIGEST = re.compile("[0-9a-f]{32}")
@@ -31,6 +32,7 @@ class LockHeader:
         until: when the reservation ends if the message does not start, in seconds since
             1970.
         store: fingerprint of the store it was reserved in.
+        lock: its lock type, which may be another one where the task runs.
         unique: what the call says of its guard, see
             :meth:`~unique_task.call_options.CallOptions.header`.
     """
@@ -45,6 +47,7 @@ class LockHeader:
     generation: int | None = None
     until: float = 0
     store: str = ""
+    lock: str | None = None
     unique: Any = None
 
     def header(self) -> dict[str, Any]:
@@ -106,6 +109,7 @@ class LockHeader:
             self.message == (message or "")
             and (isinstance(self.namespace, str) or self == self.elsewhere)
             and isinstance(self.store, str)
+            and (self.lock is None or self.lock in LOCK_TYPES)
             and _has_form(_DIGEST, self.key)
             and _has_form(_TOKEN, self.token)
             and (self.generation is None or isinstance(self.generation, int))

@@ -6,13 +6,14 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from queue import SimpleQueue
+from functools import lru_cache, partial
 from threading import Thread
 from typing import Any
 
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 
+from .background import in_background
+from .exceptions import LockStoreError
 from .lock_header import LockHeader
 from .process import is_gone
 from .rules import Rules, Terms
@@ -75,23 +76,7 @@ def _free_when_gone(request: Any) -> None:
 def _give_up_reserved(request: Any) -> None:
     published = LockHeader.of(request.request_dict)
     if published is not None and published.token:
-        _revoked(os.getpid()).put(request)
-
-
-@lru_cache(maxsize=1)
-def _revoked(pid: int) -> SimpleQueue[Any]:
-    """Return where to put what is revoked; a thread of this process attends to it.
-
-    One for all, because thousands of messages may have expired after an outage.
-    """
-    requests: SimpleQueue[Any] = SimpleQueue()
-
-    def attend() -> None:
-        while True:
-            _try(_free_reserved, requests.get())
-
-    Thread(target=attend, name="unique_task revoked", daemon=True).start()
-    return requests
+        in_background(partial(_try, _free_reserved, request))
 
 
 def _in_thread(free: Callable[[Any, Terms], None], request: Any) -> None:
@@ -107,6 +92,8 @@ def _try(free: Callable[[Any, Terms], None], request: Any) -> None:
         terms = rules.terms(task, published, request.args, request.kwargs)
         if terms is not None:
             free(request, terms)
+    except LockStoreError:
+        raise
     except Exception:  # of the key's callable, among others
         logger.exception("%s[%s]: its lock ends by its time", task.name, request.id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,12 @@ class Outgoing:
     @property
     def bound(self) -> bool:
         """True if the message must be sent, and its sender must not fail."""
-        return any(self.options.get(name) is not None for name in _BOUND)
+        return is_bound(self.options)
+
+    @property
+    def sent_anyway(self) -> bool:
+        """True if it is sent also where the store of locks does not answer."""
+        return self.bound or self.plan.on_unavailable == "run"
 
     @property
     def again(self) -> bool:
@@ -140,7 +146,10 @@ class Outgoing:
     @property
     def pending(self) -> float:
         """Seconds for which a lock that is taken now waits for the message."""
-        return pending_time(self.task.app, self.options, self.plan.expire)
+        app, expire = self.task.app, self.plan.expire
+        pending = pending_time(app, self.options, expire)
+        # A window is open until its time is over, whatever becomes of the message.
+        return self.wait + expire if pending and self.plan.lock.window else pending
 
     def record(self) -> Record:
         """Return a record with a fresh token, which the message will carry."""
@@ -163,3 +172,8 @@ class Outgoing:
             unique=self.said.header(),
             **lock,
         )
+
+
+def is_bound(options: Mapping[str, Any]) -> bool:
+    """Tell whether a message belongs to a canvas, or to a task that ends or retries."""
+    return any(options.get(name) is not None for name in _BOUND)

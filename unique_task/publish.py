@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .backends.steps import Heir
+from .background import in_background
 from .calls import lease_of
 from .exceptions import LockStoreError
 from .messages import HEADER, LOCK_HEADER, published_with
@@ -37,7 +38,7 @@ def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
     try:
         decision = _decide(outgoing)
     except LockStoreError as error:
-        if not (outgoing.bound or outgoing.plan.on_unavailable == "run"):
+        if not outgoing.sent_anyway:
             raise
         logger.warning("%s[%s] is sent without a lock: %s", name, task_id, error)
         decision = _unlocked(outgoing)
@@ -70,13 +71,17 @@ def _undo(outgoing: Outgoing, undo: Callable[[], object]) -> None:
         undo()
     except LockStoreError as error:
         name, task_id = outgoing.task.name, outgoing.id
-        logger.warning("%s[%s] leaves its lock to end: %s", name, task_id, error)
+        logger.warning("%s[%s] cannot free its lock yet: %s", name, task_id, error)
+        in_background(undo)
 
 
 def _decide(outgoing: Outgoing) -> Ticket | Answered:
     plan, said = outgoing.plan, outgoing.said
-    if not (outgoing.settings.enabled and said.enabled and plan.lock.at_publish):
+    settings = outgoing.settings
+    if not (settings.enabled and said.enabled and plan.lock.at_publish):
         return _unlocked(outgoing)
+    if not settings.headers:  # its worker takes the lock
+        return Ticket()
     if outgoing.again:
         return _handed_on(outgoing)
     return reserve(outgoing, stored=plan.fresh is not None)

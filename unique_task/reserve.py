@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-from contextlib import suppress
 from functools import partial
 
 from .backends.record import Record
 from .backends.steps import Held, Reserved, Stored
+from .background import in_background
 from .duplicate import Duplicate
 from .exceptions import LockStoreError
 from .outgoing import Outgoing
@@ -37,7 +37,15 @@ def reserve(outgoing: Outgoing, *, stored: bool) -> Ticket | Answered:
     if not pending:  # it has expired already, and no worker will run it
         return Ticket()
     record = outgoing.record()
-    answer = _asked(outgoing, record, pending, stored)
+    try:
+        answer = _asked(outgoing, record, pending, stored)
+    except LockStoreError as error:
+        if not outgoing.sent_anyway:
+            raise
+        name, task_id = outgoing.task.name, outgoing.id
+        logger.warning("%s[%s] may have no lock: %s", name, task_id, error)
+        # With the token: only the answer may be lost, and the lock wait for it.
+        return Ticket(with_token(outgoing, record, pending))
     if isinstance(answer, Stored):
         return _stored(outgoing, answer)
     if isinstance(answer, Held):
@@ -62,11 +70,12 @@ def _asked(
             replace=None if replace is None else replace.max_wait or math.inf,
             remember=outgoing.plan.remember,
         )
-    except LockStoreError:
+    except BaseException:
         # Its answer may be lost, not the lock: whoever tries once more would be a
         # duplicate of what was never sent.
-        with suppress(LockStoreError):
-            backend.release(outgoing.reservation, record.token)
+        if not outgoing.sent_anyway:
+            release = partial(backend.release, outgoing.reservation, record.token)
+            in_background(release)
         raise
 
 
@@ -95,13 +104,17 @@ def _met(outgoing: Outgoing, held: Held) -> Ticket | Answered:
     if outgoing.bound:
         # Whoever waits for it learns from the worker what became of it.
         return Ticket(outgoing.published(key=outgoing.key))
-    if isinstance(policy, Wait):
-        outgoing.wait = max(outgoing.wait, policy.next_countdown(0))
+    # A value of another task, which shares the namespace, is of no use.
+    foreign = isinstance(policy, Cached) and held.record.task != task.name
+    if isinstance(policy, Wait) or foreign:
+        wait = policy if isinstance(policy, Wait) else Wait()
+        outgoing.wait = max(outgoing.wait, wait.next_countdown(0))
         return Ticket(outgoing.published(key=outgoing.key))
     duplicate = _duplicate(outgoing, held)
     tell_duplicate(duplicate, outgoing.id)
     if policy is ignore or isinstance(policy, (Skip, Cached, Replace)):
-        return Answered(of_holder(task, held.record))
+        ignored = bool(outgoing.options.get("ignore_result"))
+        return Answered(of_holder(task, held.record, ignored))
     return Answered(ready(task, policy(duplicate)))
 
 

@@ -22,13 +22,19 @@ class HolderResult(AsyncResult):
         pass
 
 
-def of_holder(task: Task, holder: Record) -> AsyncResult:
-    """Return the result of the task that holds the lock."""
+def of_holder(task: Task, holder: Record, ignored: bool = False) -> AsyncResult:
+    """Return the result of the task that holds the lock.
+
+    Arguments:
+        ignored: whether nobody is to wait for it, as Celery says of what it sends.
+    """
     owner = holder.owner
     if holder.state != "called":
-        return HolderResult(
+        result = HolderResult(
             owner, backend=task.backend, task_name=task.name, app=task.app
         )
+        result.ignored = ignored
+        return result
     # It runs in place, in another process: its result will be stored nowhere.
     reason = TaskRevokedError(f"duplicate of {owner}")
     return EagerResult(owner, reason, states.REVOKED, name=task.name)

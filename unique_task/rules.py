@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Task
@@ -14,6 +14,7 @@ from .call_options import NOTHING_SAID, CallOptions
 from .durations import seconds
 from .keys import Key, digest_of
 from .lock_header import LockHeader
+from .lock_types import lock_type
 from .options import Options
 from .plan import Plan, plan_of
 from .settings import Settings, backend_of, settings_of
@@ -25,12 +26,14 @@ class Terms:
 
     Attributes:
         published: what its message says of its lock, if it does.
+        guarded: False if all guards are switched off, but a lock waits for the message.
     """
 
     plan: Plan
     backend: Backend
     key: str
     published: LockHeader | None
+    guarded: bool = True
 
 
 class Rules:
@@ -144,14 +147,19 @@ class Rules:
         if published is not None and published.namespace != self.namespace(task):
             published = published.elsewhere
         said = NOTHING_SAID if published is None else published.said
-        if not (settings.enabled and said.enabled):
+        reserved = published is not None and published.token is not None
+        if not said.enabled or not (settings.enabled or reserved):
             return None
         plan = self.plan(task, settings, said)
+        if published is not None and published.lock not in (None, plan.lock.name):
+            # It was published before a deploy that changed it.
+            plan = replace(plan, lock=lock_type(published.lock))
         backend = self.backend(task, settings, eager=eager)
         key = None if published is None else published.key
         if key is None and said.has_key:
             key = self.digest_of(task, said.key)
-        return Terms(plan, backend, key or self.digest(task, args, kwargs), published)
+        key = key or self.digest(task, args, kwargs)
+        return Terms(plan, backend, key, published, settings.enabled)
 
     def check(self, task: Task, settings: Settings) -> None:
         """Raise ConfigurationError if options or settings make no sense."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +22,11 @@ from .messages import (
     new_header,
     published_with,
 )
-from .outgoing import Outgoing
+from .outgoing import Outgoing, is_bound
 from .publish import publish
 from .wrapping import GUARDED
+
+logger = logging.getLogger(__name__)
 
 _OURS = "__unique_sending__"
 
@@ -48,8 +51,10 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
         *more: Any,
         **options: Any,
     ) -> Any:
+        if len(more) > len(names):  # wrapped by somebody who does not tell them
+            return send_task(app, name, args, kwargs, *more, **options)
         options.update(zip(names, more))
-        said = CallOptions.taken(options)
+        said = _said(options)
         send = functools.partial(send_task, app, name, args, kwargs)
         if is_stamped(options.get("task_id")):  # the same message, once more
             return send(**options)
@@ -58,9 +63,7 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
         if hasattr(task, GUARDED):
             call = tuple(args or ()), dict(kwargs or {})
             return _publish(task, call, options, said, send)
-        if not said:
-            return send(**options)
-        if task is not None and said.enabled:
+        if said.enabled and said and task is not None:
             raise ConfigurationError(
                 f"unique= and unique_key= are for tasks with @unique: {name} has none"
             )
@@ -68,6 +71,17 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
 
     setattr(guarded, _OURS, True)
     return guarded
+
+
+def _said(options: dict[str, Any]) -> CallOptions:
+    try:
+        return CallOptions.taken(options)
+    except ConfigurationError:
+        if not is_bound(options):
+            raise
+        # Nobody would catch it but the task that has ended, and would fail by it.
+        logger.exception("a callback or member of a canvas is sent without its unique=")
+        return NOTHING_SAID
 
 
 def _publish(
@@ -97,6 +111,8 @@ def _send_by_name(
     options: dict[str, Any], said: CallOptions, send: Callable[..., Any]
 ) -> Any:
     """Send a task that this process does not know; its worker does what is said."""
+    if not said:
+        return send(**options)
     task_id = options["task_id"] = options.get("task_id") or uuid()
     message = new_header()
     published = LockHeader(

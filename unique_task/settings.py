@@ -29,7 +29,10 @@ DEFAULTS: Mapping[str, Any] = {
     "unique_timeout": 2.0,
 }
 
-_READ = (*DEFAULTS, "result_backend", "broker_url", "broker_transport_options")
+_READ = (
+    *DEFAULTS,
+    *("result_backend", "broker_url", "broker_transport_options", "task_protocol"),
+)
 
 #: Seconds after which a broker delivers again what nobody has acknowledged. Of those
 #: that do so by the clock, Redis waits longest unless told otherwise.
@@ -45,6 +48,7 @@ class Settings:
     """What an app says of its locks; times are seconds.
 
     Attributes:
+        headers: whether messages have headers, in which a lock can travel.
         backend: object or URL: what is set, else the app's result backend or broker.
             None where neither can hold locks.
         enabled: False switches every guard off.
@@ -58,6 +62,7 @@ class Settings:
         timeout: how long one operation of the store may take at most.
     """
 
+    headers: bool
     backend: Backend | str | None
     enabled: bool
     expire: float
@@ -107,7 +112,10 @@ def _read(conf: Any) -> Settings:
     _check("unique_on_unavailable", values["unique_on_unavailable"], ON_UNAVAILABLE)
     if values["unique_backend"] is None:
         values["unique_backend"] = _store_of_app(conf)
-    return Settings(**{name.removeprefix("unique_"): v for name, v in values.items()})
+    return Settings(
+        conf.task_protocol != 1,
+        **{name.removeprefix("unique_"): v for name, v in values.items()},
+    )
 
 
 def _redelivery(conf: Any) -> float:

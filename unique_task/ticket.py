@@ -45,4 +45,5 @@ def with_token(
         generation=generation,
         until=time.time() + pending,
         store=outgoing.backend.fingerprint,
+        lock=outgoing.plan.lock.name,
     )
