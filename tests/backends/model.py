@@ -39,6 +39,8 @@ class Model:
     generations: Counter[str] = field(default_factory=Counter)
     #: Number of the last message that heard of it.
     told: Counter[str] = field(default_factory=Counter)
+    #: Who gets a lock in place of a token to which it would be given back.
+    heirs: dict[tuple[str, str], Held] = field(default_factory=dict)
     acquisitions: Counter[str] = field(default_factory=Counter)
 
     def acquire(
@@ -100,7 +102,9 @@ class Model:
 
     def restore(self, key: str, token: str, held: Held) -> bool:
         newer = self.locks.get(key)
+        held = self.heirs.get((key, held.record.token), held)
         if newer is None or newer.record.token != token:
+            self.heirs[key, token] = held
             return False
         self.locks[key] = held
         self.generations[key] = held.record.fence or 0

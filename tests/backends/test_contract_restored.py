@@ -167,6 +167,17 @@ def test_a_lock_is_given_back_though_an_earlier_one_has_ended_as_replaced(
     assert isinstance(start(backend, TWO, generation=two.fence), Acquired)
 
 
+def test_a_lock_goes_back_past_those_whose_publish_failed_too(backend, one, two):
+    """Three publishes; the second one fails while the third one holds the lock."""
+    three = book(backend, THREE)
+
+    assert not backend.restore("key", TWO.token, two.replaced)
+    assert backend.restore("key", THREE.token, three.replaced)
+
+    assert backend.get("key").record.token == ONE.token
+    assert isinstance(start(backend, ONE, generation=one.fence), Acquired)
+
+
 NO_HOLDERS = {
     "another": THREE.token,
     "the one that was replaced": ONE.token,

@@ -140,7 +140,12 @@ class MemoryBackend(Backend):
     def _restore(self, key: str, token: str, held: Held) -> bool:
         with self._mutex:
             newer = self._get(key)
+            # Its publish may have failed as well, while a third one held the lock.
+            heir = self._entries.get((f"heir {held.record.token}", key))
+            held = heir.content if heir else held
             if newer is None or newer.record.token != token:
+                entry = self._entry(held, held.remaining)
+                self._entries[f"heir {token}", key] = entry
                 return False
             fence = held.record.fence or 0
             self._entries.pop(("lock", key), None)

@@ -130,10 +130,12 @@ class RedisBackend(Backend):
         return Reserved(int(fence), since, _held(*replaced) if replaced else None)
 
     def _restore(self, key: str, token: str, held: Held) -> bool:
-        fence = held.record.fence or 0
-        text, left = held.record.text(fence), _milliseconds(held.remaining)
-        keys = [_lock(key), _generation(key)]
-        return bool(self._restore_script(keys, token, text, left, fence))
+        record, left = held.record, _milliseconds(held.remaining)
+        heirs = [_heir(key, token), _heir(key, record.token)]
+        keys = [_lock(key), _generation(key), *heirs]
+        return bool(
+            self._restore_script(keys, token, record.text(record.fence or 0), left)
+        )
 
     def _release(
         self,
@@ -227,6 +229,10 @@ def _lock(key: str) -> str:
 
 def _generation(key: str) -> str:
     return f"unique:{{{key}}}:generation"
+
+
+def _heir(key: str, token: str) -> str:
+    return f"unique:{{{key}}}:heir:{token}"
 
 
 def _value(key: str) -> str:

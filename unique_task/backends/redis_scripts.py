@@ -106,25 +106,32 @@ if not first or ARGV[5] == '-1' or since > tonumber(ARGV[5]) then
 end
 fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
 redis.call('SET', KEYS[1], text(first), 'PX', ARGV[3])
-local known = math.max(left, tonumber(ARGV[3]), redis.call('PTTL', KEYS[2]))
-redis.call('SET', KEYS[2], fence, 'PX', string.format('%.0f', known + ARGV[6]))
+local known = math.max(left, tonumber(ARGV[3])) + tonumber(ARGV[6])
+known = math.max(known, redis.call('PTTL', KEYS[2]))
+redis.call('SET', KEYS[2], fence, 'PX', string.format('%.0f', known))
 return {1, fence, first, record, left}
 """
 
-# Keys: 1 the lock, 2 the generation.
-# Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds, 4 its
-# fence.
+# Keys: 1 the lock, 2 the generation, 3 who is to get the lock in place of this token,
+# if that is to get it back, and 4 the same for the replaced one: the publish of either
+# may have failed while a third one held the lock.
+# Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds.
 # Returns 1 restored, or freed if the replaced one has arrived and was told so, 0 not
 # held by this token.
 # Freed first: a server that is out of memory refuses a first write that takes some.
 RESTORE = """
 local record = redis.call('GET', KEYS[1])
-if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
+local heir, left = redis.call('GET', KEYS[4]), ARGV[3]
+if heir then left = redis.call('PTTL', KEYS[4]) else heir = ARGV[2] end
+if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then
+  redis.call('SET', KEYS[3], heir, 'PX', left)
+  return 0
+end
 redis.call('DEL', KEYS[1])
-local latest = redis.call('GET', KEYS[2])
-if latest then redis.call('SET', KEYS[2], ARGV[4], 'KEEPTTL') end
-if latest and string.match(latest, ' (%d+)$') == ARGV[4] then return 1 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+local number, latest = string.match(heir, '^%d+ (%d+)'), redis.call('GET', KEYS[2])
+if latest then redis.call('SET', KEYS[2], number, 'KEEPTTL') end
+if latest and string.match(latest, ' (%d+)$') == number then return 1 end
+redis.call('SET', KEYS[1], heir, 'PX', left)
 return 1
 """
 

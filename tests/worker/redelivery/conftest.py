@@ -43,8 +43,8 @@ def witness(urls):
 def start(celery_app, start_worker):
     """Call it for a worker with a slot for each task and its second delivery."""
 
-    def start(lease=LONG, concurrency=10, **options):
-        settings = {**SETTINGS, "unique_lease": lease}
+    def start(lease=LONG, concurrency=10, more=None, **options):
+        settings = {**SETTINGS, "unique_lease": lease, **(more or {})}
         return start_worker(settings=settings, concurrency=concurrency, **options)
 
     return start

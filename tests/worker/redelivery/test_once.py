@@ -97,7 +97,9 @@ def test_a_task_whose_eta_is_past_the_visibility_timeout_runs_once(
 def test_a_task_does_not_run_again_if_it_died_after_its_result_was_stored(
     start, witness, keys
 ):
-    first = start()
+    # By default twice the visibility timeout: too short for a new worker to start.
+    remember = {"unique_redelivery": 600}
+    first = start(more=remember)
     results = send_all(witness, keys)
 
     # The parent, which is to acknowledge the messages, hears of nothing any more.
@@ -107,7 +109,7 @@ def test_a_task_does_not_run_again_if_it_died_after_its_result_was_stored(
         assert results[policy].get(timeout=TIMEOUT) == "ran"
         wait_until(lambda: is_free(key))
     first.kill()
-    start()
+    start(more=remember)
 
     for policy, key in keys.items():
         task_id = results[policy].id
