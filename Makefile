@@ -3,6 +3,8 @@ PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
 # Most tests wait for servers and workers. Those of a file share theirs.
 PYTEST := -m pytest --numprocesses 2 --dist loadfile
+# What knows nothing of Celery is tested once.
+NO_CELERY := backends servers test_encoding.py test_keys.py test_process.py
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
 .PHONY: help demo test lint types servers coverage oldest soak exits bench matrix clean
@@ -33,8 +35,8 @@ coverage: servers  ## The tests, with the floor under their coverage
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
-oldest: servers .venv-celery53/installed  ## The tests on the oldest Celery we support
-	$(OLDEST) $(PYTEST)
+oldest: servers .venv-celery53/installed  ## The tests that meet Celery, on the oldest
+	$(OLDEST) $(PYTEST) $(foreach part,$(NO_CELERY),--ignore tests/$(part))
 
 soak: servers  ## Minutes of killing workers and the store; SEED=... to repeat one
 	$(PY) -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))

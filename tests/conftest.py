@@ -11,6 +11,11 @@ from celery import _state
 from tests.servers import Proxy, RabbitMQServer, RedisServer
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: at the end no process waits for the other."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/worker"))
+
+
 @pytest.fixture(autouse=True)
 def forgotten_tasks() -> Iterator[None]:
     """Celery copies each task into every app of the process that is made later on."""

@@ -152,8 +152,8 @@ class Backend(ABC):
         It is freed if that has arrived meanwhile, and was told that it is replaced.
 
         Returns:
-            False if `token` did not hold it any more. What is given back to that goes on
-            to `held`.
+            False if `token` did not hold it any more. What is given back to that
+            goes on to `held`.
 
         Raises:
             LockStoreError: if the store does not answer.
@@ -210,7 +210,7 @@ class Backend(ABC):
             raise self._told(error) from error
 
     def get(self, key: str) -> Held | None:
-        """Tell who holds a lock, None if nobody; raises as :meth:`acquire` does."""
+        """Tell who holds a lock, None if nobody. Raises what :meth:`acquire` does."""
         try:
             return self._get(key)
         except self.driver_errors as error:
