@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from celery import group
 from celery.signals import before_task_publish
 
 from tests.inprocess import value_of
@@ -73,6 +74,23 @@ def test_what_is_sent_all_the_same_knows_its_lock_when_it_arrives(work, store, h
 
     assert value_of(result) is None
     wait_until(lambda: holder(work) is None)
+
+
+def test_a_group_does_not_wait_for_the_store_once_for_each_member(app, sent):
+    asked = []
+
+    class Away(MemoryBackend):
+        def _reserve(self, booking: Any) -> Any:
+            asked.append(booking.key)
+            raise LockStoreError("no answer")
+
+    app.conf.unique_backend = Away()
+    work = task_of(app)
+
+    group(work.s(number) for number in range(5)).apply_async()
+
+    assert len(asked) == 1
+    assert len(sent) == 5
 
 
 def test_a_message_of_another_lock_type_ends_with_its_own(worker_app, store):

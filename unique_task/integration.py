@@ -15,7 +15,7 @@ from .sending import guarded_send_task
 from .settings import backend_of, settings_of
 from .settle import apps_with_events
 from .started import defer_started
-from .wrapping import GUARDED
+from .wrapping import GUARDED, rules_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def _on_worker_init(sender: Any, **_: Any) -> None:
     try:
         for task in _guarded_tasks(sender.app):
             settings = settings_of(sender.app)
-            getattr(task, GUARDED).guard.check(task, settings)
+            rules_of(task).check(task, settings)
             setattr(task, "Request", watched(symbol_by_name(task.Request)))
             defer_started(task)
     except ConfigurationError as error:

@@ -16,8 +16,8 @@ from .background import in_background
 from .exceptions import LockStoreError
 from .lock_header import LockHeader
 from .process import is_gone
-from .rules import Rules, Terms
-from .wrapping import GUARDED
+from .rules import Terms
+from .wrapping import rules_of
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +88,7 @@ def _try(free: Callable[[Any, Terms], None], request: Any) -> None:
     task = request.task
     try:
         published = LockHeader.of(request.request_dict)
-        rules: Rules = getattr(task, GUARDED).guard
-        terms = rules.terms(task, published, request.args, request.kwargs)
+        terms = rules_of(task).terms(task, published, request.args, request.kwargs)
         if terms is not None:
             free(request, terms)
     except LockStoreError:

@@ -33,6 +33,7 @@ class Outgoing:
         kwargs: of the call.
         options: of ``apply_async``, with the ``task_id``.
         said: what the call says of its guard.
+        rules: for the task.
         message: header of the message.
     """
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from functools import partial
+from weakref import WeakKeyDictionary
 
+from .backends.base import Backend
 from .backends.record import Record
 from .backends.steps import Held, Reserved, Stored
 from .background import in_background
@@ -19,6 +22,11 @@ from .told import tell_duplicate
 from .values import UNREADABLE, decode_value
 
 logger = logging.getLogger(__name__)
+
+#: Seconds for which members of a canvas do not ask a store that did not answer, and
+#: until when that is so.
+_SPARED = 5.0
+_away: WeakKeyDictionary[Backend, float] = WeakKeyDictionary()
 
 
 def reserve(outgoing: Outgoing, *, stored: bool) -> Ticket | Answered:
@@ -60,6 +68,9 @@ def _asked(
     outgoing: Outgoing, record: Record, pending: float, stored: bool
 ) -> Reserved | Held | Stored:
     replace, backend = outgoing.replace, outgoing.backend
+    # Each member of a large group would wait for it anew, and is sent all the same.
+    if outgoing.bound and time.monotonic() < _away.get(backend, 0.0):
+        raise LockStoreError(f"{backend.name}: it did not answer a moment ago")
     try:
         return backend.reserve(
             outgoing.reservation,
@@ -73,6 +84,7 @@ def _asked(
     except BaseException:
         # Its answer may be lost, not the lock: whoever tries once more would be a
         # duplicate of what was never sent.
+        _away[backend] = time.monotonic() + _SPARED
         if not outgoing.sent_anyway:
             release = partial(backend.release, outgoing.reservation, record.token)
             in_background(release)

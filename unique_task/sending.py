@@ -24,7 +24,7 @@ from .messages import (
 )
 from .outgoing import Outgoing, is_bound
 from .publish import publish
-from .wrapping import GUARDED
+from .wrapping import GUARDED, rules_of
 
 logger = logging.getLogger(__name__)
 
@@ -93,9 +93,8 @@ def _publish(
 ) -> Any:
     options["task_id"] = options.get("task_id") or uuid()
     said = said or _said_before(task, options)
-    rules = getattr(task, GUARDED).guard
-    message = new_header()
-    return publish(Outgoing(task, *call, options, said, rules, message), send)
+    outgoing = Outgoing(task, *call, options, said, rules_of(task), new_header())
+    return publish(outgoing, send)
 
 
 def _said_before(task: Task, options: dict[str, Any]) -> CallOptions:

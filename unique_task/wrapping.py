@@ -132,6 +132,12 @@ class Wrapping:
         return getattr(app, "_tasks")[name], args
 
 
+def rules_of(task: Task) -> Guard:
+    """Return what is said of a task that is guarded."""
+    guard: Guard = getattr(task, GUARDED).guard
+    return guard
+
+
 def function_in(run: Any) -> Callable[..., Any]:
     """Return the function of a ``run`` as it stands in the class."""
     function: Callable[..., Any] = (

@@ -80,7 +80,8 @@ class RedisBackend(Backend):
 
     def _identity(self) -> str:
         options = self._client.connection_pool.connection_kwargs
-        where = options.get("path") or f"{options.get('host')}:{options.get('port')}"
+        host, port = options.get("host", "localhost"), options.get("port", 6379)
+        where = options.get("path") or f"{host}:{port}"
         return f"{where}/{options.get('db') or 0}"
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
