@@ -50,8 +50,8 @@ def client() -> Step:
     tail = Record(token, guarded.name, "celery@host/1").tail
 
     def take_and_free() -> None:
-        store.evalsha(take, 1, "unique:{client}", VERSION, tail, 15000, 0, 0, 0)
-        store.evalsha(free, 1, "unique:{client}", token, 0, "", 0)
+        store.evalsha(take, 1, "unique:{client}", VERSION, tail, 15000)
+        store.evalsha(free, 1, "unique:{client}", token)
 
     return take_and_free
 

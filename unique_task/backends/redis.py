@@ -86,15 +86,14 @@ class RedisBackend(Backend):
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
         expire = _milliseconds(claim.expire) if claim.expire else 0
+        once = _milliseconds(claim.once) if claim.once else 0
+        more = once, claim.generation or 0, int(claim.stored), *claim.over
         answer, *told = self._acquire_script(
             _keys(claim),
             VERSION,
             claim.record.tail,
             f"keep{expire}" if claim.keep else expire,
-            _milliseconds(claim.once) if claim.once else 0,
-            claim.generation or 0,
-            int(claim.stored),
-            *claim.over,
+            *(more if any(more) else ()),
         )
         if answer == 1:
             return Acquired(int(told[0]), bool(told[1]))
@@ -109,18 +108,16 @@ class RedisBackend(Backend):
         return Acquired(held.record.fence) if again else held
 
     def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
-        keys = [_lock(booking.key), _generation(booking.key)]
+        keys, more, replace = [_lock(booking.key)], [], booking.replace
+        if booking.replaceable or replace is not None:
+            back = -1 if replace is None else round(min(replace, _EVER) * 1e6)
+            keys.append(_generation(booking.key))
+            more = [int(booking.replaceable), back, _milliseconds(booking.remember)]
         if booking.stored:
             keys.append(_value(booking.key))
-        replace = booking.replace
+        expire = _milliseconds(booking.expire)
         answer, *told = self._reserve_script(
-            keys,
-            VERSION,
-            booking.record.tail,
-            _milliseconds(booking.expire),
-            int(booking.replaceable),
-            -1 if replace is None else round(min(replace, _EVER) * 1e6),
-            _milliseconds(booking.remember),
+            keys, VERSION, booking.record.tail, expire, *more
         )
         if answer == 0:
             return _held(*told)
@@ -147,8 +144,11 @@ class RedisBackend(Backend):
         finished: float,
         heir: Heir | None,
     ) -> bool:
-        keys, args = [_lock(key)], [token, _milliseconds(finished) if finished else 0]
-        args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
+        keys: list[str] = [_lock(key)]
+        args: list[Any] = [token]
+        if finished or heir or value is not None:
+            args.append(_milliseconds(finished) if finished else 0)
+            args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
         if finished:
             keys.append(_mark(key, token))
         if value is not None:

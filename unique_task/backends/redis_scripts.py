@@ -10,22 +10,24 @@ from redis.exceptions import NoScriptError
 # a later message may have taken the place of this one, then the value if one is
 # accepted.
 # Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, 0 to free it at
-# once, or "keep" in front to leave the end of a lock that is taken over, 4 milliseconds
-# that the mark stands or 0, 5 fence under which it was reserved or 0, 6 whether a value
-# is accepted, then the tokens from which it may be taken over.
+# once, or "keep" in front to leave the end of a lock that is taken over. Then, unless
+# none of them says anything: 4 milliseconds that the mark stands or 0, 5 fence under
+# which it was reserved or 0, 6 whether a value is accepted, and the tokens from which
+# it may be taken over.
 # Returns {1, fence, 1 if admitted before} taken, {2, value} not needed, {3} finished
 # before, {4, record or false} replaced, {0, record, milliseconds left, 1 if admitted
 # before} held.
 ACQUIRE = """
-local mark = ARGV[4] ~= '0' and redis.call('GET', KEYS[2])
+local once, generation = ARGV[4] or '0', tonumber(ARGV[5] or 0)
+local mark = once ~= '0' and redis.call('GET', KEYS[2])
 if mark == 'finished' then return {3} end
-if ARGV[5] ~= '0' and not mark then
-  local latest = redis.call('GET', KEYS[ARGV[4] == '0' and 2 or 3])
+if generation > 0 and not mark then
+  local name = KEYS[once == '0' and 2 or 3]
+  local latest = redis.call('GET', name)
   local fence, told = string.match(latest or '', '^(%d+) ?(%d*)$')
-  if fence and tonumber(fence) > tonumber(ARGV[5]) then
-    if told == '' or tonumber(told) < tonumber(ARGV[5]) then
-      local text = fence .. ' ' .. ARGV[5]
-      redis.call('SET', KEYS[ARGV[4] == '0' and 2 or 3], text, 'KEEPTTL')
+  if fence and tonumber(fence) > generation then
+    if told == '' or tonumber(told) < generation then
+      redis.call('SET', name, fence .. ' ' .. ARGV[5], 'KEEPTTL')
     end
     return {4, redis.call('GET', KEYS[1])}
   end
@@ -61,22 +63,25 @@ if free or not redis.call('SET', KEYS[1], text(), 'NX', 'PX', expire) then
     redis.call('SET', KEYS[1], text() .. first, 'PX', expire)
   end
 end
-if ARGV[4] ~= '0' then redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4]) end
+if once ~= '0' then redis.call('SET', KEYS[2], 'admitted', 'PX', once) end
 return {1, fence, mark and 1 or 0}
 """
 
 # The generation is the fence of the last message that took the place of another, and
 # after a blank that of the last one which was told so.
 #
-# Keys: 1 the lock, 2 the generation, then the value if one is accepted.
-# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, 4 whether a later
-# message may take the place of this one, 5 microseconds since the first that it may
-# take the place of, or -1, 6 milliseconds to remember that it did.
+# Keys: 1 the lock, then the generation if there are more arguments than three, then the
+# value if one is accepted.
+# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds. Then, if one of
+# them says anything: 4 whether a later message may take the place of this one, 5
+# microseconds since the first that it may take the place of, or -1, 6 milliseconds to
+# remember that it did.
 # Returns {1, fence, fence of the first, record and milliseconds left of the replaced
 # one} reserved, {2, value} not needed, {0, record, milliseconds left} held.
 RESERVE = """
-if KEYS[3] then
-  local value = redis.call('GET', KEYS[3])
+local value = KEYS[ARGV[4] and 3 or 2]
+if value then
+  value = redis.call('GET', value)
   if value then return {2, value} end
 end
 local now = redis.call('TIME')
@@ -101,7 +106,7 @@ if token and token == string.match(ARGV[2], '%S+') then
   return {1, last, first or last}
 end
 local since = first and tonumber(fence) - tonumber(first)
-if not first or ARGV[5] == '-1' or since > tonumber(ARGV[5]) then
+if not first or not ARGV[5] or ARGV[5] == '-1' or since > tonumber(ARGV[5]) then
   return {0, record, left}
 end
 fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
@@ -137,9 +142,9 @@ return 1
 
 # Keys: 1 the lock, then the attempt's mark if it has finished, then the value if one
 # is to be stored.
-# Arguments: 1 token, 2 milliseconds that the mark stands or 0, 3 the heir's record
-# behind the fence or nothing, 4 milliseconds for it, then value and milliseconds that
-# it stays fresh.
+# Arguments: 1 token. Then, unless none of them says anything: 2 milliseconds that the
+# mark stands or 0, 3 the heir's record behind the fence or nothing, 4 milliseconds for
+# it, then value and milliseconds that it stays fresh.
 # Returns 1 freed, 0 not held by this token.
 # Freed first, as above.
 RELEASE = """
@@ -147,11 +152,12 @@ local record = redis.call('GET', KEYS[1])
 local head, token
 if record then head, token = string.match(record, '^(%d+ %d+ )(%S+)') end
 local held = token == ARGV[1]
+local finished, heir = ARGV[2] or '0', ARGV[3] or ''
 if held then redis.call('DEL', KEYS[1]) end
-if held and ARGV[3] ~= '' then
-  redis.call('SET', KEYS[1], head .. ARGV[3], 'PX', ARGV[4])
+if held and heir ~= '' then
+  redis.call('SET', KEYS[1], head .. heir, 'PX', ARGV[4])
 end
-if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], 'finished', 'PX', ARGV[2]) end
+if finished ~= '0' then redis.call('SET', KEYS[2], 'finished', 'PX', finished) end
 if held and ARGV[5] then redis.call('SET', KEYS[#KEYS], ARGV[5], 'PX', ARGV[6]) end
 return held and 1 or 0
 """
