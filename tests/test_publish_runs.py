@@ -70,10 +70,10 @@ def test_until_expired_stands_for_the_rest_of_its_time_whatever_the_task_does(
     work = guarded("until_expired", expire=100)
     first = work.delay()
     store, key = work.app.conf.unique_backend, key_of(work)
-    entry = store._entries["lock", key]
+    cell, message = store._cells["lock", key], holder(work)
     gate.wait_for_arrival()
-    assert store._entries["lock", key].end == pytest.approx(entry.end, abs=0.01)
-    assert holder(work).token != entry.content.token
+    assert store._cells["lock", key].end == pytest.approx(cell.end, abs=0.01)
+    assert holder(work).token != message.token
     assert holder(work).process == ""  # it outlives the process
     gate.open()
 
@@ -147,9 +147,9 @@ def after_its_time(task: Any, other: Record | None = None) -> Any:
 
         def _reserve(self, booking: Any) -> Any:
             reserved = super()._reserve(booking)
-            self._entries.clear()
+            self._cells.clear()
             if other is not None:
-                self._put(booking.key, other, 1, 60)
+                self.acquire(booking.key, other, 60)
             return reserved
 
     task.app.conf.unique_backend = Forgetful()

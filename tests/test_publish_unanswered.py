@@ -112,7 +112,7 @@ def test_a_message_of_another_lock_type_ends_with_its_own(worker_app, store):
     before_task_publish.disconnect(forget)
 
     assert value_of(result) == "ran"
-    wait_until(lambda: not [kind for kind, _ in store._entries if kind == "lock"])
+    wait_until(lambda: not [kind for kind, _ in store._cells if kind == "lock"])
 
 
 def test_guards_that_are_switched_off_leave_no_lock_behind(work, store, monkeypatch):

@@ -58,7 +58,7 @@ def guarded(worker_app, store, gate):
 
 
 def locks_in(store: Any) -> list[str]:
-    return [key for kind, key in store._entries if kind == "lock"]
+    return [key for kind, key in store._cells if kind == "lock"]
 
 
 @pytest.mark.parametrize("lock", APART)

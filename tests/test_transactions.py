@@ -8,15 +8,14 @@ from textwrap import dedent
 from typing import Any
 
 import celery
-import django
 import pytest
-from django.conf import settings
 from django.db import connection, transaction
 from docutils.core import publish_doctree
 from docutils.nodes import literal_block
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from tests.django_settings import configure_django
 from tests.publishing import holder, store_of
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -41,11 +40,7 @@ def blocks(kind: str | None = None) -> list[str]:
 @pytest.fixture(scope="module", autouse=True)
 def configured() -> None:
     """Django with a database in memory."""
-    databases = {
-        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
-    }
-    settings.configure(DATABASES=databases, USE_TZ=True)
-    django.setup()
+    configure_django()
 
 
 @pytest.fixture
@@ -112,7 +107,7 @@ def test_django_publishes_nothing_after_a_rollback(by_django, sent, place):
         raise ZeroDivisionError
 
     assert not sent
-    assert not list(store_of(by_django["charge"].app)._entries)
+    assert not list(store_of(by_django["charge"].app)._cells)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -169,7 +164,7 @@ def test_sqlalchemy_publishes_nothing_after_a_rollback(by_session, engine, sent)
         by_session["place_by_session"](engine, 7, fails=True)
 
     assert not sent
-    assert not list(store_of(by_session["charge"].app)._entries)
+    assert not list(store_of(by_session["charge"].app)._cells)
 
 
 def test_a_session_that_goes_on_after_a_rollback_publishes_what_came_later(

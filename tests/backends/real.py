@@ -26,12 +26,11 @@ from unique_task.backends.steps import (
 class Store:
     """A real store, as several clients see it: each has a backend of its own."""
 
-    def __init__(self, url: str, clients: int, fenced: bool) -> None:
+    def __init__(self, url: str, clients: int) -> None:
         first = open_store(url)
         self._backends = [
             open_store(url) if first.shared else first for _ in range(clients)
         ]
-        self._fenced = fenced
         #: For each key: number of an acquisition -> the store's fence.
         self._fences: dict[str, dict[int, int]] = {}
 
@@ -104,9 +103,6 @@ class Store:
         assert expected.remaining - AGES < found.remaining <= expected.remaining
 
     def _assert_fence(self, key: str, number: int | None, fence: int | None) -> None:
-        if not self._fenced:
-            assert fence is None
-            return
         assert number is not None and fence is not None
         known = self._fences.setdefault(key, {})
         if number not in known:
@@ -119,9 +115,7 @@ class Store:
         return replace(record, fence=fence, first=first)
 
     def _fence(self, key: str, number: int | None) -> int | None:
-        if number is None or not self._fenced:
-            return None
-        return self._fences[key][number]
+        return None if number is None else self._fences[key][number]
 
     def __repr__(self) -> str:
         return repr(self._backends[0])

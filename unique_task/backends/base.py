@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..exceptions import LockStoreError
 from .fingerprint import fingerprint_of
+from .promises import Promises
 from .record import Record
 from .steps import (
     Booking,
@@ -40,6 +41,9 @@ class Backend(ABC):
 
     #: False if each process has locks of its own.
     shared = True
+
+    #: What the store can do, for the documentation and for who depends on it.
+    promises: Promises = Promises()
 
     @property
     def fingerprint(self) -> str:
@@ -169,7 +173,8 @@ class Backend(ABC):
         A lock that vanished is taken again under its old fence if nobody holds it.
 
         Raises:
-            LockStoreError: if the store does not answer.
+            LockStoreError: if the store does not answer; if only a part of it does not,
+                its locks are :attr:`Renewed.UNKNOWN`.
         """
         try:
             return self._renew(renewals)

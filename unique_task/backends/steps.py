@@ -139,3 +139,5 @@ class Renewed(Enum):
     RETAKEN = "retaken"
     #: Another token holds it.
     TAKEN = "taken"
+    #: Its part of the store did not answer, while others did.
+    UNKNOWN = "unknown"

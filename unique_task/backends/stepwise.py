@@ -1,0 +1,224 @@
+"""The steps of a lock's life, for stores that run no code of their own.
+
+Such a store shows a step what it keeps of a key, and takes over what the step makes of
+that, at once. A step may be taken several times until that succeeds.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from .base import Backend
+from .cells import (
+    ADMITTED,
+    FINISHED,
+    GENERATION,
+    LOCK,
+    VALUE,
+    Cells,
+    heir_name,
+    mark_name,
+)
+from .record import Record
+from .steps import (
+    Acquired,
+    Booking,
+    Claim,
+    Finished,
+    Heir,
+    Held,
+    Renewal,
+    Renewed,
+    Replaced,
+    Reserved,
+    StoreAnswer,
+    Stored,
+)
+
+Answer = TypeVar("Answer")
+
+
+class StepwiseBackend(Backend):
+    """A store of locks that has only to keep cells, see :class:`.cells.Cell`."""
+
+    @abstractmethod
+    def _change(
+        self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
+    ) -> Answer:
+        """Let `step` change the cells of `key`, beside which nobody else changes them.
+
+        Arguments:
+            names: of the cells that it reads, the lock first.
+        """
+
+    def _acquire(self, claim: Claim) -> StoreAnswer:
+        names = [LOCK]
+        if claim.once:
+            names.append(mark_name(claim.record.token))
+        if claim.generation:
+            names.append(GENERATION)
+        if claim.stored:
+            names.append(VALUE)
+        return self._change(claim.key, names, lambda cells: acquire(cells, claim))
+
+    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
+        names = [LOCK]
+        if booking.replaceable or booking.replace is not None:
+            names.append(GENERATION)
+        if booking.stored:
+            names.append(VALUE)
+        return self._change(booking.key, names, lambda cells: reserve(cells, booking))
+
+    def _restore(self, key: str, token: str, held: Held) -> bool:
+        names = [LOCK, GENERATION, heir_name(held.record.token)]
+        return self._change(key, names, lambda cells: restore(cells, token, held))
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        return [self._renew_one(renewal) for renewal in renewals]
+
+    def _renew_one(self, renewal: Renewal) -> Renewed:
+        return self._change(renewal.key, [LOCK], lambda cells: renew(cells, renewal))
+
+    def _release(
+        self,
+        key: str,
+        token: str,
+        value: bytes | None,
+        fresh: float,
+        finished: float,
+        heir: Heir | None,
+    ) -> bool:
+        def step(cells: Cells) -> bool:
+            return release(cells, token, value, fresh, finished, heir)
+
+        return self._change(key, [LOCK], step)
+
+    def _get(self, key: str) -> Held | None:
+        return self._change(key, [LOCK], Cells.held)
+
+
+def acquire(cells: Cells, claim: Claim) -> StoreAnswer:
+    """Take a lock to run under; see :meth:`.base.Backend.acquire`."""
+    token, held = claim.record.token, cells.held()
+    mark = cells.content(mark_name(token)) if claim.once else None
+    if mark == FINISHED:
+        return Finished()
+    if not mark and claim.generation and _is_replaced(cells, claim.generation):
+        return Replaced(held.record.owner if held else None)
+    value = cells.content(VALUE) if claim.stored and not mark else None
+    if value is not None:
+        return Stored(value)
+    if held is not None and held.record.token not in claim.over:
+        if held.record.token == token:
+            return Acquired(held.record.fence)
+        return replace(held, admitted=bool(mark))
+    if claim.once:
+        cells.put(mark_name(token), ADMITTED, claim.once)
+    return Acquired(_take(cells, claim, held), bool(mark))
+
+
+def _is_replaced(cells: Cells, number: int) -> bool:
+    latest, told = cells.generation()
+    if latest <= number:
+        return False
+    cells.tell(latest, max(told, number))
+    return True
+
+
+def _take(cells: Cells, claim: Claim, held: Held | None) -> int:
+    fence, expire = cells.next_fence(), claim.expire
+    if not expire:
+        cells.drop()
+        return fence
+    own = held is not None and held.record.token == claim.record.token
+    first = held.record.first if held is not None and own else None
+    if held is not None and claim.keep:
+        expire = held.remaining
+    cells.hold(replace(claim.record, first=first), fence, expire)
+    return fence
+
+
+def reserve(cells: Cells, booking: Booking) -> Reserved | Held | Stored:
+    """Take a lock for a message; see :meth:`.base.Backend.reserve`."""
+    value = cells.content(VALUE) if booking.stored else None
+    if value is not None:
+        return Stored(value)
+    held, record, fence = cells.held(), booking.record, cells.next_fence()
+    if held is not None and held.record.token == record.token:
+        return _again(held.record)
+    first = held.record.first if held is not None else fence
+    since = 0 if first is None else (fence - first) / 1e6
+    if held is not None:
+        if booking.replace is None or first is None or since > booking.replace:
+            return held
+        known = max(held.remaining, booking.expire) + booking.remember
+        cells.tell(fence, 0, known)
+    first = first if booking.replaceable else None
+    cells.hold(replace(record, first=first), fence, booking.expire)
+    return Reserved(fence, since, held)
+
+
+def _again(record: Record) -> Reserved:
+    """What was answered when the lock was reserved, but for who was replaced."""
+    fence = record.fence or 0
+    first = fence if record.first is None else record.first
+    return Reserved(fence, (fence - first) / 1e6)
+
+
+def restore(cells: Cells, token: str, held: Held) -> bool:
+    """Give a lock back; see :meth:`.base.Backend.restore`."""
+    newer = cells.held_by(token)
+    # Its publish may have failed as well, while a third one held the lock.
+    held = cells.held(heir_name(held.record.token)) or held
+    fence = held.record.fence or 0
+    if newer is None:
+        cells.hold(held.record, fence, held.remaining, heir_name(token))
+        return False
+    latest, told = cells.generation()
+    if latest and told == fence:
+        cells.drop()
+    else:
+        cells.hold(held.record, fence, held.remaining)
+    if latest:
+        cells.tell(fence, told)
+    return True
+
+
+def renew(cells: Cells, renewal: Renewal) -> Renewed:
+    """Hold on to a lock; see :meth:`.base.Backend.renew`."""
+    record = renewal.record
+    held = cells.held_by(record.token)
+    if held is None and cells.get(LOCK) is not None:
+        return Renewed.TAKEN
+    if renewal.once:
+        cells.put(mark_name(record.token), ADMITTED, renewal.once)
+    # Where fences are told to nobody, the holder does not know its own.
+    known = held.record.fence if held is not None else None
+    cells.hold(record, renewal.fence or known or 0, renewal.expire)
+    return Renewed.RETAKEN if held is None else Renewed.HELD
+
+
+def release(
+    cells: Cells,
+    token: str,
+    value: bytes | None,
+    fresh: float,
+    finished: float,
+    heir: Heir | None,
+) -> bool:
+    """Free a lock; see :meth:`.base.Backend.release`."""
+    if finished:
+        cells.put(mark_name(token), FINISHED, finished)
+    held = cells.held_by(token)
+    if held is None:
+        return False
+    if value is not None:
+        cells.put(VALUE, value, fresh)
+    cells.drop()
+    if heir is not None:
+        record = replace(heir.record, first=None)
+        cells.hold(record, held.record.fence or 0, heir.expire)
+    return True
