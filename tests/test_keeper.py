@@ -54,6 +54,16 @@ class Faulty(MemoryBackend):
         raise KeyError("a bug")
 
 
+class Halved(Watched):
+    """Redis, of which the part with the lock "down" does not answer."""
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        return [
+            Renewed.UNKNOWN if renewal.key == "down" else outcome
+            for renewal, outcome in zip(renewals, super()._renew(renewals))
+        ]
+
+
 @pytest.fixture
 def task() -> Task:
     app = Celery("keeper_tests", set_as_current=False)
@@ -421,3 +431,15 @@ def test_a_lease_may_be_longer_than_a_thread_can_wait(keeper, backend, task):
     keeper.keep(short)
 
     backend.wait_for_rounds(2)
+
+
+def test_a_part_of_the_store_that_is_down_loses_its_own_leases_only(
+    hold, redis_url, caplog
+):
+    backend = Halved(redis_url)
+    down, up = hold("down", backend=backend), hold("up", backend=backend)
+
+    wait_until(lambda: down.lost)
+
+    assert up.remaining() and not up.lost
+    assert "1 of 2 leases could not be renewed" in caplog.text

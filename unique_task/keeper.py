@@ -133,8 +133,16 @@ class Keeper:
             logger.warning("%d leases could not be renewed: %s", len(leases), error)
             _lose_what_is_over(leases)
             return
+        unknown = [x for x, y in zip(leases, outcomes) if y is Renewed.UNKNOWN]
+        if unknown:
+            logger.warning(
+                "%d of %d leases could not be renewed in their part of %s",
+                *(len(unknown), len(leases), backend.name),
+            )
+            _lose_what_is_over(unknown)
         for lease, outcome in zip(leases, outcomes):
-            lease.renewed(outcome, asked)
+            if outcome is not Renewed.UNKNOWN:
+                lease.renewed(outcome, asked)
 
 
 def _lose_what_is_over(leases: Sequence[Renewable]) -> None:

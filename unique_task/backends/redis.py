@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis.exceptions import RedisClusterException
 
 from ..exceptions import ConfigurationError
 from .base import Backend
+from .promises import Promises
 from .record import VERSION, Record, attempt_of
-from .redis_scripts import ACQUIRE, RELEASE, RENEW, RESERVE, RESTORE, Script
-from .redis_url import client_url, without_password
+from .redis_clients import adopt, connect
+from .redis_scripts import ACQUIRE, GET, RELEASE, RENEW, RESERVE, RESTORE, Script
+from .redis_url import without_password
 from .steps import (
     Acquired,
     Booking,
@@ -31,58 +31,60 @@ from .steps import (
     Stored,
 )
 
-#: What keeps the client from telling the server its name; redis-py 7 renamed it.
-_NAMELESS: dict[str, Any] = (
-    {"driver_info": None}
-    if find_spec("redis.driver_info")
-    else {"lib_name": None, "lib_version": None}
-)
-
 #: Seconds that are longer than any lock stands; as microseconds exact in a script.
 _EVER = 2**32
 
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
 
 
+#: What is promised of Sentinels and of a Cluster, which replicate what they have.
+REPLICATED = Promises(restart="what was saved; a fail-over, what was replicated")
+
+
 class RedisBackend(Backend):
     """Locks in Redis (6.2 or newer) or Valkey, timed by the server's clock.
 
     Arguments:
-        url: ``redis://``, ``rediss://`` (TLS) or ``redis+socket://``, as for Celery.
-        client: in place of `url`, a client of your own; it must not decode responses.
+        url: ``redis://``, ``rediss://`` (TLS), ``redis+socket://`` or ``sentinel://``,
+            as for Celery, or ``redis+cluster://`` (with TLS ``rediss+cluster://``).
+        client: in place of `url`, a client of your own, also of a cluster; it must not
+            decode responses.
         timeout: seconds that one operation may take at most, reconnecting included.
     """
 
-    driver_errors = (redis.RedisError, OSError)
+    driver_errors = (redis.RedisError, RedisClusterException, OSError)
+
+    promises = Promises(restart="what was saved")
 
     def __init__(
         self,
         url: str = "redis://localhost:6379/0",
         *,
-        client: redis.Redis | None = None,
+        client: redis.Redis | redis.RedisCluster | None = None,
         timeout: float = 2.0,
     ) -> None:
         self.name = without_password(url) if client is None else repr(client)
-        self._client: Any = client or _connect(url, timeout)
-        if self._client.connection_pool.connection_kwargs.get("decode_responses"):
+        found = connect(url, timeout) if client is None else adopt(client, timeout)
+        if found.options.get("decode_responses"):
             raise ConfigurationError(
                 f"{self.name}: the client decodes responses, and stored values are "
                 "bytes: pass one with decode_responses=False"
             )
-        self._acquire_script = Script(self._client, ACQUIRE)
-        self._reserve_script = Script(self._client, RESERVE)
-        self._restore_script = Script(self._client, RESTORE)
-        self._release_script = Script(self._client, RELEASE)
+        self._found = found
+        if found.replicated:
+            self.promises = REPLICATED
+        self._acquire_script = Script(found.client, ACQUIRE)
+        self._reserve_script = Script(found.client, RESERVE)
+        self._restore_script = Script(found.client, RESTORE)
+        self._release_script = Script(found.client, RELEASE)
+        self._get_script = Script(found.client, GET)
 
     @classmethod
     def from_url(cls, url: str, timeout: float) -> RedisBackend:
         return cls(url, timeout=timeout)
 
     def _identity(self) -> str:
-        options = self._client.connection_pool.connection_kwargs
-        host, port = options.get("host", "localhost"), options.get("port", 6379)
-        where = options.get("path") or f"{host}:{port}"
-        return f"{where}/{options.get('db') or 0}"
+        return self._found.identity
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
         expire = _milliseconds(claim.expire) if claim.expire else 0
@@ -157,45 +159,17 @@ class RedisBackend(Backend):
         return bool(self._release_script(keys, *args))
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        pipeline = self._client.pipeline(transaction=False)
-        for renewal in renewals:
-            record = renewal.record
-            text = record.text(renewal.fence or 0)
-            expire = _milliseconds(renewal.expire)
-            keys, times = [_lock(renewal.key)], [expire]
-            if renewal.once:
-                keys.append(_mark(renewal.key, record.token))
-                times.append(_milliseconds(renewal.once))
-            pipeline.eval(RENEW, len(keys), *keys, record.token, text, *times)
-        return [_RENEWED[answer] for answer in pipeline.execute()]
+        evals = [(RENEW, *_renewal(renewal)) for renewal in renewals]
+        answers = self._found.eval_all(evals)
+        errors = [answer for answer in answers if isinstance(answer, Exception)]
+        # One node of a cluster may be down, and all others have renewed their locks.
+        if errors and len(errors) == len(answers):
+            raise errors[0]
+        return [_RENEWED.get(answer, Renewed.UNKNOWN) for answer in answers]
 
     def _get(self, key: str) -> Held | None:
-        pipeline = self._client.pipeline(transaction=True)
-        record, remaining = pipeline.get(_lock(key)).pttl(_lock(key)).execute()
+        record, remaining = self._get_script([_lock(key)])
         return None if record is None else _held(record, remaining)
-
-
-def _connect(url: str, timeout: float) -> redis.Redis:
-    # A connection that the server closed is tried once more; a late answer is not
-    # waited for again. Version 2 of the protocol and a client without a name spare the
-    # answers to two more questions.
-    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    try:
-        client = redis.Redis.from_url(
-            client_url(url), protocol=2, retry=retry, **_NAMELESS
-        )
-    except ValueError:
-        # Without the cause, which may show a part of the password.
-        raise ConfigurationError(
-            f"the backend's URL {without_password(url)!r} cannot be read; in a "
-            "password, / # ? and @ are written as %2F %23 %3F and %40"
-        ) from None
-    options = client.connection_pool.connection_kwargs
-    # To connect, to log in, to choose the database, to be answered: each has its part.
-    steps = 2 + bool(options.get("password")) + bool(options.get("db"))
-    for name in ("socket_connect_timeout", "socket_timeout"):
-        options.setdefault(name, timeout / steps)
-    return client
 
 
 def _held(text: bytes, milliseconds: int, admitted: int = 0) -> Held:
@@ -210,6 +184,16 @@ def _record(text: bytes) -> Record:
 
 def _milliseconds(seconds: float) -> int:
     return max(1, math.ceil(min(seconds, _EVER) * 1000))
+
+
+def _renewal(renewal: Renewal) -> list[Any]:
+    """Return the number of keys, the keys, and the arguments."""
+    record = renewal.record
+    keys, times = [_lock(renewal.key)], [_milliseconds(renewal.expire)]
+    if renewal.once:
+        keys.append(_mark(renewal.key, record.token))
+        times.append(_milliseconds(renewal.once))
+    return [len(keys), *keys, record.token, record.text(renewal.fence or 0), *times]
 
 
 def _keys(claim: Claim) -> list[str]:

@@ -176,6 +176,24 @@ if KEYS[2] then redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4]) end
 return record and 1 or 2
 """
 
+# Keys: 1 the lock.
+# Returns {record or false, milliseconds left}.
+GET = """
+return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+"""
+
+#: A script, the number of its keys, the keys, the arguments.
+Eval = Sequence[Any]
+
+
+def eval_all(client: Any, evals: Sequence[Eval]) -> list[Any]:
+    """Return the answers to all of them, sent at once; an error is one, too."""
+    pipeline = client.pipeline(transaction=False)
+    for args in evals:
+        pipeline.eval(*args)
+    answers: list[Any] = pipeline.execute(raise_on_error=False)
+    return answers
+
 
 class Script:
     """A script that is sent by its digest, and as a whole where the server lost it."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 _SCHEMES = {"redis+socket": "unix", "valkey": "redis", "valkeys": "rediss"}
@@ -12,6 +14,9 @@ _CERT_REQS = {
     "CERT_OPTIONAL": "optional",
     "CERT_REQUIRED": "required",
 }
+
+#: Between the URLs of several servers; a password may hold any other ";".
+_NEXT = re.compile(r";(?=(?:sentinel|rediss?\+cluster)://)")
 
 
 def client_url(url: str) -> str:
@@ -33,8 +38,64 @@ def client_url(url: str) -> str:
     return f"{scheme}:{rest if parts.netloc else '//' + rest}"
 
 
+def servers(url: str) -> tuple[list[str], dict[str, str]]:
+    """Return the servers of a URL that may name several, and the options of all.
+
+    >>> servers("sentinel://:sesame@one/2;sentinel://two:26380/2?master_name=shop")
+    ([':sesame@one/2', 'two:26380/2'], {'master_name': 'shop'})
+    """
+    found, options = [], dict[str, str]()
+    for part in url.split(";"):
+        server, _, query = (part.partition("://")[2] or part).partition("?")
+        found.append(server)
+        options.update(parse_qsl(query))
+    if url.startswith("rediss+"):
+        options["ssl"] = "true"
+    return found, options
+
+
+def server_url(server: str, options: Mapping[str, str]) -> str:
+    """Return the URL of one of them; the option ``ssl`` stands for its scheme."""
+    others = dict(options)
+    tls = others.pop("ssl", "").lower() in ("true", "yes", "1")
+    return f"{'rediss' if tls else 'redis'}://{server}?{urlencode(others)}"
+
+
+def with_transport_options(url: str, options: Mapping[str, Any] | None) -> str:
+    """Return `url` with what Celery keeps beside the URLs of Sentinels."""
+    options = options or {}
+    if not url.startswith("sentinel://") or "master_name=" in url:
+        return url
+    own = options.get("sentinel_kwargs") or {}
+    told = {f"sentinel_{name}": value for name, value in own.items()}
+    for name in ("master_name", "min_other_sentinels"):
+        told[name] = options.get(name)
+    query = urlencode({name: value for name, value in told.items() if value})
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def with_tls(url: str, options: Mapping[str, Any] | bool | None) -> str:
+    """Return `url` with what Celery keeps beside the URLs of servers with TLS.
+
+    >>> with_tls("redis://host/0", {"ssl_cert_reqs": ssl.CERT_NONE})
+    'rediss://host/0?ssl_cert_reqs=CERT_NONE'
+    """
+    scheme, _, rest = url.partition("://")
+    if not options or scheme not in ("redis", "rediss"):
+        return url
+    told = options if isinstance(options, Mapping) else {}
+    query = urlencode(
+        {k: getattr(v, "name", v) for k, v in told.items() if v is not None}
+    )
+    between = ("&" if "?" in rest else "?") if query else ""
+    return f"rediss://{rest}{between}{query}"
+
+
 def without_password(url: str) -> str:
     """Return `url` as it may stand in a log."""
     # Up to the last "@", because a password may hold any character; options may be one.
     shown = url.partition("?")[0]
-    return re.sub(r"^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", shown)
+    parts = _NEXT.split(shown)
+    return ";".join(
+        re.sub(r"^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", part) for part in parts
+    )

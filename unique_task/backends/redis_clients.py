@@ -1,0 +1,83 @@
+"""From a URL of Redis to a client: of one server, of Sentinels, or of a Cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import redis
+from redis.cluster import RedisCluster
+
+from .redis_cluster import ClusterClient, connect_to_cluster
+from .redis_options import client_of, hurry, options_of, place
+from .redis_scripts import Eval, eval_all
+from .redis_sentinel import connect_to_master, master_of
+
+
+class Found(NamedTuple):
+    """A client, and what is to be known of it.
+
+    Attributes:
+        client: has the methods `eval` and `evalsha` of redis-py's.
+        eval_all: sends many scripts at once; an error is an answer, too.
+        identity: what tells its store from others.
+        options: of its connections.
+        replicated: whether others take over what it has when it is away.
+    """
+
+    client: Any
+    eval_all: Callable[[Sequence[Eval]], list[Any]]
+    identity: str
+    options: Mapping[str, Any]
+    replicated: bool = False
+
+
+def connect(url: str, timeout: float) -> Found:
+    """Return a client for `url`; nothing connects before it is used.
+
+    Raises:
+        ConfigurationError: if the URL makes no sense.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "sentinel":
+        master, options = connect_to_master(url, timeout)
+        identity = master_of(master.client.connection_pool)
+        return Found(master, master.eval_all, identity, options, True)
+    if scheme.endswith("+cluster"):
+        return _of_cluster(*connect_to_cluster(url, timeout))
+    return adopt(connect_to_server(url, timeout), timeout)
+
+
+def connect_to_server(url: str, timeout: float, **own: Any) -> redis.Redis:
+    """Return a client of one server.
+
+    Arguments:
+        own: options of its connections, which the URL does not have.
+    """
+    options = {**options_of(url, url), **own}
+    # To connect, to log in, to choose the database, to be answered: each has its part.
+    steps = 2 + bool(options.get("password")) + bool(options.get("db"))
+    hurry(options, timeout / steps)
+    return client_of(options)
+
+
+def adopt(client: Any, timeout: float) -> Found:
+    """Return the same for a client that was made elsewhere."""
+    if isinstance(client, RedisCluster):
+        own: Any = client
+        # Before redis-py 8: all of the nodes, as it forgets which it was told.
+        first = getattr(own, "startup_nodes", own.nodes_manager.startup_nodes.values())
+        nodes = [node.name for node in first]
+        cluster = ClusterClient(lambda: own, timeout, nodes)
+        return _of_cluster(cluster, own.get_connection_kwargs())
+    pool = client.connection_pool
+    options = pool.connection_kwargs
+    of_sentinels = hasattr(pool, "sentinel_manager")
+    identity = master_of(pool) if of_sentinels else place(options)
+    return Found(client, partial(eval_all, client), identity, options, of_sentinels)
+
+
+def _of_cluster(client: ClusterClient, options: Mapping[str, Any]) -> Found:
+    identity = f"cluster@{','.join(client.nodes)}"
+    return Found(client, client.eval_all, identity, options, True)
