@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from weakref import WeakMethod
 
 
 def in_forks(function: Callable[[], object]) -> None:
@@ -13,3 +14,15 @@ def in_forks(function: Callable[[], object]) -> None:
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=function)
+
+
+def in_forks_of(method: Callable[[], object]) -> None:
+    """Call a method of an object in forks as long as that lives."""
+    alive = WeakMethod(method)
+
+    def call() -> None:
+        bound = alive()
+        if bound is not None:
+            bound()
+
+    in_forks(call)

@@ -29,6 +29,8 @@ class ServerProcess(ABC):
     name: str
     #: Seconds that a start may take on a busy machine.
     patience = 20
+    #: What asks it to end, whoever is connected.
+    ending = signal.SIGTERM
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -39,6 +41,13 @@ class ServerProcess(ABC):
     @abstractmethod
     def options(self) -> list[str]:
         """The command line after the program."""
+
+    def prefix(self) -> list[str]:
+        """The command line before the program."""
+        return []
+
+    def prepare(self, program: Path) -> None:
+        """Make in its directory what it cannot start without, if that is not there."""
 
     def variables(self, program: Path) -> dict[str, str]:
         """The environment to run `program` in."""
@@ -55,9 +64,10 @@ class ServerProcess(ABC):
     def start(self) -> None:
         """Return when the server answers."""
         program = require(self.name)
+        self.prepare(program)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [program, *self.options()],
+                [*self.prefix(), program, *self.options()],
                 cwd=self.directory,
                 env=self.variables(program),
                 stdout=log,
@@ -67,7 +77,7 @@ class ServerProcess(ABC):
 
     def stop(self) -> None:
         """End it as an administrator would, paused or not."""
-        self._end(signal.SIGTERM)
+        self._end(self.ending)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -109,7 +119,7 @@ class ServerProcess(ABC):
 
     def _end(self, how: signal.Signals) -> None:
         self._running.send_signal(how)
-        # A paused process notices SIGTERM only when it goes on.
+        # A paused process notices that only when it goes on.
         self._running.send_signal(signal.SIGCONT)
         self._running.wait(timeout=20)
 

@@ -1,0 +1,223 @@
+"""Locks in a database: PostgreSQL, MariaDB, MySQL or SQLite."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from threading import Thread
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..exceptions import LockStoreError
+from .cells import ADMITTED, LOCK, Cell, Cells, mark_name, short_name
+from .promises import Promises
+from .record import VERSION
+from .sql_database import Database
+from .sql_engine import engine_url, identity
+from .sql_errors import reason_of
+from .sql_rows import cells_of, row_of
+from .sql_table import NAME_LENGTH, Statements, clock, lock_table
+from .steps import Acquired, Claim, Heir, Held, Renewal, Renewed, StoreAnswer
+from .stepwise import Answer, StepwiseBackend
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a row that counts no more is deleted, between two sweeps, and
+#: rows that one statement of them deletes.
+RETENTION = 86400.0
+_SWEEP_EVERY = 3600.0
+_SWEEP = 1000
+
+#: What each kind of database promises.
+PROMISES = {
+    "postgresql": Promises(granularity=1e-6, needs="unique_task[postgresql]"),
+    "mysql": Promises(granularity=1e-6, needs="unique_task[mysql]"),
+    "sqlite": Promises(
+        clock="the host's", granularity=1e-6, needs="unique_task[sqlalchemy]"
+    ),
+}
+
+
+class SQLBackend(StepwiseBackend):
+    """Locks in a database, timed by its clock; they survive its restart.
+
+    It has connections of its own and never takes part in a task's transaction.
+
+    Arguments:
+        url: as for SQLAlchemy, or as Celery's result backend has it (``db+...``).
+        table: that holds the locks; it is created if it is missing.
+        schema: in which that is; None for the connection's own.
+        timeout: seconds that one operation may take at most, reconnecting included.
+
+    Raises:
+        ConfigurationError: if the URL makes no sense, or its driver is missing.
+    """
+
+    driver_errors = (SQLAlchemyError, OSError)
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        table: str = "unique_task_locks",
+        schema: str | None = None,
+        timeout: float = 2.0,
+    ) -> None:
+        self._url = engine_url(url)
+        self.name = self._url.set(query={}).render_as_string(hide_password=True)
+        self._table = lock_table(table, schema)
+        self._database = Database(self.name, self._url, self._table, timeout)
+        kind = self._database.kind
+        self.promises = PROMISES["mysql" if kind == "mariadb" else kind]
+        self._say = Statements(self._table, kind)
+        self._swept = time.monotonic()
+
+    @classmethod
+    def from_url(cls, url: str, timeout: float) -> SQLBackend:
+        return cls(url, timeout=timeout)
+
+    def ddl(self) -> str:
+        """Return the statements that create the table, for those who run migrations."""
+        return self._database.ddl()
+
+    def _identity(self) -> str:
+        return f"{identity(self._url)}/{self._table.fullname}"
+
+    def _acquire(self, claim: Claim) -> StoreAnswer:
+        self._sweep_now_and_then()
+        name = short_name(claim.key, LOCK, NAME_LENGTH)
+        if self._say.take_at_once and _is_plain(claim):
+            content = f"{VERSION} {claim.record.tail}".encode()
+            take = self._say.take(name, claim.record, content, claim.expire, claim.over)
+            fence = self._database.run(lambda connection: connection.scalar(take))
+            if fence is not None:
+                return Acquired(fence)
+            held = self._get(claim.key)
+            if held is not None and held.record.token != claim.record.token:
+                return held
+        return super()._acquire(claim)
+
+    def _release(
+        self,
+        key: str,
+        token: str,
+        value: bytes | None,
+        fresh: float,
+        finished: float,
+        heir: Heir | None,
+    ) -> bool:
+        if value is not None or finished or heir:
+            return super()._release(key, token, value, fresh, finished, heir)
+        free = self._say.free(short_name(key, LOCK, NAME_LENGTH), token)
+        return self._database.run(
+            lambda connection: connection.execute(free).rowcount == 1
+        )
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        outcomes: dict[str, Renewed] = {}
+        ordered = sorted(renewals, key=lambda renewal: renewal.expire)
+        for expire, some in groupby(ordered, key=lambda renewal: renewal.expire):
+            outcomes |= self._renew_alike(list(some), expire)
+        return [outcomes[renewal.key] for renewal in renewals]
+
+    def _renew_alike(
+        self, renewals: list[Renewal], expire: float
+    ) -> dict[str, Renewed]:
+        held = [
+            (short_name(renewal.key, LOCK, NAME_LENGTH), renewal.record.token)
+            for renewal in renewals
+        ]
+        renew = self._say.renew(held, expire)
+        marks = [renewal for renewal in renewals if renewal.once]
+
+        def renew_all(connection: sa.Connection) -> bool:
+            if connection.execute(renew).rowcount < len(renewals):
+                return False
+            if marks:
+                self._keep_marks(connection, marks)
+            return True
+
+        if self._database.run(renew_all):
+            return {renewal.key: Renewed.HELD for renewal in renewals}
+        return {renewal.key: self._renew_one(renewal) for renewal in renewals}
+
+    def _keep_marks(self, connection: sa.Connection, marks: list[Renewal]) -> None:
+        now = connection.scalar(sa.select(clock())) or 0
+        rows = []
+        for renewal in marks:
+            name = mark_name(renewal.record.token)
+            cell = Cell(ADMITTED, now / 1e6 + renewal.once)
+            rows.append(row_of(short_name(renewal.key, name, NAME_LENGTH), name, cell))
+        connection.execute(self._say.keep(), rows)
+
+    def _get(self, key: str) -> Held | None:
+        names = {LOCK: short_name(key, LOCK, NAME_LENGTH)}
+        find = self._say.find(list(names.values()))
+        rows = self._database.run(lambda connection: connection.execute(find).all())
+        return cells_of(names, rows).held() if rows else None
+
+    def _change(
+        self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
+    ) -> Answer:
+        short = {name: short_name(key, name, NAME_LENGTH) for name in names}
+
+        def change(connection: sa.Connection) -> Answer:
+            with self._database.transaction(connection):
+                connection.execute(self._say.claim(short[LOCK]))
+                # Only now is it sure that nobody changes them.
+                find = self._say.find(list(short.values()))
+                cells = cells_of(short, connection.execute(find).all())
+                answer = step(cells)
+                self._write(connection, key, cells)
+            return answer
+
+        return self._database.run(change)
+
+    def _write(self, connection: sa.Connection, key: str, cells: Cells) -> None:
+        rows = []
+        for name, cell in cells.changed.items():
+            short = short_name(key, name, NAME_LENGTH)
+            if cell is None:
+                connection.execute(self._say.forget(short))
+            else:
+                rows.append(row_of(short, name, cell))
+        if rows:
+            connection.execute(self._say.keep(), rows)
+
+    def _sweep_now_and_then(self) -> None:
+        if time.monotonic() - self._swept < _SWEEP_EVERY:
+            return
+        self._swept = time.monotonic()
+        # Nobody waits for it.
+        Thread(target=self.sweep, name="unique_task sweep", daemon=True).start()
+
+    def sweep(self, retention: float = RETENTION) -> int:
+        """Delete rows that have not counted for so many seconds; tell how many.
+
+        Each process does it once an hour, beside its tasks.
+        """
+        deleted = 0
+        try:
+            while names := self._database.run(
+                lambda connection: list(
+                    connection.scalars(self._say.swept(retention, _SWEEP))
+                )
+            ):
+                sweep = self._say.sweep(names, retention)
+                deleted += self._database.run(
+                    lambda one: int(one.execute(sweep).rowcount)
+                )
+        except (SQLAlchemyError, LockStoreError) as error:
+            logger.warning("%s: old rows are left for later: %s", self.name, error)
+        return deleted
+
+    def _told(self, error: Exception) -> LockStoreError:
+        return LockStoreError(f"{self.name}: {reason_of(error)}")
+
+
+def _is_plain(claim: Claim) -> bool:
+    more = claim.stored or claim.once or claim.generation or claim.keep
+    return bool(claim.expire and not more and claim.record.token not in claim.over)

@@ -1,0 +1,98 @@
+"""Work in a database, done again where that asks for it, and the table for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+from weakref import finalize
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ..exceptions import LockStoreError
+from ..forks import in_forks_of
+from .sql_engine import limit, open_engine, seconds_left
+from .sql_errors import is_for_now, is_missing, reason_of
+
+Result = TypeVar("Result")
+
+_BEGIN = {
+    "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED",
+    "sqlite": "BEGIN IMMEDIATE",
+}
+
+
+class Database:
+    """A database with our table in it, which is made when it is missed.
+
+    Arguments:
+        name: for people.
+        timeout: seconds that one piece of work may take at most.
+    """
+
+    def __init__(self, name: str, url: URL, table: sa.Table, timeout: float) -> None:
+        self._name = name
+        self._table = table
+        self._timeout = timeout
+        self._engine = open_engine(url, timeout)
+        self.kind = self._engine.dialect.name
+        in_forks_of(self._leave_connections)
+        # Its connections are closed with it, and not some time later.
+        finalize(self, self._engine.dispose)
+
+    def run(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Do `work`, once more where the database says so or has closed a connection.
+
+        That is no harm where it was done and only the answer was lost.
+        """
+        limit(self._timeout)
+        while True:
+            try:
+                with self._engine.connect() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if is_missing(error):
+                    self._create_table()
+                elif not is_for_now(error):
+                    raise
+                if seconds_left() < 0:
+                    raise
+
+    @contextmanager
+    def transaction(self, connection: sa.Connection) -> Iterator[None]:
+        """Do all of a block, or nothing."""
+        connection.exec_driver_sql(_BEGIN.get(self.kind, "BEGIN"))
+        try:
+            yield
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            # Whatever state it is in: a new one is not.
+            connection.invalidate()
+            raise
+
+    def ddl(self) -> str:
+        """Return the statements that create the table."""
+        statements: list[sa.ExecutableDDLElement] = [
+            sa.schema.CreateTable(self._table),
+            *map(sa.schema.CreateIndex, self._table.indexes),
+        ]
+        texts = [str(one.compile(self._engine)).strip() for one in statements]
+        return ";\n".join(texts) + ";"
+
+    def _create_table(self) -> None:
+        table = self._table
+        try:
+            table.create(self._engine, checkfirst=True)
+        except SQLAlchemyError as error:
+            if sa.inspect(self._engine).has_table(table.name, table.schema):
+                return  # another process was faster
+            raise LockStoreError(
+                f"{self._name}: the table {table.fullname} is missing and cannot be "
+                f"created ({reason_of(error)}); have it created by\n{self.ddl()}"
+            ) from error
+
+    def _leave_connections(self) -> None:
+        # A fork leaves its parent's connections to the parent, and opens its own.
+        self._engine.dispose(close=False)

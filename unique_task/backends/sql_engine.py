@@ -1,0 +1,139 @@
+"""Connections to a database, from a URL in SQLAlchemy's or in Celery's words."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from importlib.util import find_spec
+from socket import gethostname
+from threading import local
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..exceptions import ConfigurationError
+from .redis_url import without_password
+from .sql_table import SQLITE_CLOCK
+
+#: The driver for each database: those whose waiting can be bounded.
+DRIVERS = {
+    "postgresql": "psycopg",
+    "mysql": "pymysql",
+    "mariadb": "pymysql",
+    "sqlite": "pysqlite",
+}
+_MODULES = {"psycopg": "psycopg", "pymysql": "pymysql", "pysqlite": "sqlite3"}
+_EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
+
+#: When the operation of this thread has to be over, by the monotonic clock.
+_deadline = local()
+
+
+def engine_url(text: str) -> URL:
+    """Return the URL of a database, with the driver that we use for it.
+
+    Raises:
+        ConfigurationError: if it is none, or its driver is not installed.
+    """
+    shown = without_password(text)
+    try:
+        url = make_url(text.removeprefix("db+"))
+    except (ArgumentError, ValueError):
+        # Without the cause, which may show a part of the password.
+        raise ConfigurationError(
+            f"the backend's URL {shown!r} cannot be read; in a password, / # ? and @ "
+            "are written as %2F %23 %3F and %40"
+        ) from None
+    kind = url.get_backend_name()
+    driver = DRIVERS[kind]
+    if find_spec(_MODULES[driver]) is None:
+        raise ConfigurationError(
+            f"{shown!r}: locks in this database need the driver {driver}: "
+            f"pip install 'unique_task[{_EXTRAS[driver]}]'"
+        )
+    if kind == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ConfigurationError(
+            f"{shown!r}: each connection would have locks of its own; name a file, as "
+            "in sqlite:////var/lib/locks.sqlite, or use memory:// in tests"
+        )
+    return url.set(drivername=f"{kind}+{driver}")
+
+
+def identity(url: URL) -> str:
+    """Return what tells this database from others, on every host."""
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite:{gethostname()}:{os.path.realpath(str(url.database))}"
+    port = url.port or {"postgresql": 5432}.get(url.get_backend_name(), 3306)
+    return f"{url.host or 'localhost'}:{port}/{url.database}"
+
+
+def open_engine(url: URL, timeout: float) -> sa.Engine:
+    """Return an engine of our own, which connects when it is used.
+
+    Every statement is a transaction unless one is begun, and every one knows a limit.
+
+    Arguments:
+        timeout: seconds that one operation may take at most.
+    """
+    engine = sa.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        # We end our transactions, and drop a connection that is in doubt.
+        pool_reset_on_return=None,
+        pool_timeout=timeout,
+        poolclass=sa.QueuePool,
+        connect_args=_arguments(url, timeout),
+    )
+    sa.event.listen(engine, "before_cursor_execute", _check_limit)
+    if url.get_backend_name() == "postgresql":
+        sa.event.listen(engine, "do_connect", _connect_bounded)
+    if url.get_backend_name() == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def limit(timeout: float) -> None:
+    """Let what this thread asks a database next take so many seconds in all."""
+    _deadline.end = time.monotonic() + timeout
+
+
+def seconds_left() -> float:
+    """Return what is left of that."""
+    end: float = getattr(_deadline, "end", math.inf)
+    return end - time.monotonic()
+
+
+def _arguments(url: URL, timeout: float) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"timeout": timeout}
+    # To connect, and to be answered: a server that is frozen fails one of them.
+    part = timeout / 2
+    if url.get_backend_name() == "postgresql":
+        return {"connect_timeout": max(2, round(part))}
+    # READ COMMITTED, so that one who takes a free lock does not lock its neighbours.
+    level = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+    steps = {"connect_timeout": part, "read_timeout": part, "write_timeout": part}
+    return {"init_command": level, **steps}
+
+
+def _check_limit(*_: Any) -> None:
+    # Each answer may come in time for one, and all of them too late.
+    if seconds_left() < 0:
+        raise TimeoutError("the database is too slow")
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # Readers and a writer do not wait for each other; the file remembers it.
+    connection.execute("PRAGMA journal_mode=WAL").close()
+    # A power cut may undo the last steps; it ends all processes of the host as well.
+    connection.execute("PRAGMA synchronous=NORMAL").close()
+    connection.create_function(SQLITE_CLOCK, 0, lambda: time.time_ns() // 1000)
+
+
+def _connect_bounded(dialect: Any, _: Any, args: Any, options: Any) -> Any:
+    from .sql_psycopg import BoundedConnection
+
+    return BoundedConnection.connect(*args, **options)
