@@ -1,0 +1,247 @@
+"""What is special about locks in memcached, one server or several."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymemcache.client.base import Client
+
+from tests.backends.stores import FIRST, SECOND, record_of
+from tests.forking import in_fork
+from tests.servers import MemcachedServer, Proxy
+from unique_task import ConfigurationError, LockRecordError, LockStoreError
+from unique_task.backends import backend_class, can_hold_locks
+from unique_task.backends.memcached import LONGEST, MemcachedBackend
+from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
+
+LOCK = "unique:key:lock"
+
+
+@pytest.fixture
+def backend(memcached_url: str) -> MemcachedBackend:
+    return MemcachedBackend(memcached_url)
+
+
+@pytest.fixture
+def proxy(memcached_url: str) -> Iterator[Proxy]:
+    with Proxy(memcached_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def own_server(tmp_path) -> Iterator[MemcachedServer]:
+    with MemcachedServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def client(memcached: MemcachedServer) -> Client:
+    return memcached.client
+
+
+# Where it is
+
+
+@pytest.mark.parametrize(
+    "url, name",
+    [
+        ("memcached://one", "memcached://one:11211"),
+        ("memcached://one:1;two:2/", "memcached://one:1;two:2"),
+        ("cache+memcached://127.0.0.1:11211/", "memcached://127.0.0.1:11211"),
+        ("cache+pymemcache://one;two", "memcached://one:11211;two:11211"),
+        ("memcached://[::1]:7", "memcached://::1:7"),
+        ("memcached:///run/memcached.sock", "memcached:///run/memcached.sock"),
+    ],
+)
+def test_servers_are_named_as_celery_does(url, name):
+    assert can_hold_locks(url)
+    assert backend_class(url) is MemcachedBackend
+    assert MemcachedBackend(url).name == name
+
+
+@pytest.mark.parametrize(
+    "url", ["memcached://", "memcached://one:port", "memcached://;"]
+)
+def test_a_url_without_servers_is_an_error(url):
+    with pytest.raises(ConfigurationError, match="memcached://host:11211"):
+        MemcachedBackend(url)
+
+
+def test_the_order_of_the_servers_does_not_matter(memcached, own_server):
+    servers = [memcached.url, own_server.url.removeprefix("memcached://")]
+    one = MemcachedBackend(";".join(servers))
+    other = MemcachedBackend(f"memcached://{servers[1]};{servers[0][12:]}")
+
+    for number in range(20):
+        key = f"key {number}"
+        assert isinstance(one.acquire(key, record_of(key), 10), Acquired)
+        assert isinstance(other.acquire(key, FIRST, 10), Held)
+    assert one.fingerprint == other.fingerprint
+
+
+def test_locks_are_spread_over_the_servers(memcached, own_server):
+    backend: Any = MemcachedBackend(
+        f"{memcached.url};{own_server.url.removeprefix('memcached://')}"
+    )
+    for number in range(20):
+        key = f"key {number}"
+        backend.acquire(key, FIRST, 10, once=10)
+        backend.release(key, FIRST.token, value=b"value", fresh=10)
+
+    assert own_server.client.stats()[b"cmd_set"] > 0
+    assert memcached.client.stats()[b"cmd_set"] > 0
+
+
+# What it cannot do
+
+
+def test_a_lock_never_ends_early(backend, client):
+    for _ in range(3):
+        backend.acquire("key", FIRST, expire=1)
+        taken = time.monotonic()
+        while backend.get("key"):
+            time.sleep(0.01)
+        assert time.monotonic() - taken >= 1
+
+
+def test_a_lock_that_is_kept_over_and_over_does_not_grow(backend):
+    message = record_of("message")
+    backend.acquire("key", message, expire=100)
+    for _ in range(5):
+        taken = record_of("message")
+        backend.acquire("key", taken, 100, over=[message.token], keep=True)
+        message = taken
+
+    assert backend.get("key").remaining <= 100
+
+
+def test_what_is_too_long_is_refused(backend):
+    with pytest.raises(ConfigurationError, match=str(LONGEST)):
+        backend.acquire("key", FIRST, expire=LONGEST + 1)
+
+    assert backend.get("key") is None
+
+
+def test_a_lock_that_the_server_forgot_is_taken_again_if_it_is_free(own_server):
+    backend: Any = MemcachedBackend(own_server.url)
+    fence = backend.acquire("key", FIRST, expire=10).fence
+    own_server.restart()
+
+    renewal = Renewal("key", FIRST, fence, 10)
+    assert backend.renew([renewal]) == [Renewed.RETAKEN]
+    assert isinstance(backend.acquire("key", SECOND, 10), Held)
+
+
+def test_the_log_is_told_what_may_be_lost(backend):
+    assert "memcached forgets" in backend.promises.warning
+    assert not backend.promises.fenced
+
+
+# Only the holder
+
+
+def test_a_holder_that_others_came_before_in_between_frees_nothing(backend, client):
+    """It read the lock as its own, and another took that over before it went on."""
+    backend.acquire("key", FIRST, expire=10)
+    node = backend._nodes[backend._hash.get_node("key")]
+    command = node.raw_command
+
+    def raw_command(text, *args):
+        if text.startswith("md "):
+            other = MemcachedBackend(backend.name)
+            assert isinstance(
+                other.acquire("key", SECOND, 10, over=[FIRST.token]), Acquired
+            )
+        return command(text, *args)
+
+    node.raw_command = raw_command
+    assert not backend.release("key", FIRST.token)
+    del node.raw_command
+
+    assert backend.get("key").record.token == SECOND.token
+
+
+def test_a_fork_has_connections_of_its_own(backend):
+    backend.acquire("key", FIRST, expire=10)
+
+    child = in_fork(lambda: type(backend.acquire("key", SECOND, expire=10)))
+
+    assert child is Held
+    assert backend.release("key", FIRST.token)
+
+
+# A server out of order
+
+
+def test_a_server_that_refuses_is_a_store_error_that_names_it(proxy):
+    backend: Any = MemcachedBackend(proxy.url)
+    proxy.cut()
+
+    with pytest.raises(LockStoreError, match=proxy.url):
+        backend.acquire("key", FIRST, expire=10)
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_server_that_hangs_is_given_up_in_time(proxy, connected):
+    backend: Any = MemcachedBackend(proxy.url, timeout=0.4)
+    if connected:
+        backend.get("key")
+    proxy.hang()
+    started = time.monotonic()
+
+    with pytest.raises(LockStoreError):
+        backend.acquire("key", FIRST, expire=10)
+
+    assert time.monotonic() - started < 0.8
+
+
+def test_connections_that_the_server_closed_are_no_error(proxy):
+    backend: Any = MemcachedBackend(proxy.url)
+    backend.get("key")
+    proxy.drop()
+
+    assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
+
+
+@pytest.mark.parametrize("request_start", [b"add ", b"mg "])
+def test_an_acquisition_whose_answer_was_lost_is_ours(proxy, backend, request_start):
+    through_proxy = MemcachedBackend(proxy.url)
+    through_proxy.get("key")
+    proxy.swallow_replies(1, to=request_start)
+
+    assert isinstance(through_proxy.acquire("key", FIRST, expire=10), Acquired)
+    assert backend.get("key").record.token == FIRST.token
+
+
+def test_a_value_that_is_too_big_does_not_keep_the_lock(backend):
+    backend.acquire("key", FIRST, expire=10)
+
+    with pytest.raises(LockStoreError, match="too large"):
+        backend.release("key", FIRST.token, value=b"x" * 2_000_000, fresh=10)
+
+    assert backend.get("key") is None
+
+
+# What others wrote
+
+
+def test_a_lock_of_a_newer_version_is_left_alone(backend, client):
+    newer = b"2 17 new/0/0//ab running w t p"
+    client.set(LOCK, newer, expire=100, noreply=False)
+
+    with pytest.raises(LockRecordError):
+        backend.acquire("key", FIRST, expire=10)
+    assert not backend.release("key", FIRST.token)
+    assert backend.renew([Renewal("key", FIRST, 1, 10)]) == [Renewed.TAKEN]
+    assert client.get(LOCK) == newer
+
+
+def test_a_lock_that_was_kept_by_hand_stands_for_ever(backend, client):
+    backend.acquire("key", FIRST, expire=10)
+    client.set(LOCK, client.get(LOCK), expire=0, noreply=False)
+
+    refused = backend.acquire("key", SECOND, expire=10)
+
+    assert isinstance(refused, Held)
+    assert refused.remaining == float("inf")
