@@ -1,5 +1,4 @@
 import math
-from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -7,42 +6,14 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from tests.settings_apps import said, use
 from unique_task import (
-    Backend,
     ConfigurationError,
-    MemoryBackend,
-    RedisBackend,
     retry,
-    unique,
 )
-from unique_task.settings import DEFAULTS, Settings, backend_of, settings_of
+from unique_task.settings import DEFAULTS, settings_of
 
-MakeApp = Callable[..., Celery]
-
-
-def store_of(app: Celery, option: object = None, *, eager: bool = False) -> Backend:
-    return backend_of(app, settings_of(app), option, eager=eager)
-
-
-@pytest.fixture
-def make_app(monkeypatch: pytest.MonkeyPatch) -> MakeApp:
-    """Call it for an app with these settings and no others."""
-    for name in ("CELERY_RESULT_BACKEND", "CELERY_BROKER_URL"):
-        monkeypatch.delenv(name, raising=False)
-
-    def make(**conf: Any) -> Celery:
-        app = Celery(set_as_current=False)
-        app.conf.update(conf)
-        return app
-
-    return make
-
-
-def said(settings: Settings) -> dict[str, Any]:
-    """What stands in a configuration."""
-    values = {f"unique_{name}": value for name, value in vars(settings).items()}
-    values.pop("unique_headers")  # that is a matter of the task protocol
-    return values
+pytest_plugins = "tests.settings_fixtures"
 
 
 def test_every_setting_has_a_default(make_app):
@@ -189,16 +160,6 @@ def test_apps_do_not_share_their_settings(make_app):
 # Wrong settings
 
 
-def use(app: Celery) -> None:
-    """Call a guarded task, as the first use of the settings."""
-
-    @app.task(shared=False)
-    @unique
-    def task() -> None: ...
-
-    task()
-
-
 DURATION = "a number of seconds or a timedelta, "
 
 
@@ -242,7 +203,9 @@ def test_an_unknown_store_is_an_error_that_lists_those_there_are(make_app):
 
     assert "unique_backend" in str(error.value)
     assert "foo://user:**@host/0" in str(error.value)
-    assert "memory, redis, redis+socket, rediss" in str(error.value)
+    assert "memcached, memory, mysql, postgresql, redis, redis+cluster" in str(
+        error.value
+    )
 
 
 def test_a_misspelt_setting_is_an_error_that_lists_those_there_are(make_app):
@@ -277,119 +240,6 @@ def test_beside_a_namespace_the_settings_of_others_are_none_of_ours(make_app):
     app.config_from_object(settings, namespace="CELERY")
 
     assert settings_of(app).expire == 60
-
-
-# The store of locks
-
-
-def test_the_task_says_where_its_locks_live_before_the_settings_do(make_app):
-    app = make_app(unique_backend="redis://locks/0")
-    own = MemoryBackend()
-
-    assert store_of(app, own) is own
-    assert store_of(app, "redis://own/0").name == "redis://own/0"
-
-
-def test_a_setting_of_a_backend_object_is_taken_as_it_is(make_app):
-    backend = MemoryBackend()
-
-    assert store_of(make_app(unique_backend=backend)) is backend
-
-
-BROKER, RESULTS = "redis://broker:6379/0", "redis://results:6379/1"
-
-
-@pytest.mark.parametrize(
-    "conf, name",
-    [
-        (
-            {
-                "unique_backend": "redis://locks:6379/2",
-                "result_backend": RESULTS,
-                "broker_url": BROKER,
-            },
-            "redis://locks:6379/2",
-        ),
-        ({"result_backend": RESULTS, "broker_url": BROKER}, RESULTS),
-        ({"result_backend": "rpc://", "broker_url": BROKER}, BROKER),
-        ({"broker_url": BROKER}, BROKER),
-    ],
-)
-def test_locks_live_in_the_setting_else_with_the_results_else_in_the_broker(
-    make_app, conf, name
-):
-    backend = store_of(make_app(**conf))
-
-    assert isinstance(backend, RedisBackend)
-    assert backend.name == name
-
-
-@pytest.mark.parametrize("url", ["memory://", "cache+memory://"])
-def test_locks_live_in_memory_where_the_results_do(make_app, url):
-    assert isinstance(store_of(make_app(result_backend=url)), MemoryBackend)
-
-
-def test_locks_live_in_the_memory_of_the_broker(make_app):
-    assert isinstance(store_of(make_app(broker_url="memory://")), MemoryBackend)
-
-
-def test_the_result_backend_may_come_from_the_environment(make_app, monkeypatch):
-    monkeypatch.setenv("CELERY_RESULT_BACKEND", RESULTS)
-
-    assert store_of(make_app(broker_url=BROKER)).name == RESULTS
-
-
-def test_the_broker_may_come_from_the_environment(make_app, monkeypatch):
-    monkeypatch.setenv("CELERY_BROKER_URL", BROKER)
-
-    assert store_of(make_app()).name == BROKER
-
-
-@pytest.mark.parametrize(
-    "conf",
-    [
-        {},
-        {"broker_url": "amqp://localhost"},
-        {"broker_url": "sqs://", "result_backend": "rpc://"},
-        # Two servers to fail over between: a lock in one is none in the other.
-        {"broker_url": ["redis://one/0", "redis://two/0"]},
-        {"broker_url": "redis://one/0;redis://two/0"},
-    ],
-)
-def test_where_no_lock_can_live_the_error_says_what_to_set(make_app, conf):
-    with pytest.raises(ConfigurationError, match='Set unique_backend, as in "redis://'):
-        use(make_app(**conf))
-
-
-def test_an_eager_call_without_a_store_has_its_locks_in_memory(make_app):
-    assert isinstance(store_of(make_app(), eager=True), MemoryBackend)
-
-
-def test_an_app_that_is_always_eager_has_its_locks_in_memory(make_app):
-    app = make_app(task_always_eager=True)
-
-    assert isinstance(store_of(app), MemoryBackend)
-
-
-def test_an_eager_call_with_a_store_uses_it(make_app):
-    assert store_of(make_app(broker_url=BROKER), eager=True).name == BROKER
-
-
-def test_all_tasks_with_one_url_share_its_backend(make_app):
-    one, other = make_app(broker_url=BROKER), make_app(unique_backend=BROKER)
-
-    assert store_of(one) is store_of(other)
-
-
-@pytest.mark.parametrize("name", ["broker_url", "result_backend", "unique_backend"])
-def test_locks_follow_a_change_of_where_they_live(make_app, name):
-    app = make_app(broker_url=BROKER)
-    assert store_of(app).name == BROKER
-
-    for url in ("redis://first/0", "redis://second/0"):
-        app.conf[name] = url
-
-        assert store_of(app).name == url
 
 
 def test_the_first_task_protocol_has_no_headers_for_a_lock(make_app):

@@ -86,7 +86,7 @@ def _lease(attempt: Attempt, fence: int | None, asked: float) -> Lease:
         attempt.backend,
         attempt.key,
         attempt.record,
-        fence,
+        fence if attempt.backend.promises.fenced else None,
         plan.lease,
         asked,
         attempt.lock,

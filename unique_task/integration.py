@@ -70,11 +70,9 @@ def _on_worker_ready(sender: Any, **_: Any) -> None:
     backends = {backend_of(app, settings, option) for option in options}
     names = ", ".join(sorted(backend.name for backend in backends))
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)
-    if not all(backend.shared for backend in backends):
-        logger.warning(
-            "locks in memory hold within one process: duplicates in other processes, "
-            "such as the children of a prefork pool, are not seen; set unique_backend"
-        )
+    for warning in {backend.promises.warning for backend in backends}:
+        if warning:
+            logger.warning(warning)
 
 
 def _guarded_tasks(app: Celery) -> list[Task]:

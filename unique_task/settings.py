@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary, ref
 
 from celery import Celery
 
-from .backends import BACKENDS, can_hold_locks, open_backend
+from .backends import can_hold_locks, known_schemes, open_backend
 from .backends.base import Backend
+from .backends.redis_url import with_tls, with_transport_options
 from .durations import seconds
 from .exceptions import ConfigurationError
 
@@ -31,7 +32,8 @@ DEFAULTS: Mapping[str, Any] = {
 
 _READ = (
     *DEFAULTS,
-    *("result_backend", "broker_url", "broker_transport_options", "task_protocol"),
+    *("result_backend", "result_backend_transport_options", "redis_backend_use_ssl"),
+    *("broker_url", "broker_transport_options", "broker_use_ssl", "task_protocol"),
 )
 
 #: Seconds after which a broker delivers again what nobody has acknowledged. Of those
@@ -178,12 +180,19 @@ def backend_of(
     raise ConfigurationError(
         "no store for the locks of unique tasks: neither the result backend nor the "
         'broker can hold them. Set unique_backend, as in "redis://localhost/0"; '
-        f"known schemes are {', '.join(sorted(BACKENDS))}"
+        f"known schemes are {', '.join(sorted(known_schemes()))}"
     )
 
 
 def _store_of_app(conf: Any) -> str | None:
-    for url in (conf.result_backend, conf.broker_url):
+    results, broker = (
+        conf.result_backend_transport_options,
+        conf.broker_transport_options,
+    )
+    for url, options, tls in (
+        (conf.result_backend, results, conf.redis_backend_use_ssl),
+        (conf.broker_url, broker, conf.broker_use_ssl),
+    ):
         if isinstance(url, str) and can_hold_locks(url):
-            return url
+            return with_tls(with_transport_options(url, options), tls)
     return None

@@ -19,7 +19,15 @@ from unique_task.backends.base import Backend
 from unique_task.backends.record import Record
 from unique_task.backends.steps import Acquired
 
-REDIS_SCHEMES = ["redis", "rediss", "redis+socket", "valkey", "valkeys"]
+REDIS_SCHEMES = [
+    *("redis", "rediss", "redis+socket", "valkey", "valkeys"),
+    *("sentinel", "redis+cluster", "rediss+cluster"),
+]
+
+SEVERAL = [
+    "sentinel://one:26379/0;sentinel://two:26379/0",
+    "redis+cluster://one;redis+cluster://two",
+]
 
 NO_STORES = ["amqp://localhost", "rpc://", "disabled://", "", "localhost"]
 
@@ -40,13 +48,18 @@ def test_every_known_scheme_has_a_class_and_can_hold_locks(scheme):
     assert can_hold_locks(f"{scheme}://")
 
 
+@pytest.mark.parametrize("url", SEVERAL)
+def test_several_servers_that_are_one_store_can_hold_locks(url):
+    assert can_hold_locks(url)
+
+
 @pytest.mark.parametrize("url", NO_STORES)
 def test_a_store_that_cannot_hold_locks_is_told_apart(url):
     assert not can_hold_locks(url)
 
 
 def test_an_unknown_scheme_is_an_error_that_lists_the_known():
-    with pytest.raises(ConfigurationError, match="memory, redis, redis"):
+    with pytest.raises(ConfigurationError, match="mariadb, memcached, memory"):
         open_backend("mongodb://localhost", timeout=2)
 
 
@@ -115,3 +128,34 @@ def test_a_fork_opens_its_own():
 
     assert in_fork(in_child)
     assert open_backend("memory://", timeout=3) is backend
+
+
+@pytest.mark.parametrize(
+    "url, module, extra",
+    [
+        ("postgresql://shop:sesame@db/shop", "sqlalchemy", "sqlalchemy"),
+        ("postgresql://shop:sesame@db/shop", "psycopg", "postgresql"),
+        ("mysql://shop:sesame@db/shop", "pymysql", "mysql"),
+        ("memcached://shop:11211", "pymemcache", "memcached"),
+        ("django-cache://shop", "django", "django"),
+    ],
+)
+def test_a_missing_driver_is_an_error_that_says_what_to_install(url, module, extra):
+    with pytest.raises(ConfigurationError, match="pip install") as error:
+        raise in_fork(lambda: error_without(module, url))
+
+    assert f"unique_task[{extra}]" in str(error.value)
+    assert "sesame" not in str(error.value)
+
+
+def error_without(module: str, url: str) -> Exception:
+    """Open a backend where a module is not installed."""
+    for name in [*sys.modules]:
+        if name.partition(".")[0] == module or name.startswith("unique_task.backends."):
+            del sys.modules[name]
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        open_backend(url, timeout=2)
+    except Exception as error:
+        return ConfigurationError(f"{type(error).__name__}: {error}")
+    raise AssertionError("it opened")

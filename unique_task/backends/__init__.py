@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from threading import Lock
 
 from ..exceptions import ConfigurationError
@@ -10,7 +12,13 @@ from ..forks import in_forks
 from .base import Backend
 from .redis_url import without_password
 
+#: Group of entry points by which other packages add backends: scheme = module:class.
+ENTRY_POINTS = "unique_task.backends"
+
 _REDIS = "unique_task.backends.redis:RedisBackend"
+_SQL = "unique_task.backends.sql:SQLBackend"
+_MEMCACHED = "unique_task.backends.memcached:MemcachedBackend"
+_DJANGO = "unique_task.backends.django:DjangoCacheBackend"
 
 #: Scheme of a URL -> class, imported when it is needed.
 BACKENDS = {
@@ -18,17 +26,52 @@ BACKENDS = {
     "redis": _REDIS,
     "rediss": _REDIS,
     "redis+socket": _REDIS,
+    "redis+cluster": _REDIS,
+    "rediss+cluster": _REDIS,
+    "sentinel": _REDIS,
     "valkey": _REDIS,
     "valkeys": _REDIS,
+    "postgresql": _SQL,
+    "mysql": _SQL,
+    "mariadb": _SQL,
+    "sqlite": _SQL,
+    "memcached": _MEMCACHED,
+    "django-cache": _DJANGO,
 }
 
-#: What Celery calls its own in-process stores.
-_ALIASES = {"cache+memory": "memory"}
+#: What to install for a class whose driver is missing.
+_EXTRAS = {_SQL: "sqlalchemy", _MEMCACHED: "memcached", _DJANGO: "django"}
+
+#: Schemes of stores that are several servers.
+_SEVERAL = {"memcached", "sentinel", "redis+cluster", "rediss+cluster"}
+
+#: Celery's names for stores that it has for results.
+_ALIASES = {
+    "cache+memory": "memory",
+    "cache+memcached": "memcached",
+    "cache+memcache": "memcached",
+    "cache+pymemcache": "memcached",
+    "cache+pylibmc": "memcached",
+}
 
 
 def can_hold_locks(url: str) -> bool:
     """Tell whether a lock can live where `url` points to."""
-    return _scheme(url) in BACKENDS
+    # Without "://" it is a name of Celery's: "django-cache" keeps results, no locks.
+    return "://" in url and _scheme(url) in known_schemes()
+
+
+@lru_cache(maxsize=1)
+def known_schemes() -> dict[str, str]:
+    """Return all schemes and their classes, with those of other packages."""
+    found: dict[str, str] = {
+        point.name: point.value for point in _added() if point.name not in BACKENDS
+    }
+    return {**BACKENDS, **found}
+
+
+def _added() -> list[EntryPoint]:
+    return list(entry_points(group=ENTRY_POINTS))
 
 
 _opened: dict[tuple[str, float], Backend] = {}
@@ -73,22 +116,33 @@ def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
     Raises:
         ConfigurationError: if there is none.
     """
-    scheme = _scheme(url)
-    if scheme not in BACKENDS:
+    scheme, known = _scheme(url), known_schemes()
+    if scheme not in known:
         raise ConfigurationError(
             f"{name}={without_password(url)!r}: no store of locks has such URLs; "
-            f"known schemes are {', '.join(sorted(BACKENDS))}"
+            f"known schemes are {', '.join(sorted(known))}"
         )
-    module, _, name = BACKENDS[scheme].partition(":")
-    found: type[Backend] = getattr(import_module(module), name)
+    module, _, attribute = known[scheme].partition(":")
+    try:
+        found: type[Backend] = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(known[scheme])
+        if extra is None:
+            raise
+        raise ConfigurationError(
+            f"{name}={without_password(url)!r}: the module {error.name} is missing; "
+            f"pip install 'unique_task[{extra}]'"
+        ) from error
     return found
 
 
 def _scheme(url: str) -> str:
-    if ";" in url:  # several servers, of which Celery takes one that answers
-        return ""
     scheme = url.partition("://")[0]
-    return _ALIASES.get(scheme, scheme)
+    if scheme not in known_schemes():
+        # Celery's prefix, and behind it a database with the driver for it.
+        scheme = _ALIASES.get(scheme, scheme.removeprefix("db+").partition("+")[0])
+    # Several servers, of which Celery takes one that answers: locks need all the same.
+    return "" if ";" in url and scheme not in _SEVERAL else scheme
 
 
 in_forks(_forget_opened)
