@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from celery import _state
 
-from tests.servers import Proxy, RabbitMQServer, RedisServer
+from tests.servers import (
+    MariaDBServer,
+    MemcachedServer,
+    PostgreSQLServer,
+    Proxy,
+    RabbitMQServer,
+    RedisServer,
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +71,42 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 def redis_proxy(redis_url: str) -> Iterator[Proxy]:
     with Proxy(redis_url) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQLServer]:
+    with PostgreSQLServer(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
+    with MariaDBServer(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def memcached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemcachedServer]:
+    with MemcachedServer(tmp_path_factory.mktemp("memcached")) as server:
+        yield server
+
+
+@pytest.fixture
+def memcached_url(memcached: MemcachedServer) -> str:
+    memcached.client.flush_all(noreply=False)
+    return memcached.url
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgreSQLServer) -> str:
+    postgresql.forget_locks()
+    return postgresql.url
+
+
+@pytest.fixture
+def mariadb_url(mariadb: MariaDBServer) -> str:
+    mariadb.forget_locks()
+    return mariadb.url
 
 
 @pytest.fixture(scope="session")

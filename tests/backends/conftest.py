@@ -1,14 +1,33 @@
 """Where the locks live, for the tests that run over all stores."""
 
+import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from kombu.utils.imports import symbol_by_name
 
-from tests.backends.stores import AWKWARD, ONE, STORES, TWO, book, open_store, record_of
-from tests.servers import RedisServer
+from tests.backends.stores import (
+    AWKWARD,
+    GIVEN,
+    KINDS,
+    ONE,
+    STORES,
+    TWO,
+    book,
+    open_store,
+    record_of,
+)
+from tests.django_settings import REDIS_CACHE, django_caches
+from tests.servers import Cluster, RedisServer, Sentinels, cluster, sentinels
 from unique_task.backends.base import Backend
 from unique_task.backends.steps import Reserved
+
+
+@pytest.fixture
+def given_url() -> str:
+    return str(symbol_by_name(GIVEN)())
 
 
 @pytest.fixture
@@ -28,6 +47,30 @@ def redis_6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def redis_sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
+    with sentinels(tmp_path_factory.mktemp("sentinels")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        yield servers
+
+
+@pytest.fixture
+def sentinel_url(redis_sentinels: Sentinels) -> str:
+    redis_sentinels.master.client.flushall()
+    return redis_sentinels.url
+
+
+@pytest.fixture
+def cluster_url(redis_cluster: Cluster) -> str:
+    redis_cluster.empty()
+    return redis_cluster.url
+
+
 @pytest.fixture
 def valkey_url(valkey: RedisServer) -> str:
     valkey.client.flushall()
@@ -40,6 +83,24 @@ def redis_6_url(redis_6: RedisServer) -> str:
     return redis_6.url
 
 
+@pytest.fixture
+def django_redis_cache_url(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A cache in another database than that which the other tests use."""
+    location = redis_url.replace("/0", "/5")
+    caches = {"default": {"BACKEND": REDIS_CACHE, "LOCATION": location}}
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.django_spawned")
+    monkeypatch.setenv("UNIQUE_TEST_CACHES", json.dumps(caches))
+    with django_caches(**caches):
+        yield "django-cache://"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/locks.sqlite"
+
+
 @pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest) -> str:
     """Where the locks live."""
@@ -48,8 +109,8 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def urls(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Where they live in each of the stores."""
-    return {name: request.getfixturevalue(STORES[name]) for name in STORES}
+    """Where they live in each kind of store."""
+    return {name: request.getfixturevalue(STORES[name]) for name in KINDS}
 
 
 @pytest.fixture
@@ -95,9 +156,12 @@ def awkward(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def hasty_threads() -> Iterator[None]:
-    """Threads take turns a thousand times as often as they would."""
+def hasty_threads(backend: Backend) -> Iterator[None]:
+    """Threads take turns a thousand times as often as they would, in our own store.
+
+    Others see them as clients like any other, which take turns there.
+    """
     before = sys.getswitchinterval()
-    sys.setswitchinterval(before / 1000)
+    sys.setswitchinterval(before if backend.shared else before / 1000)
     yield
     sys.setswitchinterval(before)

@@ -1,5 +1,6 @@
 """The stores of locks that the tests know, and what they put into them."""
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +14,30 @@ from unique_task.backends.steps import Acquired
 STORES = {
     "memory": "memory_url",
     "redis": "redis_url",
+    "redis-sentinel": "sentinel_url",
+    "redis-cluster": "cluster_url",
     "valkey": "valkey_url",
+    "postgresql": "postgresql_url",
+    "mariadb": "mariadb_url",
+    "sqlite": "sqlite_url",
+    "memcached": "memcached_url",
+    "django-redis-cache": "django_redis_cache_url",
 }
 if "redis-6.2" in SERVERS:
     STORES["redis-6.2"] = "redis_6_url"
 
+#: In place of them all, the one that this names, as in "module:function": a function
+#: that empties the store and returns its URL.
+GIVEN = os.environ.get("UNIQUE_TEST_STORE", "")
+#: One of each kind, for what takes its time: others speak as one of them, or count
+#: whole seconds.
+KINDS = ["memory", "redis", "postgresql", "mariadb"]
+if GIVEN:
+    STORES = {"given": "given_url"}
+    KINDS = ["given"]
+
 #: Seconds for which attempts are remembered: more than a test takes.
 REMEMBERED = 1000
-
-#: Those of them that have no clock, and so give no fences.
-UNFENCED: set[str] = set()
 
 #: Texts that a store may have trouble to keep.
 AWKWARD = {

@@ -21,7 +21,7 @@ from unique_task.backends.steps import Acquired, Replaced, Reserved
 
 pytestmark = pytest.mark.usefixtures("hasty_threads")
 
-KEYS = [f"key {number}" for number in range(200)]
+KEYS = [f"key {number}" for number in range(100)]
 
 #: What one of many does with a key.
 Step = Callable[[Backend, str], Any]

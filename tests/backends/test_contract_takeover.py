@@ -177,7 +177,7 @@ def test_of_many_who_take_over_at_once_one_gets_the_lock(backend, url):
     def take_all(number: int) -> list[StoreAnswer]:
         return [take(number, key) for key in keys]
 
-    keys = [f"key {number}" for number in range(300)]
+    keys = [f"key {number}" for number in range(100)]
     for key in keys:
         backend.acquire(key, DEAD, expire=10)
     with ThreadPoolExecutor(len(backends)) as threads:

@@ -12,7 +12,6 @@ from tests.backends.clients import Clients
 from tests.backends.messages import Messages
 from tests.backends.real import Store
 from tests.backends.search import CLIENTS, search
-from tests.backends.stores import UNFENCED
 
 
 # Seconds; but when it fails, it takes minutes to find the shortest way there.
@@ -20,9 +19,6 @@ from tests.backends.stores import UNFENCED
 @pytest.mark.parametrize("machine", [Clients, Messages])
 def test_all_stores_do_what_the_model_does(urls, machine):
     class ClientsOfAll(machine):  # type: ignore[misc, valid-type]
-        stores = [
-            Store(url, CLIENTS, fenced=name not in UNFENCED)
-            for name, url in urls.items()
-        ]
+        stores = [Store(url, CLIENTS) for url in urls.values()]
 
     run_state_machine_as_test(ClientsOfAll, settings=search)

@@ -34,6 +34,9 @@ SERVERS = {
         package="rabbitmq-server",
         folder="usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin",
     ),
+    "postgresql": Server("postgres", package="postgresql"),
+    "mariadb": Server("mariadbd", package="mariadb-server-core"),
+    "memcached": Server("memcached", package="memcached"),
 }
 # Its wheels end with Python 3.12, and its sources take minutes to compile.
 if sys.version_info < (3, 13):
