@@ -7,7 +7,7 @@ PYTEST := -m pytest --numprocesses 2 --dist loadfile
 NO_CELERY := backends servers test_encoding.py test_keys.py test_process.py
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
-.PHONY: help demo test lint types servers coverage oldest soak exits bench matrix clean
+.PHONY: help demo test lint types servers coverage oldest soak exits stores bench matrix clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ matrix: .venv/installed servers  ## The tests on every Python and Celery at hand
 
 exits: .venv/installed  ## Write the table of exits into its page of the documentation
 	$(PY) -m tests.worker.exits_page
+
+stores: .venv/installed  ## Write the table of stores into the README
+	$(PY) -m tests.stores_table
 
 clean:  ## Remove all that was made
 	rm -rf .venv .venv-celery53 .virtualenv .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info
