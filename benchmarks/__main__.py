@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import instructions, publish, store, worker
+from benchmarks import instructions, publish, store, stores, worker
 from benchmarks.report import Row, heading
 from tests.servers import RedisServer
 
@@ -29,6 +29,7 @@ def _rows(pairs: int) -> Iterator[Row]:
         broker, locks = (stack.enter_context(_redis(stack)) for _ in range(2))
         directory = Path(stack.enter_context(TemporaryDirectory()))
         yield from store.rows(locks, pairs)
+        yield from stores.rows(pairs)
         workers = worker.Workers(directory, broker, locks)
         yield from publish.rows(locks, pairs)
         yield from worker.rows(workers, pairs)

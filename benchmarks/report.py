@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +19,17 @@ class Budget:
 
     def missed_by(self, value: float) -> float:
         """Return the part of the limit by which `value` misses it; 0 if it does not."""
+        if not self.side:
+            return 0.0
         over = value - self.limit if self.side == "<=" else self.limit - value
         return max(0.0, over / self.limit) if self.limit else max(0.0, over)
 
     def __str__(self) -> str:
-        return f"{self.side} {_number(self.limit)}"
+        return f"{self.side} {_number(self.limit)}" if self.side else "none"
+
+
+def unlimited() -> Budget:
+    return Budget("", math.inf)
 
 
 def at_most(limit: float) -> Budget:
@@ -61,6 +68,8 @@ class Row:
 
     @property
     def _verdict(self) -> str:
+        if not self.budget.side:
+            return ""
         missed = self.budget.missed_by(self.median)
         return f"missed by {missed:.1%}" if missed else "met"
 

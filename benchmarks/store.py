@@ -13,6 +13,7 @@ from benchmarks.pairs import costs, rates, timed
 from benchmarks.report import Row, at_least, at_most
 from tests.servers import RedisServer
 from unique_task import RedisBackend
+from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
 from unique_task.process import this_process
 
@@ -45,8 +46,8 @@ def rows(server: RedisServer, pairs: int) -> Iterator[Row]:
 
 def _take_and_free(server: RedisServer, pairs: int) -> Row:
     client: Redis = Redis.from_url(server.url)
-    ours = _batches(partial(_lock_once, RedisBackend(client=client)), _record)
-    plain = _batches(_raw_lock(client), lambda: str(uuid4()))
+    ours = batches(partial(lock_once, RedisBackend(client=client)), record)
+    plain = batches(_raw_lock(client), lambda: str(uuid4()))
     name = "take + free, time over SET NX PX + compare-and-delete"
     return Row(name, costs(ours, plain, pairs, TURNS), at_most(1.15))
 
@@ -56,7 +57,7 @@ def _take_among_many(server: RedisServer, pairs: int) -> Row:
     _hold(few, 10)
     _hold(many, HELD)
     ours, plain = (
-        _batches(partial(_lock_once, RedisBackend(client=client)), _record)
+        batches(partial(lock_once, RedisBackend(client=client)), record)
         for client in (many, few)
     )
     name = "take + free, rate with 1,000,000 locks held over 10"
@@ -69,7 +70,7 @@ def _memory(server: RedisServer) -> Row:
     return Row("bytes of a lock in Redis", [float(usage)], at_most(300))
 
 
-def _batches(work: Callable[[Any], object], fresh: Callable[[], Any]) -> Any:
+def batches(work: Callable[[Any], object], fresh: Callable[[], Any]) -> Any:
     """Return a measure of `work` on a batch of things that are made before it."""
 
     def measure() -> float:
@@ -79,7 +80,7 @@ def _batches(work: Callable[[Any], object], fresh: Callable[[], Any]) -> Any:
     return measure
 
 
-def _lock_once(backend: RedisBackend, record: Record) -> None:
+def lock_once(backend: Backend, record: Record) -> None:
     backend.acquire("ours", record, LEASE)
     backend.release("ours", record.token)
 
@@ -95,7 +96,7 @@ def _raw_lock(client: Any) -> Callable[[str], None]:
     return lock
 
 
-def _record() -> Record:
+def record() -> Record:
     token = Token.of_attempt(str(uuid4()), message="0123abcd")
     return Record(str(token), TASK, WORKER, process=this_process())
 
@@ -106,7 +107,7 @@ def _database(server: RedisServer, number: int) -> Any:
 
 def _hold(client: Any, count: int) -> bytes:
     """Fill an empty database with `count` locks and return the name of one."""
-    RedisBackend(client=client).acquire(uuid4().hex, _record(), 3600)
+    RedisBackend(client=client).acquire(uuid4().hex, record(), 3600)
     name: bytes = client.keys()[0]
     # In steps, because a script that runs for seconds makes Redis refuse others.
     for first in range(1, count, STEP):

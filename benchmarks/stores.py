@@ -1,0 +1,84 @@
+"""What a lock costs in each store, beside the least that takes and frees one there."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+from benchmarks.pairs import costs
+from benchmarks.report import Row, unlimited
+from benchmarks.store import LEASE, TURNS, batches, lock_once, record
+from tests.servers import MariaDBServer, MemcachedServer, PostgreSQLServer
+from unique_task.backends.base import Backend
+from unique_task.backends.memcached import MemcachedBackend
+from unique_task.backends.sql import SQLBackend
+
+TABLE = "CREATE TABLE plain_locks (name VARCHAR(200) PRIMARY KEY, token VARCHAR(200))"
+TAKE = "INSERT INTO plain_locks VALUES ('plain', {0}) ON CONFLICT DO NOTHING"
+TAKE_IGNORING = "INSERT IGNORE INTO plain_locks VALUES ('plain', {0})"
+FREE = "DELETE FROM plain_locks WHERE name = 'plain' AND token = {0}"
+
+Plain = Callable[[str], object]
+
+
+def rows(pairs: int) -> Iterator[Row]:
+    for store in (_postgresql, _mariadb, _sqlite, _memcached):
+        with ExitStack() as stack:
+            name, backend, plain = store(stack)
+            ours = batches(partial(lock_once, backend), record)
+            theirs = batches(plain, lambda: str(uuid4()))
+            values = costs(ours, theirs, pairs, TURNS)
+            yield Row(f"take + free in {name}, time over bare", values, unlimited())
+
+
+def _postgresql(stack: ExitStack) -> tuple[str, Backend, Plain]:
+    server = stack.enter_context(PostgreSQLServer(_directory(stack)))
+    connection = stack.enter_context(server.connect())
+    return "PostgreSQL", SQLBackend(server.url), _statements(connection, TAKE, "%s")
+
+
+def _mariadb(stack: ExitStack) -> tuple[str, Backend, Plain]:
+    server = stack.enter_context(MariaDBServer(_directory(stack)))
+    cursor = stack.enter_context(server.connect()).cursor()
+    return "MariaDB", SQLBackend(server.url), _statements(cursor, TAKE_IGNORING, "%s")
+
+
+def _sqlite(stack: ExitStack) -> tuple[str, Backend, Plain]:
+    file = _directory(stack) / "locks.sqlite"
+    backend = SQLBackend(f"sqlite:///{file}")
+    backend.get("key")  # which chooses how the file is written
+    connection = sqlite3.connect(file, isolation_level=None)
+    stack.callback(connection.close)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return "SQLite", backend, _statements(connection, TAKE, "?")
+
+
+def _memcached(stack: ExitStack) -> tuple[str, Backend, Plain]:
+    server = stack.enter_context(MemcachedServer(_directory(stack)))
+
+    def lock(token: str) -> None:
+        server.client.add("plain", token, expire=int(LEASE), noreply=False)
+        server.client.delete("plain", noreply=False)
+
+    return "memcached", MemcachedBackend(server.url), lock
+
+
+def _statements(client: Any, take: str, mark: str) -> Plain:
+    client.execute(TABLE)
+    take, free = take.format(mark), FREE.format(mark)
+
+    def lock(token: str) -> None:
+        client.execute(take, (token,))
+        client.execute(free, (token,))
+
+    return lock
+
+
+def _directory(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(TemporaryDirectory()))
