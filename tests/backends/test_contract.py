@@ -2,14 +2,7 @@
 
 A backend of this library joins by one line in `STORES`. The other modules named after
 the contract go on with it, and `test_model` with all that nobody thought of. To try a
-backend of your own, import the tests into a module beside this one, and say there where
-your locks live::
-
-    from tests.backends.test_contract import *
-
-    @pytest.fixture
-    def url():
-        return "mystore://localhost"
+backend of your own, name it in ``UNIQUE_TEST_STORE``: see docs/backends.rst.
 """
 
 import time
@@ -136,70 +129,6 @@ def test_an_expired_lock_cannot_be_released_from_its_next_holder(backend, short)
     assert backend.get("key").record.owner == "second"
 
 
-# Holding on to it
-
-
-def renewal_of(key: str, record: Record, fence: int | None = 1) -> Renewal:
-    return Renewal(key, record, fence, expire=100)
-
-
-def test_a_held_lock_is_renewed(backend):
-    fence = backend.acquire("key", FIRST, expire=10).fence
-
-    assert backend.renew([renewal_of("key", FIRST, fence)]) == [Renewed.HELD]
-    held = backend.get("key")
-    assert 10 < held.remaining <= 100
-    assert held.record == replace(FIRST, fence=fence)
-
-
-def test_a_lock_of_another_is_not_renewed_and_not_changed(backend):
-    backend.acquire("key", SECOND, expire=10)
-
-    assert backend.renew([renewal_of("key", FIRST)]) == [Renewed.TAKEN]
-    held = backend.get("key")
-    assert held.record.token == SECOND.token
-    assert held.remaining <= 10
-
-
-def test_a_lock_that_vanished_is_taken_again_under_its_old_fence(backend):
-    fence = backend.acquire("key", FIRST, expire=10).fence
-    backend.release("key", FIRST.token)
-
-    assert backend.renew([renewal_of("key", FIRST, fence)]) == [Renewed.RETAKEN]
-    held = backend.get("key")
-    assert held.record == replace(FIRST, fence=fence)
-    assert 10 < held.remaining <= 100
-
-
-def test_a_lock_that_was_taken_again_is_held_by_its_token(backend):
-    fence = backend.acquire("key", FIRST, expire=10).fence
-    backend.release("key", FIRST.token)
-    backend.renew([renewal_of("key", FIRST, fence)])
-
-    assert isinstance(backend.acquire("key", SECOND, expire=10), Held)
-    assert backend.release("key", FIRST.token)
-    assert backend.acquire("key", SECOND, expire=10).fence > fence
-
-
-def test_many_locks_are_renewed_at_once_and_answered_in_their_order(backend):
-    fence = backend.acquire("held", FIRST, expire=10).fence
-    backend.acquire("taken", SECOND, expire=10)
-
-    outcomes = backend.renew(
-        [
-            renewal_of("taken", FIRST),
-            renewal_of("held", FIRST, fence),
-            renewal_of("vanished", FIRST),
-        ]
-    )
-
-    assert outcomes == [Renewed.TAKEN, Renewed.HELD, Renewed.RETAKEN]
-
-
-def test_nothing_to_renew_is_no_error(backend):
-    assert backend.renew([]) == []
-
-
 # Looking at it
 
 
@@ -237,5 +166,5 @@ def test_an_awkward_owner_can_renew_and_release(backend, awkward):
     record = record_of(awkward)
     fence = backend.acquire("key", record, expire=10).fence
 
-    assert backend.renew([renewal_of("key", record, fence)]) == [Renewed.HELD]
+    assert backend.renew([Renewal("key", record, fence, expire=100)]) == [Renewed.HELD]
     assert backend.release("key", record.token)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from threading import Thread
 
 import sqlalchemy as sa
@@ -117,15 +116,14 @@ class SQLBackend(StepwiseBackend):
         )
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        outcomes: dict[str, Renewed] = {}
-        ordered = sorted(renewals, key=lambda renewal: renewal.expire)
-        for expire, some in groupby(ordered, key=lambda renewal: renewal.expire):
-            outcomes |= self._renew_alike(list(some), expire)
-        return [outcomes[renewal.key] for renewal in renewals]
+        outcomes: dict[int, Renewed] = {}
+        for expire in {renewal.expire for renewal in renewals}:
+            alike = [n for n, one in enumerate(renewals) if one.expire == expire]
+            found = self._renew_alike([renewals[n] for n in alike], expire)
+            outcomes.update(zip(alike, found))
+        return [outcomes[number] for number in range(len(renewals))]
 
-    def _renew_alike(
-        self, renewals: list[Renewal], expire: float
-    ) -> dict[str, Renewed]:
+    def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:
         held = [
             (short_name(renewal.key, LOCK, NAME_LENGTH), renewal.record.token)
             for renewal in renewals
@@ -141,8 +139,8 @@ class SQLBackend(StepwiseBackend):
             return True
 
         if self._database.run(renew_all):
-            return {renewal.key: Renewed.HELD for renewal in renewals}
-        return {renewal.key: self._renew_one(renewal) for renewal in renewals}
+            return [Renewed.HELD] * len(renewals)
+        return [self._renew_one(renewal) for renewal in renewals]
 
     def _keep_marks(self, connection: sa.Connection, marks: list[Renewal]) -> None:
         now = connection.scalar(sa.select(clock())) or 0
