@@ -1,5 +1,8 @@
 """Keep a Celery task from running twice."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .backends.base import Backend
 from .backends.memory import MemoryBackend
 from .backends.redis import RedisBackend
@@ -20,6 +23,18 @@ from .policies import cached, replace, retry, skip
 from .signals import lock_acquired, lock_lost, lock_released, task_duplicate
 from .task_class import UniqueCeleryTask
 from .told import duplicates
+
+if TYPE_CHECKING:
+    from .backends.django import DjangoCacheBackend as DjangoCacheBackend
+    from .backends.memcached import MemcachedBackend as MemcachedBackend
+    from .backends.sql import SQLBackend as SQLBackend
+
+#: Imported when they are asked for: what they need may not be installed.
+_EXTRAS = {
+    "DjangoCacheBackend": "unique_task.backends.django",
+    "MemcachedBackend": "unique_task.backends.memcached",
+    "SQLBackend": "unique_task.backends.sql",
+}
 
 __all__ = [
     # the two forms
@@ -53,5 +68,12 @@ __all__ = [
     "UniqueError",
     "UniqueKeyError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXTRAS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_EXTRAS[name]), name)
+
 
 hook()

@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 
 import pytest
 
+import unique_task
 from tests.forking import in_fork
 from unique_task import ConfigurationError, MemoryBackend, RedisBackend
 from unique_task.backends import (
@@ -159,3 +160,12 @@ def error_without(module: str, url: str) -> Exception:
     except Exception as error:
         return ConfigurationError(f"{type(error).__name__}: {error}")
     raise AssertionError("it opened")
+
+
+@pytest.mark.parametrize(
+    "name", ["SQLBackend", "MemcachedBackend", "DjangoCacheBackend"]
+)
+def test_backends_with_extras_are_imported_when_they_are_asked_for(name):
+    assert issubclass(getattr(unique_task, name), Backend)
+    with pytest.raises(AttributeError, match="Unknown"):
+        getattr(unique_task, f"Unknown{name}")
