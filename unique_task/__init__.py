@@ -25,9 +25,9 @@ from .task_class import UniqueCeleryTask
 from .told import duplicates
 
 if TYPE_CHECKING:
-    from .backends.django import DjangoCacheBackend as DjangoCacheBackend
-    from .backends.memcached import MemcachedBackend as MemcachedBackend
-    from .backends.sql import SQLBackend as SQLBackend
+    from .backends.django import DjangoCacheBackend as DjangoCacheBackend  # noqa: F401
+    from .backends.memcached import MemcachedBackend as MemcachedBackend  # noqa: F401
+    from .backends.sql import SQLBackend as SQLBackend  # noqa: F401
 
 #: Imported when they are asked for: what they need may not be installed.
 _EXTRAS = {
