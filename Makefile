@@ -4,7 +4,8 @@ OLDEST := .venv-celery53/bin/python
 # Most tests wait for servers and workers. Those of a file share theirs.
 PYTEST := -m pytest --numprocesses 2 --dist loadfile
 # What knows nothing of Celery is tested once.
-NO_CELERY := backends servers test_encoding.py test_keys.py test_process.py
+NO_CELERY := backends servers test_encoding.py test_keys.py test_process.py \
+	worker/test_stores.py
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
 .PHONY: help demo test lint types servers coverage oldest soak exits stores bench matrix clean

@@ -160,13 +160,20 @@ def test_locks_follow_a_change_of_where_they_live(make_app, name):
 def test_locks_live_with_the_results_in_what_celery_calls_otherwise(
     make_app, url, name
 ):
-    app = make_app(result_backend=url, broker_url="redis://localhost")
+    app = make_app(result_backend=url, broker_url="amqp://localhost")
 
     assert store_of(app).name == name
 
 
 def test_locks_live_in_the_broker_where_the_results_are_no_place_for_them(make_app):
     app = make_app(result_backend="rpc://", broker_url="redis://localhost")
+
+    assert store_of(app).name == "redis://localhost"
+
+
+@pytest.mark.parametrize("results", ["cache+memory://", "db+sqlite:///results"])
+def test_locks_live_in_the_broker_where_the_results_are_of_one_host(make_app, results):
+    app = make_app(result_backend=results, broker_url="redis://localhost")
 
     assert store_of(app).name == "redis://localhost"
 

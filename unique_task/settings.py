@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, ref
 
 from celery import Celery
 
-from .backends import can_hold_locks, known_schemes, open_backend
+from .backends import can_hold_locks, is_local, known_schemes, open_backend
 from .backends.base import Backend
 from .backends.redis_url import with_tls, with_transport_options
 from .durations import seconds
@@ -185,14 +185,17 @@ def backend_of(
 
 
 def _store_of_app(conf: Any) -> str | None:
+    """Return where the app has a place for locks: one that is not of this host only."""
     results, broker = (
         conf.result_backend_transport_options,
         conf.broker_transport_options,
     )
-    for url, options, tls in (
-        (conf.result_backend, results, conf.redis_backend_use_ssl),
-        (conf.broker_url, broker, conf.broker_use_ssl),
-    ):
-        if isinstance(url, str) and can_hold_locks(url):
-            return with_tls(with_transport_options(url, options), tls)
-    return None
+    places = [
+        with_tls(with_transport_options(url, options), tls)
+        for url, options, tls in (
+            (conf.result_backend, results, conf.redis_backend_use_ssl),
+            (conf.broker_url, broker, conf.broker_use_ssl),
+        )
+        if isinstance(url, str) and can_hold_locks(url)
+    ]
+    return min(places, key=is_local, default=None)

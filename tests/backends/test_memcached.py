@@ -10,9 +10,10 @@ from pymemcache.client.base import Client
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.forking import in_fork
 from tests.servers import MemcachedServer, Proxy
-from unique_task import ConfigurationError, LockRecordError, LockStoreError
+from unique_task import ConfigurationError
 from unique_task.backends import backend_class, can_hold_locks
-from unique_task.backends.memcached import LONGEST, MemcachedBackend
+from unique_task.backends.memcached import MemcachedBackend
+from unique_task.backends.memcached_cells import LONGEST
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 
 LOCK = "unique:key:lock"
@@ -169,79 +170,3 @@ def test_a_fork_has_connections_of_its_own(backend):
 
     assert child is Held
     assert backend.release("key", FIRST.token)
-
-
-# A server out of order
-
-
-def test_a_server_that_refuses_is_a_store_error_that_names_it(proxy):
-    backend: Any = MemcachedBackend(proxy.url)
-    proxy.cut()
-
-    with pytest.raises(LockStoreError, match=proxy.url):
-        backend.acquire("key", FIRST, expire=10)
-
-
-@pytest.mark.parametrize("connected", [True, False])
-def test_a_server_that_hangs_is_given_up_in_time(proxy, connected):
-    backend: Any = MemcachedBackend(proxy.url, timeout=0.4)
-    if connected:
-        backend.get("key")
-    proxy.hang()
-    started = time.monotonic()
-
-    with pytest.raises(LockStoreError):
-        backend.acquire("key", FIRST, expire=10)
-
-    assert time.monotonic() - started < 0.8
-
-
-def test_connections_that_the_server_closed_are_no_error(proxy):
-    backend: Any = MemcachedBackend(proxy.url)
-    backend.get("key")
-    proxy.drop()
-
-    assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
-
-
-@pytest.mark.parametrize("request_start", [b"add ", b"mg "])
-def test_an_acquisition_whose_answer_was_lost_is_ours(proxy, backend, request_start):
-    through_proxy = MemcachedBackend(proxy.url)
-    through_proxy.get("key")
-    proxy.swallow_replies(1, to=request_start)
-
-    assert isinstance(through_proxy.acquire("key", FIRST, expire=10), Acquired)
-    assert backend.get("key").record.token == FIRST.token
-
-
-def test_a_value_that_is_too_big_does_not_keep_the_lock(backend):
-    backend.acquire("key", FIRST, expire=10)
-
-    with pytest.raises(LockStoreError, match="too large"):
-        backend.release("key", FIRST.token, value=b"x" * 2_000_000, fresh=10)
-
-    assert backend.get("key") is None
-
-
-# What others wrote
-
-
-def test_a_lock_of_a_newer_version_is_left_alone(backend, client):
-    newer = b"2 17 new/0/0//ab running w t p"
-    client.set(LOCK, newer, expire=100, noreply=False)
-
-    with pytest.raises(LockRecordError):
-        backend.acquire("key", FIRST, expire=10)
-    assert not backend.release("key", FIRST.token)
-    assert backend.renew([Renewal("key", FIRST, 1, 10)]) == [Renewed.TAKEN]
-    assert client.get(LOCK) == newer
-
-
-def test_a_lock_that_was_kept_by_hand_stands_for_ever(backend, client):
-    backend.acquire("key", FIRST, expire=10)
-    client.set(LOCK, client.get(LOCK), expire=0, noreply=False)
-
-    refused = backend.acquire("key", SECOND, expire=10)
-
-    assert isinstance(refused, Held)
-    assert refused.remaining == float("inf")

@@ -61,6 +61,11 @@ def can_hold_locks(url: str) -> bool:
     return "://" in url and _scheme(url) in known_schemes()
 
 
+def is_local(url: str) -> bool:
+    """Tell whether what `url` points to is of one process or one host."""
+    return _scheme(url) in ("memory", "sqlite")
+
+
 @lru_cache(maxsize=1)
 def known_schemes() -> dict[str, str]:
     """Return all schemes and their classes, with those of other packages."""

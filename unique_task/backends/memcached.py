@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,18 +11,12 @@ from pymemcache.client.base import PooledClient
 from pymemcache.client.rendezvous import RendezvousHash
 from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 
-from ..exceptions import ConfigurationError
 from ..forks import in_forks_of
-from .cells import GENERATION, LOCK, VALUE, Cell, Cells, short_name
+from .cells import Cells
+from .memcached_cells import Change
 from .memcached_url import Server, servers
 from .promises import Promises
 from .stepwise import Answer, StepwiseBackend
-
-#: Longest name that the server allows.
-_NAME_LENGTH = 250
-
-#: Seconds; a longer time would be taken for a date.
-LONGEST = 30 * 86400
 
 
 class MemcachedBackend(StepwiseBackend):
@@ -87,7 +80,7 @@ class MemcachedBackend(StepwiseBackend):
         node = self._nodes[self._hash.get_node(key)]
         while True:
             try:
-                change = _Change(node, key, names)
+                change = Change(node, key, names)
                 answer = step(change.cells)
                 if change.write():
                     return answer
@@ -102,109 +95,6 @@ class MemcachedBackend(StepwiseBackend):
                     raise
             if time.monotonic() > end:
                 raise TimeoutError(f"others change {key} all the time")
-
-
-class _Change:
-    """The cells of a key as they are found, and the way back for what changes."""
-
-    def __init__(self, node: PooledClient, key: str, names: Sequence[str]) -> None:
-        self._node = node
-        self._key = key
-        self._unique: dict[str, str] = {}
-        found = self._read([name for name in names if name != VALUE])
-        if VALUE in names and (value := node.get(self._short(VALUE))) is not None:
-            found[VALUE] = Cell(value, math.inf)
-        # By the client's clock: it tells messages apart that replace each other, and
-        # is no fence for anybody else.
-        self.cells = Cells(found, now=0, fence=time.time_ns() // 1000)
-
-    def _read(self, names: Sequence[str]) -> dict[str, Cell]:
-        """Read lines of text with their ends, which the plain commands do not tell."""
-        asked = [f"mg {self._short(name)} v t c" for name in names]
-        # One more marks the end of the answers, of which each has one line or two.
-        answer = self._node.raw_command("\r\n".join([*asked, "mn"]), "MN\r\n")
-        lines = iter(answer.split(b"\r\n"))
-        found = {}
-        for name, head in zip(names, lines):
-            if head.startswith(b"VA "):
-                flags = {flag[:1]: flag[1:] for flag in head.split()[2:]}
-                found[name] = Cell(next(lines), _left(int(flags[b"t"])))
-                self._unique[name] = flags[b"c"].decode()
-            else:
-                self._unique.pop(name, None)
-        return found
-
-    def write(self) -> bool:
-        """Keep what has changed; False if another one was faster.
-
-        What an attempt leaves behind must be there before its lock is free, and what
-        it is given only when the lock is its own.
-        """
-        changed = self.cells.changed
-        if LOCK in changed and changed[LOCK] is None:
-            try:
-                self._keep_others()
-            finally:
-                # A value may be too big; that is no reason to keep the lock.
-                freed = self._free()
-            return freed
-        lock = changed.get(LOCK)
-        if lock is not None and not self._swap(LOCK, lock):
-            return False
-        self._keep_others()
-        return True
-
-    def _free(self) -> bool:
-        if LOCK not in self._unique:
-            return True
-        # Only as it was found.
-        command = f"md {self._short(LOCK)} C{self._unique[LOCK]}"
-        return bool(self._node.raw_command(command).startswith(b"HD"))
-
-    def _keep_others(self) -> None:
-        for name, cell in self.cells.changed.items():
-            if name == GENERATION and cell is not None:
-                self._keep_generation(cell)
-            elif name != LOCK and cell is not None:
-                self._node.set(self._short(name), cell.content, _whole(cell.end))
-
-    def _keep_generation(self, cell: Cell) -> None:
-        # Of two that replaced the same message, in turn, the first may come here last.
-        while not self._swap(GENERATION, cell):
-            found = self._read([GENERATION]).get(GENERATION)
-            if found is not None and _number(found) >= _number(cell):
-                return
-
-    def _swap(self, name: str, cell: Cell) -> bool:
-        """Keep a cell, if the server still has it as it was found."""
-        short, expire = self._short(name), _whole(cell.end)
-        if name not in self._unique:
-            return bool(self._node.add(short, cell.content, expire))
-        return bool(self._node.cas(short, cell.content, self._unique[name], expire))
-
-    def _short(self, name: str) -> str:
-        return short_name(self._key, name, _NAME_LENGTH)
-
-
-def _whole(seconds: float) -> int:
-    """Return for how many seconds memcached has to keep what must not end early."""
-    if seconds > LONGEST:
-        raise ConfigurationError(
-            f"memcached keeps nothing for {seconds:.0f} seconds: {LONGEST} is the most"
-        )
-    # Its clock is behind by up to one.
-    return math.ceil(seconds) + 1
-
-
-def _number(generation: Cell) -> int:
-    return int(generation.content.split()[0])
-
-
-def _left(seconds: int) -> float:
-    """Return for how long at least something stays that memcached gives so long."""
-    if seconds < 0:  # it was kept by hand, for ever
-        return math.inf
-    return max(0.1, seconds - 1)
 
 
 def _name(server: Server) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..exceptions import ConfigurationError
+from .redis_url import without_password
 
 PORT = 11211
 
@@ -32,7 +33,8 @@ def _server(text: str, url: str) -> Server:
     found = _SERVER.fullmatch(text)
     if found is None:
         raise ConfigurationError(
-            f"the backend's URL {url!r} cannot be read; say memcached://host:11211, "
-            "memcached://one:11211;two:11211 or memcached:///path/to/socket"
+            f"the backend's URL {without_password(url)!r} cannot be read; say "
+            "memcached://host:11211, memcached://one:11211;two:11211 or "
+            "memcached:///path/to/socket"
         )
     return found["host"].strip("[]"), int(found["port"] or PORT)

@@ -11,6 +11,7 @@ from threading import RLock
 
 from cachetools import TLRUCache
 
+from ..forks import in_forks_of
 from .cells import Cell, Cells
 from .promises import Promises
 from .stepwise import Answer, StepwiseBackend
@@ -41,8 +42,9 @@ class MemoryBackend(StepwiseBackend):
 
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
-        self._mutex = RLock()
         self._fence = 0
+        self._unlock()
+        in_forks_of(self._unlock)
         # Unbounded: an evicted lock would be a lock given to two tasks.
         self._cells: TLRUCache[tuple[str, str], Cell] = TLRUCache(
             maxsize=math.inf, ttu=lambda _, cell, now: cell.end, timer=timer
@@ -51,6 +53,10 @@ class MemoryBackend(StepwiseBackend):
     @classmethod
     def from_url(cls, url: str, timeout: float) -> MemoryBackend:
         return cls()
+
+    def _unlock(self) -> None:
+        # Another thread of the parent may have had it, which is none of the fork's.
+        self._mutex = RLock()
 
     def _identity(self) -> str:
         return f"{self.name}{gethostname()}/{os.getpid()}/{id(self)}"

@@ -208,7 +208,7 @@ class SQLBackend(StepwiseBackend):
                 deleted += self._database.run(
                     lambda one: int(one.execute(sweep).rowcount)
                 )
-        except (SQLAlchemyError, LockStoreError) as error:
+        except (*self.driver_errors, LockStoreError) as error:
             logger.warning("%s: old rows are left for later: %s", self.name, error)
         return deleted
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ..exceptions import LockStoreError
 from ..forks import in_forks_of
 from .sql_engine import limit, open_engine, seconds_left
-from .sql_errors import is_for_now, is_missing, reason_of
+from .sql_errors import is_for_now, is_missing, is_read_only, reason_of
 
 Result = TypeVar("Result")
 
@@ -40,7 +41,7 @@ class Database:
         self.kind = self._engine.dialect.name
         in_forks_of(self._leave_connections)
         # Its connections are closed with it, and not some time later.
-        finalize(self, self._engine.dispose)
+        finalize(self, _dispose, self._engine, os.getpid())
 
     def run(self, work: Callable[[sa.Connection], Result]) -> Result:
         """Do `work`, once more where the database says so or has closed a connection.
@@ -51,7 +52,7 @@ class Database:
         while True:
             try:
                 with self._engine.connect() as connection:
-                    return work(connection)
+                    return _done(work, connection)
             except DBAPIError as error:
                 if is_missing(error):
                     self._create_table()
@@ -96,3 +97,19 @@ class Database:
     def _leave_connections(self) -> None:
         # A fork leaves its parent's connections to the parent, and opens its own.
         self._engine.dispose(close=False)
+
+
+def _done(work: Callable[[sa.Connection], Result], connection: sa.Connection) -> Result:
+    """Do `work`; do not use the connection again if that leaves it in doubt."""
+    try:
+        return work(connection)
+    except BaseException as error:
+        # A time limit breaks off anywhere, and a server may have become a replica.
+        if not isinstance(error, SQLAlchemyError) or is_read_only(error):
+            connection.invalidate()
+        raise
+
+
+def _dispose(engine: sa.Engine, pid: int) -> None:
+    # In a fork, they are still the parent's.
+    engine.dispose(close=os.getpid() == pid)

@@ -112,7 +112,9 @@ def _arguments(url: URL, timeout: float) -> dict[str, Any]:
     # To connect, and to be answered: a server that is frozen fails one of them.
     part = timeout / 2
     if url.get_backend_name() == "postgresql":
-        return {"connect_timeout": max(2, round(part))}
+        # Prepared statements are none of a pooler's between us and the server.
+        bounds = {"tcp_user_timeout": round(timeout * 1000), "prepare_threshold": None}
+        return {"connect_timeout": max(2, round(part)), **bounds}
     # READ COMMITTED, so that one who takes a free lock does not lock its neighbours.
     level = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
     steps = {"connect_timeout": part, "read_timeout": part, "write_timeout": part}

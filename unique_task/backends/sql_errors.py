@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError
 _AGAIN = {"40001", "40P01", 1205, 1213}
 #: And that there is no such table.
 _NO_TABLE = {"42P01", 1146}
+#: And that it is, or has become, a replica.
+_READ_ONLY = {"25006", 1290, 1836}
 
 
 def reason_of(error: Exception) -> str:
@@ -21,7 +23,13 @@ def is_for_now(error: DBAPIError) -> bool:
     """Tell whether the same may succeed if it is done again."""
     # SQLite does not wait while another process makes the file.
     locked = "database is locked" in str(error.orig)
-    return locked or error.connection_invalidated or bool(_codes(error) & _AGAIN)
+    again = bool(_codes(error) & (_AGAIN | _READ_ONLY))
+    return locked or again or error.connection_invalidated
+
+
+def is_read_only(error: Exception) -> bool:
+    """Tell whether this server does not write, and another one may."""
+    return isinstance(error, DBAPIError) and bool(_codes(error) & _READ_ONLY)
 
 
 def is_missing(error: DBAPIError) -> bool:

@@ -70,6 +70,9 @@ def lock_table(name: str, schema: str | None = None) -> sa.Table:
         sa.Column("ends", sa.BigInteger, nullable=False),
         sa.Index(f"{name}_ends", "ends"),
         schema=schema,
+        # One that knows transactions.
+        mysql_engine="InnoDB",
+        mariadb_engine="InnoDB",
     )
 
 
@@ -148,31 +151,31 @@ class Statements:
         return self._or_update(new, {column: given[column] for column in columns})
 
     def free(self, name: str, token: str) -> sa.Update:
-        """End a lock now, if `token` has it."""
-        return self._held([(name, token)]).values(ends=clock())
+        """End a lock, if `token` has it."""
+        # For good, also if the clock is set back.
+        return self._held([(name, token)]).values(ends=0)
 
     def renew(self, held: Iterable[tuple[str, str]], expire: float) -> sa.Update:
         """Let locks, by name and token, stand for longer."""
         return self._held(held).values(ends=clock() + microseconds(expire))
 
     def forget(self, name: str) -> sa.Update:
-        """End a cell now."""
-        return (
-            sa.update(self._table)
-            .where(self._table.c.name == name)
-            .values(ends=clock())
-        )
+        """End a cell."""
+        return sa.update(self._table).where(self._table.c.name == name).values(ends=0)
 
     def swept(self, seconds: float, limit: int) -> sa.Select[Any]:
         """Find some names of what has been over for so long."""
-        old = self._table.c.ends < clock() - microseconds(seconds)
-        return sa.select(self._table.c.name).where(old).limit(limit)
+        return sa.select(self._table.c.name).where(self._old(seconds)).limit(limit)
 
     def sweep(self, names: Sequence[str], seconds: float) -> sa.Delete:
         """Delete them, unless they count again."""
-        table = self._table.c
-        old = table.ends < clock() - microseconds(seconds)
-        return sa.delete(self._table).where(table.name.in_(names), old)
+        named = self._table.c.name.in_(names)
+        return sa.delete(self._table).where(named, self._old(seconds))
+
+    def _old(self, seconds: float) -> sa.ColumnElement[bool]:
+        # The fence is when a lock was taken, however it ended.
+        past = clock() - microseconds(seconds)
+        return sa.and_(self._table.c.ends < past, self._table.c.fence < past)
 
     def _held(self, held: Iterable[tuple[str, str]]) -> sa.Update:
         table = self._table.c

@@ -112,12 +112,19 @@ def acquire(cells: Cells, claim: Claim) -> StoreAnswer:
     if value is not None:
         return Stored(value)
     if held is not None and held.record.token not in claim.over:
-        if held.record.token == token:
-            return Acquired(held.record.fence)
-        return replace(held, admitted=bool(mark))
+        return _asked_again(cells, claim, held, bool(mark))
     if claim.once:
         cells.put(mark_name(token), ADMITTED, claim.once)
     return Acquired(_take(cells, claim, held), bool(mark))
+
+
+def _asked_again(cells: Cells, claim: Claim, held: Held, mark: bool) -> Acquired | Held:
+    token = claim.record.token
+    if held.record.token != token:
+        return replace(held, admitted=mark)
+    if claim.once and not mark:  # it broke off between two steps of the store
+        cells.put(mark_name(token), ADMITTED, claim.once)
+    return Acquired(held.record.fence)
 
 
 def _is_replaced(cells: Cells, number: int) -> bool:

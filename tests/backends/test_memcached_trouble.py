@@ -1,0 +1,160 @@
+"""What becomes of locks in a memcached that is out of order, or not ours alone."""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymemcache.client.base import Client
+from pymemcache.exceptions import MemcacheUnexpectedCloseError
+
+from tests.backends.stores import FIRST, REMEMBERED, SECOND, redelivered
+from tests.servers import MemcachedServer, Proxy
+from unique_task import ConfigurationError, LockRecordError, LockStoreError
+from unique_task.backends.cells import Cell
+from unique_task.backends.memcached import MemcachedBackend
+from unique_task.backends.memcached_cells import _answers
+from unique_task.backends.steps import Acquired, Finished, Held, Renewal, Renewed
+
+LOCK = "unique:key:lock"
+
+
+@pytest.fixture
+def backend(memcached_url: str) -> MemcachedBackend:
+    return MemcachedBackend(memcached_url)
+
+
+@pytest.fixture
+def proxy(memcached_url: str) -> Iterator[Proxy]:
+    with Proxy(memcached_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def own_server(tmp_path) -> Iterator[MemcachedServer]:
+    with MemcachedServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def client(memcached: MemcachedServer) -> Client:
+    return memcached.client
+
+
+# A server out of order
+
+
+def test_a_server_that_refuses_is_a_store_error_that_names_it(proxy):
+    backend: Any = MemcachedBackend(proxy.url)
+    proxy.cut()
+
+    with pytest.raises(LockStoreError, match=proxy.url):
+        backend.acquire("key", FIRST, expire=10)
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_server_that_hangs_is_given_up_in_time(proxy, connected):
+    backend: Any = MemcachedBackend(proxy.url, timeout=0.4)
+    if connected:
+        backend.get("key")
+    proxy.hang()
+    started = time.monotonic()
+
+    with pytest.raises(LockStoreError):
+        backend.acquire("key", FIRST, expire=10)
+
+    assert time.monotonic() - started < 0.8
+
+
+def test_connections_that_the_server_closed_are_no_error(proxy):
+    backend: Any = MemcachedBackend(proxy.url)
+    backend.get("key")
+    proxy.drop()
+
+    assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
+
+
+@pytest.mark.parametrize("request_start", [b"add ", b"mg "])
+def test_an_acquisition_whose_answer_was_lost_is_ours(proxy, backend, request_start):
+    through_proxy = MemcachedBackend(proxy.url)
+    through_proxy.get("key")
+    proxy.swallow_replies(1, to=request_start)
+
+    assert isinstance(through_proxy.acquire("key", FIRST, expire=10), Acquired)
+    assert backend.get("key").record.token == FIRST.token
+
+
+def test_a_value_that_is_too_big_does_not_keep_the_lock(backend):
+    backend.acquire("key", FIRST, expire=10)
+
+    with pytest.raises(LockStoreError, match="too large"):
+        backend.release("key", FIRST.token, value=b"x" * 2_000_000, fresh=10)
+
+    assert backend.get("key") is None
+
+
+# What others wrote
+
+
+def test_a_lock_of_a_newer_version_is_left_alone(backend, client):
+    newer = b"2 17 new/0/0//ab running w t p"
+    client.set(LOCK, newer, expire=100, noreply=False)
+
+    with pytest.raises(LockRecordError):
+        backend.acquire("key", FIRST, expire=10)
+    assert not backend.release("key", FIRST.token)
+    assert backend.renew([Renewal("key", FIRST, 1, 10)]) == [Renewed.TAKEN]
+    assert client.get(LOCK) == newer
+
+
+def test_a_lock_that_was_kept_by_hand_stands_for_ever(backend, client):
+    backend.acquire("key", FIRST, expire=10)
+    client.set(LOCK, client.get(LOCK), expire=0, noreply=False)
+
+    refused = backend.acquire("key", SECOND, expire=10)
+
+    assert isinstance(refused, Held)
+    assert refused.remaining == float("inf")
+
+
+# Of an answer in several packets, the client may drop all but the last.
+
+WHOLE = b"VA 8 t-1 c7\r\nadmitted\r\nEN\r\n"
+
+
+def test_an_answer_is_read_as_a_whole():
+    found, missing = _answers(WHOLE, 2)
+
+    assert found == (Cell(b"admitted", math.inf), "7")
+    assert missing is None
+
+
+@pytest.mark.parametrize("start", range(1, len(WHOLE)))
+def test_a_part_of_an_answer_is_none(start):
+    with pytest.raises(MemcacheUnexpectedCloseError):
+        _answers(WHOLE[start:], 2)
+
+
+def test_who_was_overtaken_between_reading_and_taking_finds_that_out(backend):
+    """The attempt's first delivery runs and ends after the second has looked."""
+    again = redelivered(FIRST)
+    node = backend._nodes[backend._hash.get_node("key")]
+    add = node.add
+
+    def overtaken(*args):
+        node.add = add
+        backend.acquire("key", FIRST, 10, once=REMEMBERED)
+        backend.release("key", FIRST.token, finished=REMEMBERED)
+        return add(*args)
+
+    node.add = overtaken
+    assert backend.acquire("key", again, 10, once=REMEMBERED) == Finished()
+    assert backend.get("key") is None
+
+
+def test_a_password_is_not_told():
+    with pytest.raises(ConfigurationError) as error:
+        MemcachedBackend("memcached://shop:sesame@host:11211")
+
+    assert "sesame" not in str(error.value)

@@ -1,0 +1,161 @@
+"""The table of locks: who makes it, what others wrote into it, and what is swept."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.backends.stores import FIRST, SECOND, record_of
+from tests.servers import MariaDBServer, PostgreSQLServer
+from unique_task import LockRecordError, LockStoreError
+from unique_task.backends.sql import SQLBackend
+from unique_task.backends.steps import Acquired, Renewal, Renewed
+
+SERVERS: dict[str, Any] = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
+
+
+@pytest.fixture(params=SERVERS)
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def backend(url: str) -> SQLBackend:
+    backend = SQLBackend(url)
+    backend.get("key")
+    return backend
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    """To the same database, for those who look into it by hand."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+# A table that is missing, or full
+
+
+def test_the_table_is_made_by_the_first_who_needs_it(url, engine):
+    with engine.connect() as connection:
+        connection.execute(sa.text("DROP TABLE unique_task_locks"))
+
+    assert isinstance(SQLBackend(url).acquire("key", FIRST, expire=10), Acquired)
+
+
+def test_the_table_may_have_another_name(url, engine):
+    backend: Any = SQLBackend(url, table="shop_locks")
+    backend.acquire("key", FIRST, expire=10)
+
+    assert sa.inspect(engine).has_table("shop_locks")
+    assert SQLBackend(url).get("key") is None
+    assert backend.fingerprint != SQLBackend(url).fingerprint
+
+
+def test_the_ddl_makes_the_table(url, engine):
+    backend: Any = SQLBackend(url, table="by_hand")
+    with engine.connect() as connection:
+        connection.execute(sa.text("DROP TABLE IF EXISTS by_hand"))
+        for statement in backend.ddl().split(";\n"):
+            connection.execute(sa.text(statement.strip(";")))
+
+    assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
+    assert backend.release("key", FIRST.token, value=b"value", fresh=10)
+
+
+def test_who_may_not_make_the_table_is_told_what_would(url, engine):
+    backend: Any = SQLBackend(_of_a_guest(url, engine))
+
+    with pytest.raises(LockStoreError) as error:
+        backend.acquire("key", FIRST, expire=10)
+
+    assert "CREATE TABLE unique_task_locks" in str(error.value)
+    assert "enied" in str(error.value)
+
+
+def _of_a_guest(url: str, engine: sa.Engine) -> str:
+    """The URL of a user who may do nothing."""
+    statements = ["DROP TABLE IF EXISTS unique_task_locks"]
+    if engine.dialect.name == "postgresql":
+        statements += [
+            "DROP ROLE IF EXISTS guest",
+            "CREATE ROLE guest LOGIN PASSWORD 'guest'",
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        ]
+    else:
+        statements += [
+            "CREATE OR REPLACE USER guest@'%' IDENTIFIED BY 'guest'",
+            "GRANT SELECT, INSERT, UPDATE ON shop.* TO guest@'%'",
+        ]
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    guest = sa.make_url(url).set(username="guest", password="guest")
+    return guest.render_as_string(hide_password=False)
+
+
+def test_a_wrong_password_is_an_error_that_does_not_tell_it(url):
+    wrong = sa.make_url(url).set(password="sesame").render_as_string(False)
+
+    with pytest.raises(LockStoreError, match="shop") as error:
+        SQLBackend(wrong).acquire("key", FIRST, expire=10)
+
+    assert "sesame" not in str(error.value)
+
+
+def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
+    backend.acquire("held", FIRST, expire=100)
+    backend.acquire("over", SECOND, expire=0.001)
+    backend.acquire("freed", record_of("third"), expire=100, once=100)
+    time.sleep(0.01)
+
+    assert backend.sweep(retention=86400) == 0
+    assert backend.sweep(retention=0.001) == 1
+
+    with engine.connect() as connection:
+        names = connection.scalars(sa.text("SELECT name FROM unique_task_locks"))
+        assert "unique:over:lock" not in list(names)
+    assert backend.get("held").record == backend.get("held").record
+    assert backend.get("freed") is not None
+
+
+def test_a_freed_lock_goes_on_to_number_its_holders(backend, engine):
+    first = backend.acquire("key", FIRST, expire=10)
+    backend.release("key", FIRST.token)
+    with engine.connect() as connection:
+        # As if the clock had been an hour ahead, and was set back.
+        later = "UPDATE unique_task_locks SET fence = fence + 3600000000"
+        connection.execute(sa.text(later))
+
+    second = backend.acquire("key", SECOND, expire=10)
+
+    assert second.fence == first.fence + 3600000001
+
+
+# A lock of a newer version
+
+
+@pytest.fixture
+def newer(backend: SQLBackend, engine: sa.Engine) -> str:
+    """What lies, in a form of the future, where the lock "key" is."""
+    backend.acquire("key", FIRST, expire=10)
+    change = sa.text(
+        "UPDATE unique_task_locks SET content = :content, token = :token"
+    ).bindparams(content=b"2 new/0/0//ab running w t p", token=b"new/0/0//ab")
+    with engine.connect() as connection:
+        connection.execute(change)
+    return "new/0/0//ab"
+
+
+def test_a_lock_of_a_newer_version_is_left_alone(backend, newer):
+    with pytest.raises(LockRecordError):
+        backend.acquire("key", FIRST, expire=100)
+    with pytest.raises(LockRecordError):
+        backend.acquire("key", FIRST, expire=100, once=10)
+    with pytest.raises(LockRecordError):
+        backend.get("key")
+    assert not backend.release("key", FIRST.token, value=b"value", fresh=100)
+    assert backend.renew([Renewal("key", FIRST, 1, 100)]) == [Renewed.TAKEN]
