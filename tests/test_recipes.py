@@ -70,7 +70,7 @@ def test_single_flight_works_once_for_all_who_ask(worker_app, gate, ran, lock):
 
 def test_throttle_runs_the_first_call_of_each_period(worker_app, ran):
     @worker_app.task
-    @throttle(0.5, key="{user}")
+    @throttle(2, key="{user}")
     def remind(user, number):
         ran.append(number)
         return number
