@@ -69,7 +69,7 @@ def test_a_url_without_servers_is_an_error(url):
         MemcachedBackend(url)
 
 
-def test_the_order_of_the_servers_does_not_matter(memcached, own_server):
+def test_the_order_of_the_servers_does_not_matter(memcached, memcached_url, own_server):
     servers = [memcached.url, own_server.url.removeprefix("memcached://")]
     one = MemcachedBackend(";".join(servers))
     other = MemcachedBackend(f"memcached://{servers[1]};{servers[0][12:]}")
@@ -81,7 +81,7 @@ def test_the_order_of_the_servers_does_not_matter(memcached, own_server):
     assert one.fingerprint == other.fingerprint
 
 
-def test_locks_are_spread_over_the_servers(memcached, own_server):
+def test_locks_are_spread_over_the_servers(memcached, memcached_url, own_server):
     backend: Any = MemcachedBackend(
         f"{memcached.url};{own_server.url.removeprefix('memcached://')}"
     )

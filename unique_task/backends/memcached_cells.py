@@ -85,7 +85,9 @@ class Change:
             return True
         if mine is not None and mine.content == lock.content:
             self._free()
-        return False
+            return False
+        # A message may have its lock, and lose it to a later one at once.
+        return b" pending " in lock.content
 
     def _free(self) -> bool:
         if LOCK not in self._unique:
