@@ -135,6 +135,26 @@ def test_a_freed_lock_goes_on_to_number_its_holders(backend, engine):
     assert second.fence == first.fence + 3600000001
 
 
+def test_an_option_that_the_driver_does_not_know_is_a_store_error():
+    backend = SQLBackend("mysql+mysqldb://localhost/shop?ssl_mode=REQUIRED")
+
+    with pytest.raises(LockStoreError, match="an option of the URL.*ssl_mode"):
+        backend.acquire("key", FIRST, expire=10)
+
+
+def test_a_database_without_an_encoding_holds_locks(postgresql):
+    with postgresql.connect() as connection:
+        connection.execute("DROP DATABASE IF EXISTS plain")
+        connection.execute(
+            "CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0"
+        )
+    url = sa.make_url(postgresql.url).set(database="plain")
+    backend: Any = SQLBackend(url.render_as_string(hide_password=False))
+
+    assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
+    assert backend.get("key").record.token == FIRST.token
+
+
 # A lock of a newer version
 
 

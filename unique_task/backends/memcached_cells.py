@@ -15,6 +15,10 @@ from .cells import GENERATION, LOCK, VALUE, Cell, Cells, short_name
 #: Longest name that the server allows.
 _NAME_LENGTH = 250
 
+#: Seconds by which the server's clock may be behind: it ticks once a second, and late
+#: where the machine is busy.
+_BEHIND = 2
+
 #: Seconds; a longer time would be taken for a date.
 LONGEST = 30 * 86400
 
@@ -127,8 +131,7 @@ def _whole(seconds: float) -> int:
         raise ConfigurationError(
             f"memcached keeps nothing for {seconds:.0f} seconds: {LONGEST} is the most"
         )
-    # Its clock is behind by up to one.
-    return math.ceil(seconds) + 1
+    return math.ceil(seconds) + _BEHIND
 
 
 def _answers(text: bytes, count: int) -> list[tuple[Cell, str] | None]:
@@ -171,4 +174,4 @@ def _left(seconds: int) -> float:
     """Return for how long at least something stays that memcached gives so long."""
     if seconds < 0:  # it was kept by hand, for ever
         return math.inf
-    return max(0.1, seconds - 1)
+    return max(0.1, seconds - _BEHIND)

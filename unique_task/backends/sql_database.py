@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -18,6 +19,9 @@ from .sql_engine import limit, open_engine, seconds_left
 from .sql_errors import is_for_now, is_missing, is_read_only, reason_of
 
 Result = TypeVar("Result")
+
+#: Seconds between two tries on a server that does not write.
+_PAUSE = 0.1
 
 _BEGIN = {
     "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -51,15 +55,30 @@ class Database:
         limit(self._timeout)
         while True:
             try:
-                with self._engine.connect() as connection:
+                with self._connect() as connection:
                     return _done(work, connection)
             except DBAPIError as error:
-                if is_missing(error):
-                    self._create_table()
-                elif not is_for_now(error):
-                    raise
-                if seconds_left() < 0:
-                    raise
+                self._make_good(error)
+
+    def _make_good(self, error: DBAPIError) -> None:
+        """Raise the error unless the same may succeed if it is done again."""
+        if is_missing(error):
+            self._create_table()
+        elif not is_for_now(error):
+            raise error
+        if seconds_left() < 0:
+            raise error
+        if is_read_only(error):  # as long as a fail-over lasts
+            time.sleep(_PAUSE)
+
+    def _connect(self) -> sa.Connection:
+        try:
+            return self._engine.connect()
+        except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+            # Drivers say so in their own ways, and only when they connect.
+            raise LockStoreError(
+                f"{self._name}: the driver does not take an option of the URL: {error}"
+            ) from error
 
     @contextmanager
     def transaction(self, connection: sa.Connection) -> Iterator[None]:

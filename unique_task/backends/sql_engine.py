@@ -113,7 +113,12 @@ def _arguments(url: URL, timeout: float) -> dict[str, Any]:
     part = timeout / 2
     if url.get_backend_name() == "postgresql":
         # Prepared statements are none of a pooler's between us and the server.
-        bounds = {"tcp_user_timeout": round(timeout * 1000), "prepare_threshold": None}
+        bounds: dict[str, Any] = {
+            "tcp_user_timeout": round(timeout * 1000),
+            "prepare_threshold": None,
+        }
+        # A database may know no encoding, and texts would come as bytes.
+        bounds["client_encoding"] = "utf8"
         return {"connect_timeout": max(2, round(part)), **bounds}
     # READ COMMITTED, so that one who takes a free lock does not lock its neighbours.
     level = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
