@@ -109,6 +109,19 @@ def mariadb_url(mariadb: MariaDBServer) -> str:
     return mariadb.url
 
 
+@pytest.fixture
+def own_memcached(tmp_path: Path) -> Iterator[MemcachedServer]:
+    """A memcached for one test that counts on it, or restarts it."""
+    with MemcachedServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def memcached_proxy(memcached_url: str) -> Iterator[Proxy]:
+    with Proxy(memcached_url) as proxy:
+        yield proxy
+
+
 @pytest.fixture(scope="session")
 def rabbitmq_server(
     tmp_path_factory: pytest.TempPathFactory,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from kombu.utils.imports import symbol_by_name
 
 from tests.backends.stores import (
@@ -116,6 +117,14 @@ def urls(request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture
 def backend(url: str) -> Backend:
     return open_store(url)
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    """To the database of the test, for those who look into it by hand."""
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

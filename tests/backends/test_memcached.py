@@ -1,44 +1,22 @@
 """What is special about locks in memcached, one server or several."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pymemcache.client.base import Client
 
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.forking import in_fork
-from tests.servers import MemcachedServer, Proxy
 from unique_task import ConfigurationError
 from unique_task.backends import backend_class, can_hold_locks
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.memcached_cells import LONGEST
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 
-LOCK = "unique:key:lock"
-
 
 @pytest.fixture
 def backend(memcached_url: str) -> MemcachedBackend:
     return MemcachedBackend(memcached_url)
-
-
-@pytest.fixture
-def proxy(memcached_url: str) -> Iterator[Proxy]:
-    with Proxy(memcached_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def own_server(tmp_path) -> Iterator[MemcachedServer]:
-    with MemcachedServer(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def client(memcached: MemcachedServer) -> Client:
-    return memcached.client
 
 
 # Where it is
@@ -69,8 +47,10 @@ def test_a_url_without_servers_is_an_error(url):
         MemcachedBackend(url)
 
 
-def test_the_order_of_the_servers_does_not_matter(memcached, memcached_url, own_server):
-    servers = [memcached.url, own_server.url.removeprefix("memcached://")]
+def test_the_order_of_the_servers_does_not_matter(
+    memcached, memcached_url, own_memcached
+):
+    servers = [memcached.url, own_memcached.url.removeprefix("memcached://")]
     one = MemcachedBackend(";".join(servers))
     other = MemcachedBackend(f"memcached://{servers[1]};{servers[0][12:]}")
 
@@ -81,23 +61,23 @@ def test_the_order_of_the_servers_does_not_matter(memcached, memcached_url, own_
     assert one.fingerprint == other.fingerprint
 
 
-def test_locks_are_spread_over_the_servers(memcached, memcached_url, own_server):
+def test_locks_are_spread_over_the_servers(memcached, memcached_url, own_memcached):
     backend: Any = MemcachedBackend(
-        f"{memcached.url};{own_server.url.removeprefix('memcached://')}"
+        f"{memcached.url};{own_memcached.url.removeprefix('memcached://')}"
     )
     for number in range(20):
         key = f"key {number}"
         backend.acquire(key, FIRST, 10, once=10)
         backend.release(key, FIRST.token, value=b"value", fresh=10)
 
-    assert own_server.client.stats()[b"cmd_set"] > 0
+    assert own_memcached.client.stats()[b"cmd_set"] > 0
     assert memcached.client.stats()[b"cmd_set"] > 0
 
 
 # What it cannot do
 
 
-def test_a_lock_never_ends_early(backend, client):
+def test_a_lock_never_ends_early(backend):
     for _ in range(3):
         backend.acquire("key", FIRST, expire=1)
         taken = time.monotonic()
@@ -124,10 +104,10 @@ def test_what_is_too_long_is_refused(backend):
     assert backend.get("key") is None
 
 
-def test_a_lock_that_the_server_forgot_is_taken_again_if_it_is_free(own_server):
-    backend: Any = MemcachedBackend(own_server.url)
+def test_a_lock_that_the_server_forgot_is_taken_again_if_it_is_free(own_memcached):
+    backend: Any = MemcachedBackend(own_memcached.url)
     fence = backend.acquire("key", FIRST, expire=10).fence
-    own_server.restart()
+    own_memcached.restart()
 
     renewal = Renewal("key", FIRST, fence, 10)
     assert backend.renew([renewal]) == [Renewed.RETAKEN]
@@ -142,7 +122,7 @@ def test_the_log_is_told_what_may_be_lost(backend):
 # Only the holder
 
 
-def test_a_holder_that_others_came_before_in_between_frees_nothing(backend, client):
+def test_a_holder_that_others_came_before_in_between_frees_nothing(backend):
     """It read the lock as its own, and another took that over before it went on."""
     backend.acquire("key", FIRST, expire=10)
     node = backend._nodes[backend._hash.get_node("key")]

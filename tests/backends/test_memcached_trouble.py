@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
 from tests.backends.stores import FIRST, REMEMBERED, SECOND, redelivered
-from tests.servers import MemcachedServer, Proxy
+from tests.servers import MemcachedServer
 from unique_task import ConfigurationError, LockRecordError, LockStoreError
 from unique_task.backends.cells import Cell
 from unique_task.backends.memcached import MemcachedBackend
@@ -26,18 +25,6 @@ def backend(memcached_url: str) -> MemcachedBackend:
 
 
 @pytest.fixture
-def proxy(memcached_url: str) -> Iterator[Proxy]:
-    with Proxy(memcached_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def own_server(tmp_path) -> Iterator[MemcachedServer]:
-    with MemcachedServer(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
 def client(memcached: MemcachedServer) -> Client:
     return memcached.client
 
@@ -45,20 +32,20 @@ def client(memcached: MemcachedServer) -> Client:
 # A server out of order
 
 
-def test_a_server_that_refuses_is_a_store_error_that_names_it(proxy):
-    backend: Any = MemcachedBackend(proxy.url)
-    proxy.cut()
+def test_a_server_that_refuses_is_a_store_error_that_names_it(memcached_proxy):
+    backend: Any = MemcachedBackend(memcached_proxy.url)
+    memcached_proxy.cut()
 
-    with pytest.raises(LockStoreError, match=proxy.url):
+    with pytest.raises(LockStoreError, match=memcached_proxy.url):
         backend.acquire("key", FIRST, expire=10)
 
 
 @pytest.mark.parametrize("connected", [True, False])
-def test_a_server_that_hangs_is_given_up_in_time(proxy, connected):
-    backend: Any = MemcachedBackend(proxy.url, timeout=0.4)
+def test_a_server_that_hangs_is_given_up_in_time(memcached_proxy, connected):
+    backend: Any = MemcachedBackend(memcached_proxy.url, timeout=0.4)
     if connected:
         backend.get("key")
-    proxy.hang()
+    memcached_proxy.hang()
     started = time.monotonic()
 
     with pytest.raises(LockStoreError):
@@ -67,19 +54,21 @@ def test_a_server_that_hangs_is_given_up_in_time(proxy, connected):
     assert time.monotonic() - started < 0.8
 
 
-def test_connections_that_the_server_closed_are_no_error(proxy):
-    backend: Any = MemcachedBackend(proxy.url)
+def test_connections_that_the_server_closed_are_no_error(memcached_proxy):
+    backend: Any = MemcachedBackend(memcached_proxy.url)
     backend.get("key")
-    proxy.drop()
+    memcached_proxy.drop()
 
     assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
 
 
 @pytest.mark.parametrize("request_start", [b"add ", b"mg "])
-def test_an_acquisition_whose_answer_was_lost_is_ours(proxy, backend, request_start):
-    through_proxy = MemcachedBackend(proxy.url)
+def test_an_acquisition_whose_answer_was_lost_is_ours(
+    memcached_proxy, backend, request_start
+):
+    through_proxy = MemcachedBackend(memcached_proxy.url)
     through_proxy.get("key")
-    proxy.swallow_replies(1, to=request_start)
+    memcached_proxy.swallow_replies(1, to=request_start)
 
     assert isinstance(through_proxy.acquire("key", FIRST, expire=10), Acquired)
     assert backend.get("key").record.token == FIRST.token

@@ -1,22 +1,18 @@
 """The table of locks: who makes it, what others wrote into it, and what is swept."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from tests.backends.stores import FIRST, SECOND, record_of
-from tests.servers import MariaDBServer, PostgreSQLServer
 from unique_task import LockRecordError, LockStoreError
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Renewal, Renewed
 
-SERVERS: dict[str, Any] = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
 
-
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=["postgresql", "mariadb"])
 def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
@@ -28,18 +24,10 @@ def backend(url: str) -> SQLBackend:
     return backend
 
 
-@pytest.fixture
-def engine(url: str) -> Iterator[sa.Engine]:
-    """To the same database, for those who look into it by hand."""
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    yield engine
-    engine.dispose()
-
-
 # A table that is missing, or full
 
 
-def test_the_table_is_made_by_the_first_who_needs_it(url, engine):
+def test_the_table_is_made_by_the_first_who_needs_it(url, backend, engine):
     with engine.connect() as connection:
         connection.execute(sa.text("DROP TABLE unique_task_locks"))
 

@@ -38,14 +38,6 @@ def proxy(url: str, backend: SQLBackend) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture
-def engine(url: str) -> Iterator[sa.Engine]:
-    """To the same database, for those who look into it by hand."""
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    yield engine
-    engine.dispose()
-
-
 # A server out of order
 
 
