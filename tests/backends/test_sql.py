@@ -23,6 +23,7 @@ URLS = [
     "postgresql+psycopg2://shop@localhost/shop",
     "db+postgresql://shop@localhost/shop",
     "db+postgresql+psycopg2://shop@localhost/shop",
+    "postgres://shop@localhost/shop",
     "mysql://shop@localhost/shop",
     "mysql+pymysql://shop@localhost/shop",
     "mariadb://shop@localhost/shop",
@@ -66,22 +67,46 @@ def test_a_database_is_found_however_it_is_spelt(url):
 
 
 def test_all_spellings_of_a_database_are_one_store():
-    names = {SQLBackend(url).fingerprint for url in URLS[:5]}
+    names = {SQLBackend(url).fingerprint for url in URLS[:6]}
 
     assert len(names) == 1
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "db+sqlite://"])
-def test_a_database_in_memory_is_refused(url):
-    with pytest.raises(ConfigurationError, match="name a file"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("sqlite://", "sqlite:///:memory:", "db+sqlite://", "sqlite://locks.sqlite"),
+        "sqlite:///file:locks?mode=memory&uri=true",
+    ],
+)
+def test_a_database_that_is_no_file_is_refused(url):
+    with pytest.raises(ConfigurationError, match="names no file: say sqlite:////var"):
         SQLBackend(url)
 
 
-def test_a_url_that_cannot_be_read_is_an_error_without_its_password():
-    with pytest.raises(ConfigurationError, match="cannot be read") as error:
-        SQLBackend("postgresql://shop:ses/ame@host:port/shop")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://shop:ses/ame@host:port/shop",
+        "postgresql://shop:ses@ame@host/shop",
+        "mysql://shop:ses@ame@host:port/shop",
+        "sqlite:///locks.sqlite?timeout=sesame",
+        "sqlite+pysqlcipher://:sesame@/locks.sqlite",
+    ],
+)
+def test_a_url_of_no_use_is_an_error_without_its_password(url):
+    with pytest.raises(ConfigurationError, match="cannot be (read|used)") as error:
+        SQLBackend(url)
 
-    assert "ame" not in str(error.value).replace("name", "")
+    shown = str(error.value).partition(" cannot be ")[0]
+    assert "ses" not in shown and "ame" not in shown.replace("name", "")
+
+
+def test_databases_that_the_options_tell_apart_are_different_stores():
+    urls = ["host=one", "host=two", "host=/run/one", "host=one&port=5433", ""]
+    stores = {SQLBackend(f"postgresql:///shop?{query}").fingerprint for query in urls}
+
+    assert len(stores) == len(urls)
 
 
 def test_the_name_does_not_tell_the_password():

@@ -10,7 +10,7 @@ from threading import Lock
 from ..exceptions import ConfigurationError
 from ..forks import in_forks
 from .base import Backend
-from .redis_url import without_password
+from .passwords import without_password
 
 #: Group of entry points by which other packages add backends: scheme = module:class.
 ENTRY_POINTS = "unique_task.backends"
@@ -32,6 +32,7 @@ BACKENDS = {
     "valkey": _REDIS,
     "valkeys": _REDIS,
     "postgresql": _SQL,
+    "postgres": _SQL,
     "mysql": _SQL,
     "mariadb": _SQL,
     "sqlite": _SQL,

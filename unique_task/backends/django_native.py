@@ -11,9 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from ..exceptions import ConfigurationError
 from . import backend_class
 from .base import Backend
+from .passwords import QUOTING, without_password
 from .redis import RedisBackend
 from .redis_clients import connect_to_server
-from .redis_url import without_password
 
 #: Options that say where a server is and who asks; all others say how Django asks.
 _REDIS_OPTIONS = {
@@ -59,8 +59,7 @@ def _read(unwrap: Unwrap, cache: Any, timeout: float) -> Native:
     except (ValueError, IndexError):
         # Without the cause, which may show a part of the password.
         raise ConfigurationError(
-            "its LOCATION or OPTIONS do not say where its server is; in a password, "
-            "/ # ? and @ are written as %2F %23 %3F and %40"
+            f"its LOCATION or OPTIONS do not say where its server is; {QUOTING}"
         ) from None
 
 

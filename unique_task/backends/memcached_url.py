@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from ..exceptions import ConfigurationError
-from .redis_url import without_password
+from .passwords import without_password
 
 PORT = 11211
 
-_SERVER = re.compile(r"(?P<host>\[[^\]]+\]|[^:/\[\]]+)(:(?P<port>\d+))?")
+# Letters, digits and what else a name or an IPv4 address has; or an IPv6 address.
+_SERVER = re.compile(r"(?P<host>\[[\w:.%]+\]|[\w.-]+)(:(?P<port>\d+))?")
 
 Server = tuple[str, int] | str
 
@@ -23,18 +24,21 @@ def servers(url: str) -> list[Server]:
     Raises:
         ConfigurationError: if the URL makes no sense.
     """
-    rest = url.partition("://")[2].partition("?")[0]
-    return [_server(text, url) for text in rest.rstrip("/").split(";")]
+    rest, _, options = url.partition("://")[2].partition("?")
+    found = [_server(text) for text in rest.rstrip("/").split(";")]
+    if options or None in found or len(set(found)) < len(found):
+        raise ConfigurationError(
+            f"the backend's URL {without_password(url)!r} cannot be read; say "
+            "memcached://host:11211, memcached://one:11211;two:11211 (each once) or "
+            "memcached:///path/to/socket; there are no options, users and passwords"
+        )
+    return [server for server in found if server]
 
 
-def _server(text: str, url: str) -> Server:
+def _server(text: str) -> Server | None:
     if text.startswith("/"):
         return text
     found = _SERVER.fullmatch(text)
     if found is None:
-        raise ConfigurationError(
-            f"the backend's URL {without_password(url)!r} cannot be read; say "
-            "memcached://host:11211, memcached://one:11211;two:11211 or "
-            "memcached:///path/to/socket"
-        )
+        return None
     return found["host"].strip("[]"), int(found["port"] or PORT)

@@ -16,10 +16,11 @@ from redis.exceptions import RedisClusterException as ClusterError
 from redis.exceptions import TryAgainError
 
 from ..exceptions import ConfigurationError
+from .passwords import without_password
 from .redis_options import Options, address, hurry, options_of
 from .redis_scripts import Eval, eval_all
 from .redis_time import PARTS, time_is_over, timed, within
-from .redis_url import server_url, servers, without_password
+from .redis_url import server_url, servers
 
 #: What is said of a key that another node has, or will have in a moment.
 _ELSEWHERE = (AskError, ClusterDownError, TryAgainError)

@@ -11,7 +11,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..exceptions import ConfigurationError
-from .redis_url import client_url, without_password
+from .passwords import QUOTING, without_password
+from .redis_url import client_url
 
 #: What keeps the client from telling the server its name; redis-py 7 renamed it.
 _NAMELESS: dict[str, Any] = (
@@ -42,8 +43,7 @@ def options_of(server: str, url: str) -> Options:
     except ValueError:
         # Without the cause, which may show a part of the password.
         raise ConfigurationError(
-            f"the backend's URL {without_password(url)!r} cannot be read; in a "
-            "password, / # ? and @ are written as %2F %23 %3F and %40"
+            f"the backend's URL {without_password(url)!r} cannot be read; {QUOTING}"
         ) from None
     return {"connection_class": pool.connection_class, **pool.connection_kwargs}
 

@@ -8,9 +8,10 @@ import redis
 from redis.sentinel import Sentinel
 
 from ..exceptions import ConfigurationError
+from .passwords import without_password
 from .redis_options import Options, address, client_of, database, hurry, options_of
 from .redis_time import PARTS, TimedClient, of_master, timed
-from .redis_url import server_url, servers, without_password
+from .redis_url import server_url, servers
 
 PORT = 26379
 

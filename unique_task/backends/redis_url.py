@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -14,9 +13,6 @@ _CERT_REQS = {
     "CERT_OPTIONAL": "optional",
     "CERT_REQUIRED": "required",
 }
-
-#: Between the URLs of several servers; a password may hold any other ";".
-_NEXT = re.compile(r";(?=(?:sentinel|rediss?\+cluster)://)")
 
 
 def client_url(url: str) -> str:
@@ -89,13 +85,3 @@ def with_tls(url: str, options: Mapping[str, Any] | bool | None) -> str:
     )
     between = ("&" if "?" in rest else "?") if query else ""
     return f"rediss://{rest}{between}{query}"
-
-
-def without_password(url: str) -> str:
-    """Return `url` as it may stand in a log."""
-    # Up to the last "@", because a password may hold any character; options may be one.
-    shown = url.partition("?")[0]
-    parts = _NEXT.split(shown)
-    return ";".join(
-        re.sub(r"^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", part) for part in parts
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from importlib.util import find_spec
 from socket import gethostname
@@ -15,7 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..exceptions import ConfigurationError
-from .redis_url import without_password
+from .passwords import QUOTING, without_password
 from .sql_table import SQLITE_CLOCK
 
 #: The driver for each database: those whose waiting can be bounded.
@@ -40,12 +41,14 @@ def engine_url(text: str) -> URL:
     """
     shown = without_password(text)
     try:
-        url = make_url(text.removeprefix("db+"))
+        # As some providers write it, and SQLAlchemy did before version 1.4.
+        url = make_url(re.sub(r"^postgres\b", "postgresql", text.removeprefix("db+")))
+        if "@" in f"{url.host}{url.database}":
+            raise ValueError("a part of the password")
     except (ArgumentError, ValueError):
         # Without the cause, which may show a part of the password.
         raise ConfigurationError(
-            f"the backend's URL {shown!r} cannot be read; in a password, / # ? and @ "
-            "are written as %2F %23 %3F and %40"
+            f"the backend's URL {shown!r} cannot be read; {QUOTING}"
         ) from None
     kind = url.get_backend_name()
     driver = DRIVERS[kind]
@@ -54,12 +57,20 @@ def engine_url(text: str) -> URL:
             f"{shown!r}: locks in this database need the driver {driver}: "
             f"pip install 'unique_task[{_EXTRAS[driver]}]'"
         )
-    if kind == "sqlite" and url.database in (None, "", ":memory:"):
+    if kind == "sqlite" and not _is_file(url):
         raise ConfigurationError(
-            f"{shown!r}: each connection would have locks of its own; name a file, as "
-            "in sqlite:////var/lib/locks.sqlite, or use memory:// in tests"
+            f"{shown!r} names no file: say sqlite:////var/lib/locks.sqlite, with four "
+            "slashes before an absolute path and three before a relative one, or use "
+            "memory:// in tests"
         )
     return url.set(drivername=f"{kind}+{driver}")
+
+
+def _is_file(url: URL) -> bool:
+    """Tell whether all connections share the locks, which those in memory do not."""
+    database = url.database or ":memory:"
+    # What is no path there is one of SQLite's own URIs.
+    return not (url.host or database.startswith((":memory:", "file:")))
 
 
 def identity(url: URL) -> str:
@@ -67,7 +78,9 @@ def identity(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return f"sqlite:{gethostname()}:{os.path.realpath(str(url.database))}"
     port = url.port or {"postgresql": 5432}.get(url.get_backend_name(), 3306)
-    return f"{url.host or 'localhost'}:{port}/{url.database}"
+    told = (url.query.get(name) for name in ("host", "unix_socket", "port", "dbname"))
+    more = "".join(f" {value}" for value in told if value)
+    return f"{url.host or 'localhost'}:{port}/{url.database}{more}"
 
 
 def open_engine(url: URL, timeout: float) -> sa.Engine:
@@ -78,7 +91,24 @@ def open_engine(url: URL, timeout: float) -> sa.Engine:
     Arguments:
         timeout: seconds that one operation may take at most.
     """
-    engine = sa.create_engine(
+    try:
+        engine = _engine(url, timeout)
+    except (ArgumentError, TypeError, ValueError) as error:
+        # Without the cause, which may show the password.
+        shown = without_password(str(url))
+        raise ConfigurationError(
+            f"the backend's URL {shown!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from None
+    sa.event.listen(engine, "before_cursor_execute", _check_limit)
+    if url.get_backend_name() == "postgresql":
+        sa.event.listen(engine, "do_connect", _connect_bounded)
+    if url.get_backend_name() == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _engine(url: URL, timeout: float) -> sa.Engine:
+    return sa.create_engine(
         url,
         isolation_level="AUTOCOMMIT",
         # We end our transactions, and drop a connection that is in doubt.
@@ -87,12 +117,6 @@ def open_engine(url: URL, timeout: float) -> sa.Engine:
         poolclass=sa.QueuePool,
         connect_args=_arguments(url, timeout),
     )
-    sa.event.listen(engine, "before_cursor_execute", _check_limit)
-    if url.get_backend_name() == "postgresql":
-        sa.event.listen(engine, "do_connect", _connect_bounded)
-    if url.get_backend_name() == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-    return engine
 
 
 def limit(timeout: float) -> None:
