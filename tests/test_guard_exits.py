@@ -131,10 +131,10 @@ class Watching(MemoryBackend):
         self.app = app
         self.states: list[str] = []
 
-    def _release(self, key, token, *left):
-        owner = Token.parse(token).owner
+    def _release(self, release):
+        owner = Token.parse(release.token).owner
         self.states.append(self.app.AsyncResult(owner).state)
-        return super()._release(key, token, *left)
+        return super()._release(release)
 
 
 @pytest.mark.parametrize(("late", "state"), [(False, "PENDING"), (True, "SUCCESS")])

@@ -14,6 +14,7 @@ from .exceptions import (
     DuplicateTaskError,
     LockRecordError,
     LockStoreError,
+    LockStoreRefusedError,
     UniqueError,
     UniqueKeyError,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "DuplicateTaskError",
     "LockRecordError",
     "LockStoreError",
+    "LockStoreRefusedError",
     "UniqueError",
     "UniqueKeyError",
 ]

@@ -50,6 +50,14 @@ class LockStoreError(UniqueError):
     """The store that holds the locks did not answer, or refused."""
 
 
+class LockStoreRefusedError(LockStoreError):
+    """The store that holds the locks refuses until somebody mends it.
+
+    As for a wrong password, a missing right, a table that cannot be created. A worker
+    that is told so when it starts ends with it.
+    """
+
+
 class LockRecordError(LockStoreError):
     """The store holds a lock written by a version that this one cannot read.
 

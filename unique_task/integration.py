@@ -8,8 +8,9 @@ from typing import Any
 from celery import Celery, Task, signals
 from kombu.utils.imports import symbol_by_name
 
+from .backends.base import Backend
 from .decorator import install_pending
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, LockStoreError, LockStoreRefusedError
 from .orphans import watched
 from .sending import guarded_send_task
 from .settings import backend_of, settings_of
@@ -51,9 +52,13 @@ def _on_worker_init(sender: Any, **_: Any) -> None:
             rules_of(task).check(task, settings)
             setattr(task, "Request", watched(symbol_by_name(task.Request)))
             defer_started(task)
-    except ConfigurationError as error:
+        for error in filter(None, map(_complaint, _stores(sender.app))):
+            # One that does not answer yet may do so later.
+            if isinstance(error, LockStoreRefusedError):
+                raise error
+    except (ConfigurationError, LockStoreRefusedError) as fatal:
         # Celery logs and forgets what a receiver raises, but for this.
-        raise SystemExit(f"unique_task: {error}") from error
+        raise SystemExit(f"unique_task: {fatal}") from fatal
 
 
 def _on_worker_ready(sender: Any, **_: Any) -> None:
@@ -62,17 +67,35 @@ def _on_worker_ready(sender: Any, **_: Any) -> None:
     tasks = _guarded_tasks(app)
     if not tasks:
         return
-    settings = settings_of(app)
-    if not settings.enabled:
+    backends = _stores(app)
+    if not backends:
         logger.warning("unique_enabled is False: no task is guarded against duplicates")
         return
-    options = [getattr(task, GUARDED).options.backend for task in tasks]
-    backends = {backend_of(app, settings, option) for option in options}
     names = ", ".join(sorted(backend.name for backend in backends))
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)
     for warning in {backend.promises.warning for backend in backends}:
         if warning:
             logger.warning(warning)
+    for error in filter(None, map(_complaint, backends)):
+        logger.error("the store of locks is out of order: %s", error)
+
+
+def _complaint(backend: Backend) -> LockStoreError | None:
+    """Return why locks cannot live there at this moment."""
+    try:
+        backend.check()
+    except LockStoreError as error:
+        return error
+    return None
+
+
+def _stores(app: Celery) -> set[Backend]:
+    """Return where the locks of a worker are; none if all guards are switched off."""
+    settings = settings_of(app)
+    if not settings.enabled:
+        return set()
+    options = [getattr(task, GUARDED).options.backend for task in _guarded_tasks(app)]
+    return {backend_of(app, settings, option) for option in options}
 
 
 def _guarded_tasks(app: Celery) -> list[Task]:

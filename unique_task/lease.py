@@ -18,6 +18,9 @@ from .exceptions import LockStoreError
 from .keeper import keeper
 from .signals import lock_lost, lock_released, tell
 
+#: Bytes that some store may not take; it seldom says why.
+_BIG = 2**18
+
 logger = logging.getLogger(__name__)
 
 
@@ -177,23 +180,25 @@ class Lease:
 
     def _release(self, value: bytes | None, remember: float) -> bool | None:
         """Tell whether the lock was still held; None if the store does not answer."""
-        token, fresh = self.record.token, self.fresh or 0
         try:
             return self.backend.release(
                 self._lock,
-                token,
+                self.record.token,
                 value=value,
-                fresh=fresh,
+                fresh=self.fresh or 0,
                 finished=remember,
                 heir=self.heir,
             )
         except LockStoreError as error:
+            if value is not None and len(value) > _BIG:
+                logger.warning(
+                    "%s[%s]: its value of %d bytes is not kept for duplicates: %s",
+                    *(self.task.name, self.owner, len(value), error),
+                )
+                return self._release(None, remember)
             logger.warning(
                 "%s[%s] could not free its lock, which ends in %.1f s at most: %s",
-                self.task.name,
-                self.owner,
-                self._left(),
-                error,
+                *(self.task.name, self.owner, self._left(), error),
             )
             return None
 

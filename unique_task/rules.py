@@ -12,6 +12,7 @@ from .arguments import Parameters
 from .backends.base import Backend
 from .call_options import NOTHING_SAID, CallOptions
 from .durations import seconds
+from .exceptions import ConfigurationError
 from .keys import Key, digest_of
 from .lock_header import LockHeader
 from .lock_types import lock_type
@@ -163,6 +164,12 @@ class Rules:
 
     def check(self, task: Task, settings: Settings) -> None:
         """Raise ConfigurationError if options or settings make no sense."""
-        self.plan(task, settings)
-        if settings.enabled:
-            self.backend(task, settings)
+        plan = self.plan(task, settings)
+        if not settings.enabled:
+            return
+        backend = self.backend(task, settings)
+        if plan.expire > backend.promises.longest:
+            raise ConfigurationError(
+                f"{task.name}: expire={plan.expire:.0f}: {backend.name} keeps no lock "
+                f"for more than {backend.promises.longest:.0f} seconds"
+            )

@@ -53,6 +53,15 @@ class Clients(RuleBasedStateMachine):
     def once_held(self) -> list[Attempt]:
         return [one for one in self.alive() if one.number is not None]
 
+    def renewable(self) -> list[Attempt]:
+        """Not those whose lock another one had, and freed: few stores remember that."""
+        return [
+            one
+            for one in self.once_held()
+            if one.key in self.model.locks
+            or one.number == self.model.acquisitions[one.key]
+        ]
+
     def unanswered(self) -> list[Attempt]:
         return [one for one in self.alive() if one.number is None]
 
@@ -122,8 +131,8 @@ class Clients(RuleBasedStateMachine):
         outcomes = self._renew(client, [one.renewal(lease) for one in works])
         assert outcomes == [Renewed.HELD] * len(works)
 
-    @if_any(once_held)
-    @rule(attempt=any_of(once_held), lease=leases)
+    @if_any(renewable)
+    @rule(attempt=any_of(renewable), lease=leases)
     def renew_late(self, attempt: Attempt, lease: float) -> None:
         """Also of one who does not hold the lock any more; it finds that out here."""
         [outcome] = self._renew(attempt.client, [attempt.renewal(lease)])

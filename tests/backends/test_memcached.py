@@ -11,7 +11,7 @@ from unique_task import ConfigurationError
 from unique_task.backends import backend_class, can_hold_locks
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.memcached_cells import LONGEST
-from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
+from unique_task.backends.steps import Acquired, Finished, Heir, Held, Renewal, Renewed
 
 
 @pytest.fixture
@@ -40,9 +40,14 @@ def test_servers_are_named_as_celery_does(url, name):
 
 
 @pytest.mark.parametrize(
-    "url", ["memcached://", "memcached://one:port", "memcached://;"]
+    "url",
+    [
+        *("memcached://", "memcached://one:port", "memcached://;"),
+        *("memcached://one,two", "memcached://shop@one", "memcached://one?pool=2"),
+        "memcached://one;one:11211",
+    ],
 )
-def test_a_url_without_servers_is_an_error(url):
+def test_a_url_that_cannot_be_read_is_an_error_that_shows_how(url):
     with pytest.raises(ConfigurationError, match="memcached://host:11211"):
         MemcachedBackend(url)
 
@@ -97,11 +102,26 @@ def test_a_lock_that_is_kept_over_and_over_does_not_grow(backend):
     assert backend.get("key").remaining <= 100
 
 
-def test_what_is_too_long_is_refused(backend):
-    with pytest.raises(ConfigurationError, match=str(LONGEST)):
+def test_a_lock_for_too_long_is_refused(backend):
+    too_long = pytest.raises(ConfigurationError, match=str(LONGEST))
+    with too_long:
         backend.acquire("key", FIRST, expire=LONGEST + 1)
+    with too_long:
+        backend.reserve("key", FIRST, expire=LONGEST + 1)
+    with too_long:
+        backend.renew([Renewal("key", FIRST, None, LONGEST + 1)])
 
     assert backend.get("key") is None
+
+
+def test_what_is_remembered_for_too_long_is_remembered_for_as_long_as_can_be(backend):
+    backend.acquire("key", FIRST, LONGEST, once=LONGEST * 2)
+    heir = Heir(SECOND, LONGEST * 2)
+
+    assert backend.release("key", FIRST.token, finished=LONGEST * 2, heir=heir)
+
+    assert backend.acquire("key", FIRST, 10, once=LONGEST * 2) == Finished()
+    assert LONGEST - 60 < backend.get("key").remaining <= LONGEST
 
 
 def test_a_lock_that_the_server_forgot_is_taken_again_if_it_is_free(own_memcached):

@@ -54,46 +54,6 @@ def test_the_ddl_makes_the_table(url, engine):
     assert backend.release("key", FIRST.token, value=b"value", fresh=10)
 
 
-def test_who_may_not_make_the_table_is_told_what_would(url, engine):
-    backend: Any = SQLBackend(_of_a_guest(url, engine))
-
-    with pytest.raises(LockStoreError) as error:
-        backend.acquire("key", FIRST, expire=10)
-
-    assert "CREATE TABLE unique_task_locks" in str(error.value)
-    assert "enied" in str(error.value)
-
-
-def _of_a_guest(url: str, engine: sa.Engine) -> str:
-    """The URL of a user who may do nothing."""
-    statements = ["DROP TABLE IF EXISTS unique_task_locks"]
-    if engine.dialect.name == "postgresql":
-        statements += [
-            "DROP ROLE IF EXISTS guest",
-            "CREATE ROLE guest LOGIN PASSWORD 'guest'",
-            "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
-        ]
-    else:
-        statements += [
-            "CREATE OR REPLACE USER guest@'%' IDENTIFIED BY 'guest'",
-            "GRANT SELECT, INSERT, UPDATE ON shop.* TO guest@'%'",
-        ]
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(sa.text(statement))
-    guest = sa.make_url(url).set(username="guest", password="guest")
-    return guest.render_as_string(hide_password=False)
-
-
-def test_a_wrong_password_is_an_error_that_does_not_tell_it(url):
-    wrong = sa.make_url(url).set(password="sesame").render_as_string(False)
-
-    with pytest.raises(LockStoreError, match="shop") as error:
-        SQLBackend(wrong).acquire("key", FIRST, expire=10)
-
-    assert "sesame" not in str(error.value)
-
-
 def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
     backend.acquire("held", FIRST, expire=100)
     backend.acquire("over", SECOND, expire=0.001)
@@ -121,6 +81,17 @@ def test_a_freed_lock_goes_on_to_number_its_holders(backend, engine):
     second = backend.acquire("key", SECOND, expire=10)
 
     assert second.fence == first.fence + 3600000001
+
+
+def test_a_lock_that_another_had_meanwhile_is_not_taken_again(backend):
+    """Its old fence is smaller than one that a resource may have seen."""
+    taken = backend.acquire("key", FIRST, expire=0.001)
+    time.sleep(0.01)
+    backend.acquire("key", SECOND, expire=10)
+    backend.release("key", SECOND.token)
+
+    assert backend.renew([Renewal("key", FIRST, taken.fence, 10)]) == [Renewed.TAKEN]
+    assert backend.get("key") is None
 
 
 def test_an_option_that_the_driver_does_not_know_is_a_store_error():

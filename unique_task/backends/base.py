@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from ..exceptions import LockStoreError
+from ..exceptions import LockStoreError, LockStoreRefusedError
 from .fingerprint import fingerprint_of
 from .promises import Promises
-from .record import Record
+from .record import Record, Token
 from .steps import (
     Booking,
     Claim,
     Heir,
     Held,
+    Release,
     Renewal,
     Renewed,
     Reserved,
@@ -27,7 +29,8 @@ class Backend(ABC):
 
     A lock is one :class:`Record` under a key, compared by its token, timed by the
     store's own clock. Every method is one atomic step for each key. All times are
-    seconds.
+    seconds. A store that does not answer raises :class:`LockStoreError`, and
+    :class:`LockStoreRefusedError` if it will not until somebody mends it.
 
     To write a backend, implement the hooks (the abstract methods), and name in
     `driver_errors` what the store's driver raises.
@@ -103,15 +106,12 @@ class Backend(ABC):
                 one might have taken its place.
 
         Raises:
-            LockStoreError: if the store does not answer.
             LockRecordError: if the lock was written by a newer version.
         """
-        try:
+        with self._driver_errors_told():
             return self._acquire(
                 Claim(key, record, expire, stored, once, over, keep, generation)
             )
-        except self.driver_errors as error:
-            raise self._told(error) from error
 
     def reserve(
         self,
@@ -140,15 +140,12 @@ class Backend(ABC):
                 both locks is over.
 
         Raises:
-            LockStoreError: if the store does not answer.
             LockRecordError: if the lock was written by a newer version.
         """
-        try:
+        with self._driver_errors_told():
             return self._reserve(
                 Booking(key, record, expire, stored, replaceable, replace, remember)
             )
-        except self.driver_errors as error:
-            raise self._told(error) from error
 
     def restore(self, key: str, token: str, held: Held) -> bool:
         """Give a lock back to the message whose place `token` took.
@@ -158,28 +155,19 @@ class Backend(ABC):
         Returns:
             False if `token` did not hold it any more. What is given back to that
             goes on to `held`.
-
-        Raises:
-            LockStoreError: if the store does not answer.
         """
-        try:
+        with self._driver_errors_told():
             return self._restore(key, token, held)
-        except self.driver_errors as error:
-            raise self._told(error) from error
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         """Hold on to several locks, in one round trip for each node of the store.
 
         A lock that vanished is taken again under its old fence if nobody holds it.
-
-        Raises:
-            LockStoreError: if the store does not answer; if only a part of it does not,
-                its locks are :attr:`Renewed.UNKNOWN`.
+        The locks in a part of the store that does not answer, while others do, are
+        :attr:`Renewed.UNKNOWN`.
         """
-        try:
+        with self._driver_errors_told():
             return self._renew(renewals)
-        except self.driver_errors as error:
-            raise self._told(error) from error
 
     def release(
         self,
@@ -205,21 +193,18 @@ class Backend(ABC):
 
         Returns:
             False if `token` did not hold the lock any more.
-
-        Raises:
-            LockStoreError: if the store does not answer.
         """
-        try:
-            return self._release(key, token, value, fresh, finished, heir)
-        except self.driver_errors as error:
-            raise self._told(error) from error
+        with self._driver_errors_told():
+            return self._release(Release(key, token, value, fresh, finished, heir))
 
     def get(self, key: str) -> Held | None:
         """Tell who holds a lock, None if nobody. Raises what :meth:`acquire` does."""
-        try:
+        with self._driver_errors_told():
             return self._get(key)
-        except self.driver_errors as error:
-            raise self._told(error) from error
+
+    def check(self) -> None:
+        """Take a lock and free it at once, to see whether the store lets us."""
+        self.acquire("check", Record(str(Token.of_attempt("check"))), expire=0)
 
     @abstractmethod
     def _acquire(self, claim: Claim) -> StoreAnswer: ...
@@ -234,21 +219,25 @@ class Backend(ABC):
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]: ...
 
     @abstractmethod
-    def _release(
-        self,
-        key: str,
-        token: str,
-        value: bytes | None,
-        fresh: float,
-        finished: float,
-        heir: Heir | None,
-    ) -> bool: ...
+    def _release(self, release: Release) -> bool: ...
 
     @abstractmethod
     def _get(self, key: str) -> Held | None: ...
 
-    def _told(self, error: Exception) -> LockStoreError:
-        return LockStoreError(f"{self.name}: {error}")
+    @contextmanager
+    def _driver_errors_told(self) -> Iterator[None]:
+        try:
+            yield
+        except self.driver_errors as error:
+            kind = LockStoreRefusedError if self._refuses(error) else LockStoreError
+            raise kind(f"{self.name}: {self._reason(error)}") from error
+
+    def _refuses(self, error: Exception) -> bool:
+        """Tell whether the store will say so until somebody mends it."""
+        return False
+
+    def _reason(self, error: Exception) -> str:
+        return str(error)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

@@ -61,13 +61,18 @@ class Cells:
         now: seconds, by the clock that the ends are told in.
         fence: microseconds since 1970 by the store's clock, or more than was given to
             anybody before.
+        last: the last one that was given, if the store remembers that of a lock that
+            was freed.
 
     Attributes:
         changed: what the store is to keep, and None for what it is to forget.
     """
 
-    def __init__(self, found: Mapping[str, Cell], now: float, fence: int) -> None:
+    def __init__(
+        self, found: Mapping[str, Cell], now: float, fence: int, last: int | None = None
+    ) -> None:
         self._found = found
+        self.last = last
         self.now = now
         self.fence = fence
         self.changed: dict[str, Cell | None] = {}

@@ -19,8 +19,8 @@ from .promises import Promises
 from .steps import (
     Booking,
     Claim,
-    Heir,
     Held,
+    Release,
     Renewal,
     Renewed,
     Reserved,
@@ -31,7 +31,7 @@ from .steps import (
 _DUMMY = "django.core.cache.backends.dummy.DummyCache"
 _LOCAL = "django.core.cache.backends.locmem.LocMemCache"
 
-Asked = TypeVar("Asked", Claim, Booking, Renewal)
+Asked = TypeVar("Asked", Claim, Booking, Release, Renewal)
 
 
 class DjangoCacheBackend(Backend):
@@ -131,20 +131,17 @@ class DjangoCacheBackend(Backend):
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         return self.store._renew([self._own(renewal) for renewal in renewals])
 
-    def _release(
-        self,
-        key: str,
-        token: str,
-        value: bytes | None,
-        fresh: float,
-        finished: float,
-        heir: Heir | None,
-    ) -> bool:
-        key = self._prefix + key
-        return self.store._release(key, token, value, fresh, finished, heir)
+    def _release(self, release: Release) -> bool:
+        return self.store._release(self._own(release))
 
     def _get(self, key: str) -> Held | None:
         return self.store._get(self._prefix + key)
+
+    def _refuses(self, error: Exception) -> bool:
+        return self.store._refuses(error)
+
+    def _reason(self, error: Exception) -> str:
+        return self.store._reason(error)
 
     def _own(self, asked: Asked) -> Asked:
         return replace(asked, key=self._prefix + asked.key) if self._prefix else asked

@@ -11,11 +11,13 @@ from pymemcache.client.base import PooledClient
 from pymemcache.client.rendezvous import RendezvousHash
 from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 
+from ..exceptions import ConfigurationError
 from ..forks import in_forks_of
 from .cells import Cells
-from .memcached_cells import Change
+from .memcached_cells import LONGEST, Change
 from .memcached_url import Server, servers
 from .promises import Promises
+from .steps import Booking, Claim, Held, Renewal, Renewed, Reserved, StoreAnswer, Stored
 from .stepwise import Answer, StepwiseBackend
 
 
@@ -38,6 +40,7 @@ class MemcachedBackend(StepwiseBackend):
 
     promises = Promises(
         granularity=1,
+        longest=LONGEST,
         fenced=False,
         one_step=False,
         restart="none",
@@ -73,6 +76,18 @@ class MemcachedBackend(StepwiseBackend):
                 server, connect_timeout=part, timeout=part, default_noreply=False
             )
 
+    def _acquire(self, claim: Claim) -> StoreAnswer:
+        _check(claim.expire)
+        return super()._acquire(claim)
+
+    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
+        _check(booking.expire)
+        return super()._reserve(booking)
+
+    def _renew_one(self, renewal: Renewal) -> Renewed:
+        _check(renewal.expire)
+        return super()._renew_one(renewal)
+
     def _change(
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
     ) -> Answer:
@@ -80,7 +95,7 @@ class MemcachedBackend(StepwiseBackend):
         node = self._nodes[self._hash.get_node(key)]
         while True:
             try:
-                change = Change(node, key, names)
+                change = Change(node, key, names, end)
                 answer = step(change.cells)
                 if change.write():
                     return answer
@@ -93,8 +108,14 @@ class MemcachedBackend(StepwiseBackend):
                 # the answer was lost.
                 if time.monotonic() > end:
                     raise
-            if time.monotonic() > end:
-                raise TimeoutError(f"others change {key} all the time")
+
+
+def _check(expire: float) -> None:
+    if expire > LONGEST:
+        raise ConfigurationError(
+            f"a lock cannot stand for {expire:.0f} seconds in memcached: {LONGEST} is "
+            "the most"
+        )
 
 
 def _name(server: Server) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pymemcache.client.base import PooledClient
 from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
-from ..exceptions import ConfigurationError
 from .cells import GENERATION, LOCK, VALUE, Cell, Cells, short_name
 
 #: Longest name that the server allows.
@@ -20,14 +19,21 @@ _NAME_LENGTH = 250
 _BEHIND = 2
 
 #: Seconds; a longer time would be taken for a date.
-LONGEST = 30 * 86400
+LONGEST = 30 * 86400 - _BEHIND
 
 
 class Change:
-    """The cells of a key as they are found, and the way back for what changes."""
+    """The cells of a key as they are found, and the way back for what changes.
 
-    def __init__(self, node: PooledClient, key: str, names: Sequence[str]) -> None:
-        self._node = node
+    Arguments:
+        end: after which nothing is asked any more, by the monotonic clock.
+    """
+
+    def __init__(
+        self, node: PooledClient, key: str, names: Sequence[str], end: float
+    ) -> None:
+        self._client = node
+        self._end = end
         self._key = key
         self._names = [name for name in names if name != VALUE]
         self._unique: dict[str, str] = {}
@@ -38,6 +44,13 @@ class Change:
         # By the client's clock: it tells messages apart that replace each other, and
         # is no fence for anybody else.
         self.cells = Cells(found, now=0, fence=time.time_ns() // 1000)
+
+    @property
+    def _node(self) -> PooledClient:
+        # Each answer may come in time for one, and all of them too late.
+        if time.monotonic() > self._end:
+            raise TimeoutError("too slow, or others change the lock all the time")
+        return self._client
 
     def _read(self, names: Sequence[str]) -> dict[str, Cell]:
         """Read lines of text with their ends, which the plain commands do not tell."""
@@ -58,16 +71,10 @@ class Change:
         it is given only when the lock is its own.
         """
         changed = self.cells.changed
-        for cell in filter(None, changed.values()):
-            _whole(cell.end)  # what is too long is refused before anything is kept
-        if LOCK in changed and changed[LOCK] is None:
-            try:
-                self._keep_others()
-            finally:
-                # A value may be too big; that is no reason to keep the lock.
-                freed = self._free()
-            return freed
         lock = changed.get(LOCK)
+        if LOCK in changed and lock is None:
+            self._keep_others()
+            return self._free()
         if lock is not None and not (self._swap(LOCK, lock) and self._still(lock)):
             return False
         self._keep_others()
@@ -127,11 +134,7 @@ class Change:
 
 def _whole(seconds: float) -> int:
     """Return for how many seconds memcached has to keep what must not end early."""
-    if seconds > LONGEST:
-        raise ConfigurationError(
-            f"memcached keeps nothing for {seconds:.0f} seconds: {LONGEST} is the most"
-        )
-    return math.ceil(seconds) + _BEHIND
+    return math.ceil(min(seconds, LONGEST)) + _BEHIND
 
 
 def _answers(text: bytes, count: int) -> list[tuple[Cell, str] | None]:

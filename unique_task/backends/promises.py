@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -13,6 +14,7 @@ class Promises:
         owner_safe: whether a late holder cannot free the lock of its successor.
         clock: that the ends of locks are told by.
         granularity: seconds to which they are exact; a lock never ends early.
+        longest: seconds for which a lock can stand, or be renewed, at most.
         fenced: whether the numbers of acquisitions come from one clock, so that each is
             greater than all before; only then a task is told its fence.
         one_step: whether what a run leaves behind (its value, and that it has finished)
@@ -25,6 +27,7 @@ class Promises:
     owner_safe: bool = True
     clock: str = "the server's"
     granularity: float = 0.001
+    longest: float = math.inf
     fenced: bool = True
     one_step: bool = True
     restart: str = "all"

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import redis
-from redis.exceptions import RedisClusterException
+from redis.exceptions import MovedError, RedisClusterException
 
 from ..exceptions import ConfigurationError
 from .base import Backend
+from .passwords import without_password
 from .promises import Promises
 from .record import VERSION, Record, attempt_of
 from .redis_clients import adopt, connect
 from .redis_scripts import ACQUIRE, GET, RELEASE, RENEW, RESERVE, RESTORE, Script
-from .redis_url import without_password
 from .steps import (
     Acquired,
     Booking,
     Claim,
     Finished,
-    Heir,
     Held,
+    Release,
     Renewal,
     Renewed,
     Replaced,
@@ -33,6 +34,17 @@ from .steps import (
 
 #: Seconds that are longer than any lock stands; as microseconds exact in a script.
 _EVER = 2**32
+
+#: What the server says until somebody mends it.
+_REFUSALS = (
+    redis.AuthenticationError,
+    redis.exceptions.AuthorizationError,
+    redis.exceptions.NoPermissionError,
+    redis.exceptions.AuthenticationWrongNumberOfArgsError,
+)
+
+#: The same where that is no class of its own.
+_REFUSAL_WORDS = re.compile("DB index is out of range|ACL failure|unknown command")
 
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
 
@@ -86,6 +98,16 @@ class RedisBackend(Backend):
     def _identity(self) -> str:
         return self._found.identity
 
+    def _refuses(self, error: Exception) -> bool:
+        moved = isinstance(error, MovedError) and not self._found.replicated
+        words = _REFUSAL_WORDS.search(str(error))
+        return moved or isinstance(error, _REFUSALS) or words is not None
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, MovedError) and not self._found.replicated:
+            return "this is a node of a Redis Cluster: say redis+cluster://..."
+        return str(error)
+
     def _acquire(self, claim: Claim) -> StoreAnswer:
         expire = _milliseconds(claim.expire) if claim.expire else 0
         once = _milliseconds(claim.once) if claim.once else 0
@@ -137,25 +159,18 @@ class RedisBackend(Backend):
             self._restore_script(keys, token, record.text(record.fence or 0), left)
         )
 
-    def _release(
-        self,
-        key: str,
-        token: str,
-        value: bytes | None,
-        fresh: float,
-        finished: float,
-        heir: Heir | None,
-    ) -> bool:
-        keys: list[str] = [_lock(key)]
-        args: list[Any] = [token]
-        if finished or heir or value is not None:
+    def _release(self, release: Release) -> bool:
+        keys: list[str] = [_lock(release.key)]
+        args: list[Any] = [release.token]
+        finished, heir = release.finished, release.heir
+        if finished or heir or release.value is not None:
             args.append(_milliseconds(finished) if finished else 0)
             args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
         if finished:
-            keys.append(_mark(key, token))
-        if value is not None:
-            keys.append(_value(key))
-            args += [value, _milliseconds(fresh)]
+            keys.append(_mark(release.key, release.token))
+        if release.value is not None:
+            keys.append(_value(release.key))
+            args += [release.value, _milliseconds(release.fresh)]
         return bool(self._release_script(keys, *args))
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:

@@ -16,10 +16,10 @@ from .promises import Promises
 from .record import VERSION
 from .sql_database import Database
 from .sql_engine import engine_url, identity
-from .sql_errors import reason_of
+from .sql_errors import is_refusal, reason_of
 from .sql_rows import cells_of, row_of
 from .sql_table import NAME_LENGTH, Statements, clock, lock_table
-from .steps import Acquired, Claim, Heir, Held, Renewal, Renewed, StoreAnswer
+from .steps import Acquired, Claim, Held, Release, Renewal, Renewed, StoreAnswer
 from .stepwise import Answer, StepwiseBackend
 
 logger = logging.getLogger(__name__)
@@ -99,18 +99,11 @@ class SQLBackend(StepwiseBackend):
                 return held
         return super()._acquire(claim)
 
-    def _release(
-        self,
-        key: str,
-        token: str,
-        value: bytes | None,
-        fresh: float,
-        finished: float,
-        heir: Heir | None,
-    ) -> bool:
-        if value is not None or finished or heir:
-            return super()._release(key, token, value, fresh, finished, heir)
-        free = self._say.free(short_name(key, LOCK, NAME_LENGTH), token)
+    def _release(self, release: Release) -> bool:
+        if release.value is not None or release.finished or release.heir:
+            return super()._release(release)
+        name = short_name(release.key, LOCK, NAME_LENGTH)
+        free = self._say.free(name, release.token)
         return self._database.run(
             lambda connection: connection.execute(free).rowcount == 1
         )
@@ -212,8 +205,11 @@ class SQLBackend(StepwiseBackend):
             logger.warning("%s: old rows are left for later: %s", self.name, error)
         return deleted
 
-    def _told(self, error: Exception) -> LockStoreError:
-        return LockStoreError(f"{self.name}: {reason_of(error)}")
+    def _refuses(self, error: Exception) -> bool:
+        return is_refusal(error)
+
+    def _reason(self, error: Exception) -> str:
+        return reason_of(error)
 
 
 def _is_plain(claim: Claim) -> bool:

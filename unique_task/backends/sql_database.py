@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..exceptions import LockStoreError
+from ..exceptions import LockStoreRefusedError
 from ..forks import in_forks_of
 from .sql_engine import limit, open_engine, seconds_left
 from .sql_errors import is_for_now, is_missing, is_read_only, reason_of
@@ -76,7 +76,7 @@ class Database:
             return self._engine.connect()
         except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
             # Drivers say so in their own ways, and only when they connect.
-            raise LockStoreError(
+            raise LockStoreRefusedError(
                 f"{self._name}: the driver does not take an option of the URL: {error}"
             ) from error
 
@@ -108,7 +108,7 @@ class Database:
         except SQLAlchemyError as error:
             if sa.inspect(self._engine).has_table(table.name, table.schema):
                 return  # another process was faster
-            raise LockStoreError(
+            raise LockStoreRefusedError(
                 f"{self._name}: the table {table.fullname} is missing and cannot be "
                 f"created ({reason_of(error)}); have it created by\n{self.ddl()}"
             ) from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NotSupportedError, ProgrammingError
 
 #: How a database says that we are to try again: by SQLSTATE, or number of MySQL.
 _AGAIN = {"40001", "40P01", 1205, 1213}
@@ -12,6 +13,14 @@ _AGAIN = {"40001", "40P01", 1205, 1213}
 _NO_TABLE = {"42P01", 1146}
 #: And that it is, or has become, a replica.
 _READ_ONLY = {"25006", 1290, 1836}
+
+#: And that nobody gets in, or may do what we do, until somebody sees to it.
+_REFUSED = {"28000", "28P01", "3D000", "3F000", "42501", 1044, 1045, 1049, 1142, 1227}
+#: The same in words: to connect there is no code, or none of its own.
+_REFUSED_WORDS = re.compile(
+    "authentication failed|does not exist|no pg_hba.conf entry|unable to open database|"
+    "not a database|readonly database"
+)
 
 
 def reason_of(error: Exception) -> str:
@@ -30,6 +39,16 @@ def is_for_now(error: DBAPIError) -> bool:
 def is_read_only(error: Exception) -> bool:
     """Tell whether this server does not write, and another one may."""
     return isinstance(error, DBAPIError) and bool(_codes(error) & _READ_ONLY)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether the database will say so until somebody mends it."""
+    if not isinstance(error, DBAPIError):
+        return False
+    # What we say is right where the table is ours to use.
+    wrong = isinstance(error, (ProgrammingError, NotSupportedError))
+    words = _REFUSED_WORDS.search(str(error.orig))
+    return bool(wrong or words or _codes(error) & _REFUSED)
 
 
 def is_missing(error: DBAPIError) -> bool:

@@ -20,8 +20,8 @@ def cells_of(names: Mapping[str, str], rows: Sequence[Any]) -> Cells:
         for name, short in names.items()
         if short in by_name
     }
-    now = rows[0].now
-    return Cells(found, now / 1e6, max(now, *(row.fence + 1 for row in rows)))
+    now, last = rows[0].now, max(row.fence for row in rows)
+    return Cells(found, now / 1e6, max(now, last + 1), last)
 
 
 def _content(name: str, row: Any) -> bytes:

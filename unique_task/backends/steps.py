@@ -45,6 +45,18 @@ class Heir:
 
 
 @dataclass
+class Release:
+    """A lock to free, and what stays behind; see :meth:`Backend.release`."""
+
+    key: str
+    token: str
+    value: bytes | None = None
+    fresh: float = 0
+    finished: float = 0
+    heir: Heir | None = None
+
+
+@dataclass
 class Renewal:
     """A lock to hold on to for `expire` more seconds.
 

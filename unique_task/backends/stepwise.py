@@ -28,8 +28,8 @@ from .steps import (
     Booking,
     Claim,
     Finished,
-    Heir,
     Held,
+    Release,
     Renewal,
     Renewed,
     Replaced,
@@ -82,19 +82,8 @@ class StepwiseBackend(Backend):
     def _renew_one(self, renewal: Renewal) -> Renewed:
         return self._change(renewal.key, [LOCK], lambda cells: renew(cells, renewal))
 
-    def _release(
-        self,
-        key: str,
-        token: str,
-        value: bytes | None,
-        fresh: float,
-        finished: float,
-        heir: Heir | None,
-    ) -> bool:
-        def step(cells: Cells) -> bool:
-            return release(cells, token, value, fresh, finished, heir)
-
-        return self._change(key, [LOCK], step)
+    def _release(self, release: Release) -> bool:
+        return self._change(release.key, [LOCK], lambda cells: free(cells, release))
 
     def _get(self, key: str) -> Held | None:
         return self._change(key, [LOCK], Cells.held)
@@ -155,7 +144,7 @@ def reserve(cells: Cells, booking: Booking) -> Reserved | Held | Stored:
         return Stored(value)
     held, record, fence = cells.held(), booking.record, cells.next_fence()
     if held is not None and held.record.token == record.token:
-        return _again(held.record)
+        return _again(cells, held, booking)
     first = held.record.first if held is not None else fence
     since = 0 if first is None else (fence - first) / 1e6
     if held is not None:
@@ -168,10 +157,13 @@ def reserve(cells: Cells, booking: Booking) -> Reserved | Held | Stored:
     return Reserved(fence, since, held)
 
 
-def _again(record: Record) -> Reserved:
+def _again(cells: Cells, held: Held, booking: Booking) -> Reserved:
     """What was answered when the lock was reserved, but for who was replaced."""
-    fence = record.fence or 0
-    first = fence if record.first is None else record.first
+    fence = held.record.fence or 0
+    first = fence if held.record.first is None else held.record.first
+    if first < fence and cells.generation()[0] < fence:
+        # It broke off between two steps of the store.
+        cells.tell(fence, 0, held.remaining + booking.remember)
     return Reserved(fence, (fence - first) / 1e6)
 
 
@@ -198,7 +190,9 @@ def renew(cells: Cells, renewal: Renewal) -> Renewed:
     """Hold on to a lock; see :meth:`.base.Backend.renew`."""
     record = renewal.record
     held = cells.held_by(record.token)
-    if held is None and cells.get(LOCK) is not None:
+    if held is None and (
+        cells.get(LOCK) is not None or _had_by_another(cells, renewal)
+    ):
         return Renewed.TAKEN
     if renewal.once:
         cells.put(mark_name(record.token), ADMITTED, renewal.once)
@@ -208,24 +202,22 @@ def renew(cells: Cells, renewal: Renewal) -> Renewed:
     return Renewed.RETAKEN if held is None else Renewed.HELD
 
 
-def release(
-    cells: Cells,
-    token: str,
-    value: bytes | None,
-    fresh: float,
-    finished: float,
-    heir: Heir | None,
-) -> bool:
+def _had_by_another(cells: Cells, renewal: Renewal) -> bool:
+    """Tell whether the lock was taken and freed since, if the store remembers that."""
+    return bool(cells.last and renewal.fence and cells.last > renewal.fence)
+
+
+def free(cells: Cells, release: Release) -> bool:
     """Free a lock; see :meth:`.base.Backend.release`."""
-    if finished:
-        cells.put(mark_name(token), FINISHED, finished)
-    held = cells.held_by(token)
+    if release.finished:
+        cells.put(mark_name(release.token), FINISHED, release.finished)
+    held = cells.held_by(release.token)
     if held is None:
         return False
-    if value is not None:
-        cells.put(VALUE, value, fresh)
+    if release.value is not None:
+        cells.put(VALUE, release.value, release.fresh)
     cells.drop()
-    if heir is not None:
-        record = replace(heir.record, first=None)
-        cells.hold(record, held.record.fence or 0, heir.expire)
+    if release.heir is not None:
+        record = replace(release.heir.record, first=None)
+        cells.hold(record, held.record.fence or 0, release.heir.expire)
     return True
