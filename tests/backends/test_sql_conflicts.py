@@ -1,0 +1,123 @@
+"""Transactions that a database breaks off because of another one are done again."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.backends.stores import FIRST
+from tests.servers import PostgreSQLServer
+from tests.waiting import wait_until
+from unique_task.backends.cells import LOCK, mark_name, short_name
+from unique_task.backends.sql import SQLBackend
+from unique_task.backends.steps import Acquired, Finished
+
+NAME = short_name("key", LOCK, 200)
+MARK = short_name("key", mark_name(FIRST.token), 200)
+
+#: Who waits for a row that another transaction has.
+WAITING = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = "
+    "'Lock'",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = "
+    "'LOCK WAIT'",
+}
+#: How they say that they broke off a transaction.
+DEADLOCK = {"postgresql": "40P01", "mysql": 1213}
+
+TOUCH = "UPDATE unique_task_locks SET ends = ends WHERE name = :name"
+WEIGHT = "INSERT INTO unique_task_locks VALUES (:name, NULL, '', 0, 0)"
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def backend(url: str) -> SQLBackend:
+    backend = SQLBackend(url)
+    assert isinstance(backend.acquire("key", FIRST, 100, once=100), Acquired)
+    return backend
+
+
+@pytest.fixture
+def broken_off(backend: SQLBackend) -> list[set[Any]]:
+    """What the database said to the backend, other than answers."""
+    said: list[set[Any]] = []
+
+    def note(context: Any) -> None:
+        error = context.original_exception
+        said.append({getattr(error, "sqlstate", None), *error.args[:1]})
+
+    sa.event.listen(backend._database._engine, "handle_error", note)
+    return said
+
+
+@pytest.fixture
+def another(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """The transaction of somebody else."""
+    with engine.connect().execution_options(
+        isolation_level="READ COMMITTED"
+    ) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def beside() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
+
+
+def wait_for(engine: sa.Engine, asked: Future[Any]) -> None:
+    """Return when what was asked waits for another transaction."""
+    query = sa.text(WAITING[engine.dialect.name])
+    with engine.connect() as connection:
+        wait_until(lambda: connection.scalar(query) == 1 or asked.done())
+    assert not asked.done()
+
+
+def test_a_deadlock_is_no_error(backend, broken_off, another, engine, beside):
+    """Ours has the row of the lock, the other that of the mark; each wants both."""
+    # The database breaks off who has done less, or who waits for longer.
+    another.execute(sa.text(WEIGHT), [{"name": f"{n}"} for n in range(100)])
+    another.execute(sa.text(TOUCH), {"name": MARK})
+    freed = beside.submit(backend.release, "key", FIRST.token, finished=100)
+    wait_for(engine, freed)
+
+    another.execute(sa.text(TOUCH), {"name": NAME})
+    another.commit()
+
+    assert freed.result() is True
+    [codes] = broken_off
+    assert DEADLOCK[engine.dialect.name] in codes
+    assert backend.acquire("key", FIRST, 100, once=100) == Finished()
+
+
+@pytest.fixture
+def serializable(postgresql: PostgreSQLServer) -> Iterator[None]:
+    """A server may be set to a level at which a statement fails if it was overtaken."""
+    level = "ALTER DATABASE shop {} default_transaction_isolation"
+    with postgresql.connect() as connection:
+        connection.execute(level.format("SET") + " = 'serializable'")
+        yield
+        connection.execute(level.format("RESET"))
+
+
+@pytest.mark.usefixtures("serializable")
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_serialization_failure_is_no_error(
+    backend, broken_off, another, engine, beside
+):
+    another.execute(sa.text(TOUCH), {"name": NAME})
+    freed = beside.submit(backend.release, "key", FIRST.token)
+    wait_for(engine, freed)
+
+    another.commit()
+
+    assert freed.result() is True
+    [codes] = broken_off
+    assert "40001" in codes
