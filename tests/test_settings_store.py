@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.servers import RedisServer
+from tests.servers.certificate import Certificate
 from tests.settings_apps import store_of, use
 from unique_task import (
     ConfigurationError,
@@ -180,7 +181,7 @@ def test_locks_live_in_the_broker_where_the_results_are_of_one_host(make_app, re
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss"])
 def test_tls_is_used_as_celery_is_told_to(make_app, tmp_path, scheme):
-    with RedisServer(tmp_path, tls=True) as server:
+    with RedisServer(tmp_path, Certificate(tmp_path)) as server:
         [authority] = parse_qs(urlsplit(server.url).query)["ssl_ca_certs"]
         options = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": authority}
         url = f"{scheme}://127.0.0.1:{server.port}/0"

@@ -61,6 +61,13 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]
 
 
 @pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster for one test that pauses or kills its nodes."""
+    with cluster(tmp_path) as servers:
+        yield servers
+
+
+@pytest.fixture
 def sentinel_url(redis_sentinels: Sentinels) -> str:
     redis_sentinels.master.client.flushall()
     return redis_sentinels.url

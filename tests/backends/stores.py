@@ -8,7 +8,7 @@ from tests.servers.find import SERVERS
 from unique_task.backends import backend_class
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
-from unique_task.backends.steps import Acquired
+from unique_task.backends.steps import Acquired, Renewal
 
 #: Name of a store -> the fixture that returns its URL, with no lock in it.
 STORES = {
@@ -94,6 +94,11 @@ OTHERS = {
     "another task": record_of("second"),
     "a task with a longer id": record_of("first/0"),
 }
+
+
+def renewals(keys: list[str]) -> list[Renewal]:
+    """How the task "first" holds on to some locks."""
+    return [Renewal(key, FIRST, 1, 60, REMEMBERED) for key in keys]
 
 
 def book(backend: Backend, record: Record, expire: float = 10, **how: Any) -> Any:

@@ -6,6 +6,7 @@ from redis import Redis
 from tests.backends.stores import FIRST, record_of
 from tests.forking import Fork, in_fork
 from tests.servers import RedisServer
+from tests.servers.certificate import Certificate
 from unique_task import ConfigurationError, LockStoreError, RedisBackend
 from unique_task.backends.redis_url import client_url
 from unique_task.backends.steps import Acquired, Held
@@ -48,14 +49,14 @@ def backend(redis_url: str) -> RedisBackend:
 
 
 def test_a_server_is_reached_over_tls(tmp_path):
-    with RedisServer(tmp_path, tls=True) as server:
+    with RedisServer(tmp_path, Certificate(tmp_path)) as server:
         backend = RedisBackend(server.url)
 
         assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
 
 
 def test_a_server_over_tls_is_not_trusted_without_its_authority(tmp_path):
-    with RedisServer(tmp_path, tls=True) as server:
+    with RedisServer(tmp_path, Certificate(tmp_path)) as server:
         backend = RedisBackend(server.url.partition("?")[0])
 
         with pytest.raises(LockStoreError, match="certificate"):

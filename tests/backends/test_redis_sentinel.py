@@ -56,6 +56,19 @@ def test_a_lock_that_was_copied_is_held_on_after_a_fail_over(own, backend):
     assert backend.release("key", FIRST.token)
 
 
+def test_of_several_sentinels_one_may_be_down_as_well(tmp_path):
+    with sentinels(tmp_path, count=3) as servers:
+        backend: Any = RedisBackend(servers.url)
+        taken = backend.acquire("key", FIRST, expire=60)
+        servers.wait_for_replica()
+        servers.sentinels.pop(0).kill()
+        replace_master(servers)
+
+        assert isinstance(backend.acquire("key", SECOND, expire=60), Held)
+        assert backend.renew([Renewal("key", FIRST, taken.fence, 60)]) == [Renewed.HELD]
+        assert isinstance(RedisBackend(servers.url).get("key"), Held)
+
+
 def test_a_lock_that_was_not_copied_is_lost_to_another(own, backend):
     own.master.client.execute_command("ACL SETUSER", "default", "-psync", "-sync")
     own.master.client.client_kill_filter(_type="slave")

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 from redis.crc import key_slot
 
+from tests.servers.certificate import Certificate
 from tests.servers.process import HOST, free_port
 from tests.servers.redis_server import RedisServer
 from tests.waiting import wait_until
@@ -20,13 +22,14 @@ SILENCE = 500
 class ClusterNode(RedisServer):
     """One node, which others have to meet."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: Path, certificate: Certificate | None = None) -> None:
+        super().__init__(directory, certificate)
         self._bus = free_port()
 
     def options(self) -> list[str]:
         return [
             *super().options(),
+            *(("--tls-cluster", "yes") if self._certificate else ()),
             *("--cluster-enabled", "yes", "--cluster-port", str(self._bus)),
             *("--cluster-node-timeout", str(SILENCE)),
             # The other nodes go on when one is down.
@@ -35,6 +38,12 @@ class ClusterNode(RedisServer):
 
     def meet(self, other: "ClusterNode") -> None:
         self.say("MEET", HOST, other.port, other._bus)
+
+    @property
+    def role(self) -> str:
+        """``master``, or ``slave`` of another node, with ``up`` if it has all."""
+        told: Any = self.client.info("replication")
+        return " ".join([told["role"], told.get("master_link_status", "")]).strip()
 
     @property
     def id(self) -> str:
@@ -64,23 +73,42 @@ class Cluster:
 
     def __init__(self, nodes: list[ClusterNode]) -> None:
         self.nodes = nodes
-        self.url = f"redis+cluster://{HOST}:{nodes[0].port}"
+        first = nodes[0].url.replace("://", "+cluster://", 1)
+        self.url = first.replace("/0", "", 1)
 
     def join(self) -> None:
         """Return when all nodes know each other, and who has which slots."""
-        count = len(self.nodes)
+        parts = len(self.nodes)
         for number, node in enumerate(self.nodes):
-            first, last = number * SLOTS // count, (number + 1) * SLOTS // count - 1
+            first, last = number * SLOTS // parts, (number + 1) * SLOTS // parts - 1
             # One epoch for each: else they settle that first.
             node.say("SET-CONFIG-EPOCH", number + 1)
             node.say("ADDSLOTSRANGE", first, last)
             self.nodes[0].meet(node)
-        self.wait()
+        self.wait(self.nodes)
 
-    def wait(self) -> None:
-        """Return when the cluster is whole."""
-        count = len(self.nodes)
-        wait_until(lambda: all(node.knows(count) for node in self.nodes), timeout=20)
+    def wait(self, nodes: list[ClusterNode]) -> None:
+        """Return when the cluster is whole, of these nodes."""
+        wait_until(lambda: all(node.knows(len(nodes)) for node in nodes), timeout=20)
+
+    def add_replica(self, replica: ClusterNode) -> None:
+        """Return when it has what the first node has, and follows that."""
+        first = self.nodes[0]
+        first.meet(replica)
+        self.wait([*self.nodes, replica])
+        replica.say("REPLICATE", first.id)
+        # The first copy would wait five seconds for other replicas to join.
+        first.client.config_set("repl-diskless-sync-delay", 0)
+        wait_until(lambda: replica.role == "slave up", timeout=20)
+
+    def keys(self) -> list[str]:
+        """The key of a lock on each node."""
+        found: dict[ClusterNode, str] = {}
+        for number in count():
+            if len(found) == len(self.nodes):
+                return [found[node] for node in self.nodes]
+            found.setdefault(self.node_of(f"key {number}"), f"key {number}")
+        raise AssertionError
 
     def node_of(self, key: str) -> ClusterNode:
         """The one that has the slot of the lock `key`, as soon as all agree."""
@@ -114,13 +142,16 @@ class Cluster:
 
 
 @contextmanager
-def cluster(directory: Path, count: int = 3) -> Iterator[Cluster]:
-    """Start so many nodes and make them one cluster."""
+def cluster(
+    directory: Path, certificate: Certificate | None = None
+) -> Iterator[Cluster]:
+    """Start three nodes and make them one cluster."""
     with ExitStack() as stack:
         nodes = []
-        for number in range(count):
+        for number in range(3):
             (directory / str(number)).mkdir()
-            nodes.append(stack.enter_context(ClusterNode(directory / str(number))))
+            node = ClusterNode(directory / str(number), certificate)
+            nodes.append(stack.enter_context(node))
         found = Cluster(nodes)
         found.join()
         yield found

@@ -16,14 +16,20 @@ OUR_OWN = {"info", "config|resetstat"}
 class RedisServer(ServerProcess):
     """A Redis of our own; `url` and `unix_url` are what Celery would be given.
 
-    `name` is that of another version, or of Valkey, among the known servers.
+    With a certificate it is on TLS only. `name` is that of another version, or of
+    Valkey, among the known servers.
     """
 
-    def __init__(self, directory: Path, tls: bool = False, name: str = "redis") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        certificate: Certificate | None = None,
+        name: str = "redis",
+    ) -> None:
         self.name = name
         super().__init__(directory)
         self._socket = directory / "redis.sock"
-        self._certificate = Certificate(directory) if tls else None
+        self._certificate = certificate
         self.url = f"redis://{HOST}:{self.port}/0"
         self.unix_url = f"redis+socket://{self._socket}"
         if self._certificate:
@@ -64,6 +70,7 @@ class RedisServer(ServerProcess):
             return ["--port", str(self.port)]
         return [
             *("--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"),
+            *("--tls-replication", "yes"),
             *("--tls-cert-file", str(self._certificate.chain)),
             *("--tls-key-file", str(self._certificate.key)),
             *("--tls-ca-cert-file", str(self._certificate.authority)),

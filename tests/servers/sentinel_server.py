@@ -63,6 +63,10 @@ class SentinelServer(ServerProcess):
             return False
         return [replica["flags"] for replica in replicas] == ["slave"]
 
+    def others(self) -> int:
+        """How many other Sentinels it has met."""
+        return int(self.master()["num-other-sentinels"])
+
     def master(self) -> Mapping[str, Any]:
         """What it knows of the master."""
         masters = cast(Mapping[str, Any], self.client.sentinel_masters())
@@ -98,7 +102,7 @@ class Sentinels:
         wait_until(self._promoted, timeout=20, message="the replica was not promoted")
 
     def _promoted(self) -> bool:
-        known = {sentinel.master()["port"] for sentinel in self.sentinels}
+        known = {one.master()["port"] for one in self.sentinels}
         return known == {self.replica.port} and (
             self.replica.replication()["role"] == "master"
         )
@@ -126,4 +130,5 @@ def sentinels(directory: Path, count: int = 1) -> Iterator[Sentinels]:
         servers = Sentinels(master, replica, watching)
         # Until it has said for the first time how far it is, the replica gets nothing.
         servers.wait_for_replica()
+        wait_until(lambda: all(one.others() == count - 1 for one in watching))
         yield servers

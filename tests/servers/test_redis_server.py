@@ -5,6 +5,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError, TimeoutError
 
 from tests.servers import RedisServer
+from tests.servers.certificate import Certificate
 
 
 def test_a_restarted_server_has_its_port_again_and_is_empty(own_redis):
@@ -52,7 +53,7 @@ def test_commands_are_counted_since_the_reset(redis_server):
 
 
 def test_tls_is_checked_against_its_own_authority(tmp_path):
-    with RedisServer(tmp_path, tls=True) as server:
+    with RedisServer(tmp_path, Certificate(tmp_path)) as server:
         assert urlsplit(server.url).scheme == "rediss"
         with Redis.from_url(server.url) as client:
             assert client.ping()
