@@ -11,6 +11,7 @@ from unique_task import (
     DuplicateTaskError,
     LockRecordError,
     LockStoreError,
+    LockStoreRefusedError,
     UniqueError,
     UniqueKeyError,
 )
@@ -21,6 +22,7 @@ ERRORS = [
     DuplicateTaskError(KEY, "task-1", 12.5),
     DuplicateTaskError(KEY),
     LockStoreError("redis://localhost/0: no answer"),
+    LockStoreRefusedError("redis://localhost/0: wrong password"),
     LockRecordError("written by version 9"),
     UniqueKeyError("parameter 'a' cannot be part of a key"),
     ConfigurationError("expire=0"),

@@ -32,7 +32,6 @@ BACKENDS = {
     "valkey": _REDIS,
     "valkeys": _REDIS,
     "postgresql": _SQL,
-    "postgres": _SQL,
     "mysql": _SQL,
     "mariadb": _SQL,
     "sqlite": _SQL,
@@ -46,13 +45,14 @@ _EXTRAS = {_SQL: "sqlalchemy", _MEMCACHED: "memcached", _DJANGO: "django"}
 #: Schemes of stores that are several servers.
 _SEVERAL = {"memcached", "sentinel", "redis+cluster", "rediss+cluster"}
 
-#: Celery's names for stores that it has for results.
+#: Celery's names for stores that it has for results, and one of SQLAlchemy's past.
 _ALIASES = {
     "cache+memory": "memory",
     "cache+memcached": "memcached",
     "cache+memcache": "memcached",
     "cache+pymemcache": "memcached",
     "cache+pylibmc": "memcached",
+    "postgres": "postgresql",
 }
 
 
@@ -146,7 +146,8 @@ def _scheme(url: str) -> str:
     scheme = url.partition("://")[0]
     if scheme not in known_schemes():
         # Celery's prefix, and behind it a database with the driver for it.
-        scheme = _ALIASES.get(scheme, scheme.removeprefix("db+").partition("+")[0])
+        bare = scheme.removeprefix("db+").partition("+")[0]
+        scheme = _ALIASES.get(scheme) or _ALIASES.get(bare, bare)
     # Several servers, of which Celery takes one that answers: locks need all the same.
     return "" if ";" in url and scheme not in _SEVERAL else scheme
 

@@ -44,7 +44,10 @@ _REFUSALS = (
 )
 
 #: The same where that is no class of its own.
-_REFUSAL_WORDS = re.compile("DB index is out of range|ACL failure|unknown command")
+_REFUSAL_WORDS = re.compile(
+    "DB index is out of range|unknown command|ACL failure in script|"
+    "user executing the script can't run"
+)
 
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
 
