@@ -22,7 +22,6 @@ from .cells import (
     heir_name,
     mark_name,
 )
-from .record import Record
 from .steps import (
     Acquired,
     Booking,
