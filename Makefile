@@ -5,7 +5,7 @@ OLDEST := .venv-celery53/bin/python
 PYTEST := -m pytest --numprocesses 2 --dist loadfile
 # What knows nothing of Celery is tested once.
 NO_CELERY := backends servers test_encoding.py test_keys.py test_process.py \
-	worker/test_stores.py
+	worker/test_failover.py worker/test_stores.py
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
 .PHONY: help demo test lint types servers coverage oldest soak exits stores bench matrix clean
