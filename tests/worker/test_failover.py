@@ -1,6 +1,8 @@
 """Workers whose locks are in a Redis that fails over, or a part of which is away."""
 
+from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from tests.servers import cluster, sentinels
 from tests.waiting import wait_until
 from tests.worker.app import configure
 from tests.worker.tasks_outage import report
+from tests.worker.witness import Witness
 from unique_task.wrapping import rules_of
 
 pytestmark = pytest.mark.worker
@@ -36,7 +39,7 @@ def start(celery_app, start_worker, urls):
     return start
 
 
-def run(witness, key):
+def run(witness: Witness, key: str) -> Any:
     """Return a task that runs until its gate is opened."""
     result = report.delay(key)
     wait_until(lambda: witness.runs(key), TIMEOUT)
@@ -106,10 +109,10 @@ def test_while_a_node_is_away_tasks_wait_whose_locks_are_there(
         assert waits.get(timeout=TIMEOUT)["fence"]
 
 
-def names(key):
+def names(key: str) -> Iterator[str]:
     return (f"{key} {number}" for number in count())
 
 
-def lock(key):
+def lock(key: str) -> str:
     """What the lock of a call is called in the store."""
     return rules_of(report).digest(report, (key,), {})
