@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,7 +19,8 @@ from .sql_database import Database
 from .sql_engine import engine_url, identity
 from .sql_errors import is_refusal, reason_of
 from .sql_rows import cells_of, row_of
-from .sql_table import NAME_LENGTH, Statements, clock, lock_table
+from .sql_statements import Statements, microseconds
+from .sql_table import NAME_LENGTH, clock, lock_table
 from .steps import Acquired, Claim, Held, Release, Renewal, Renewed, StoreAnswer
 from .stepwise import Answer, StepwiseBackend
 
@@ -87,25 +89,43 @@ class SQLBackend(StepwiseBackend):
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
         self._sweep_now_and_then()
-        name = short_name(claim.key, LOCK, NAME_LENGTH)
-        if self._say.take_at_once and _is_plain(claim):
-            content = f"{VERSION} {claim.record.tail}".encode()
-            take = self._say.take(name, claim.record, content, claim.expire, claim.over)
-            fence = self._database.run(lambda connection: connection.scalar(take))
-            if fence is not None:
-                return Acquired(fence)
+        if self._at_once(claim):
+            taken = self._database.run(lambda connection: self._take(connection, claim))
+            if taken is not None:
+                return taken
             held = self._get(claim.key)
             if held is not None and held.record.token != claim.record.token:
                 return held
         return super()._acquire(claim)
 
+    def _at_once(self, claim: Claim) -> bool:
+        """Tell whether one statement can take the lock, or tell that it is held."""
+        more = claim.stored or claim.once or claim.generation or claim.keep
+        over = self._say.on_conflict and claim.record.token not in claim.over
+        plain = claim.expire and not more and (over or not claim.over)
+        return bool(plain and self._database.tells_inserted)
+
+    def _take(self, connection: sa.Connection, claim: Claim) -> Acquired | None:
+        token = claim.record.token.encode()
+        parameters = {
+            "name": short_name(claim.key, LOCK, NAME_LENGTH),
+            "token": token,
+            "content": f"{VERSION} {claim.record.tail}".encode(),
+            "length": microseconds(claim.expire),
+        }
+        take = self._say.take
+        if claim.over:
+            take = self._say.take_over
+            parameters["over"] = [one.encode() for one in claim.over]
+        row = connection.execute(take, parameters).first()
+        return Acquired(row.fence) if row and bytes(row.token) == token else None
+
     def _release(self, release: Release) -> bool:
         if release.value is not None or release.finished or release.heir:
             return super()._release(release)
-        name = short_name(release.key, LOCK, NAME_LENGTH)
-        free = self._say.free(name, release.token)
+        held = [(short_name(release.key, LOCK, NAME_LENGTH), release.token.encode())]
         return self._database.run(
-            lambda connection: connection.execute(free).rowcount == 1
+            lambda one: one.execute(self._say.free, {"held": held}).rowcount == 1
         )
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
@@ -118,14 +138,15 @@ class SQLBackend(StepwiseBackend):
 
     def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:
         held = [
-            (short_name(renewal.key, LOCK, NAME_LENGTH), renewal.record.token)
-            for renewal in renewals
+            (short_name(one.key, LOCK, NAME_LENGTH), one.record.token.encode())
+            for one in renewals
         ]
-        renew = self._say.renew(held, expire)
+        parameters = {"held": held, "length": microseconds(expire)}
         marks = [renewal for renewal in renewals if renewal.once]
 
         def renew_all(connection: sa.Connection) -> bool:
-            if connection.execute(renew).rowcount < len(renewals):
+            renewed = connection.execute(self._say.renew, parameters)
+            if renewed.rowcount < len(renewals):
                 return False
             if marks:
                 self._keep_marks(connection, marks)
@@ -142,12 +163,11 @@ class SQLBackend(StepwiseBackend):
             name = mark_name(renewal.record.token)
             cell = Cell(ADMITTED, now / 1e6 + renewal.once)
             rows.append(row_of(short_name(renewal.key, name, NAME_LENGTH), name, cell))
-        connection.execute(self._say.keep(), rows)
+        connection.execute(self._say.keep, rows)
 
     def _get(self, key: str) -> Held | None:
         names = {LOCK: short_name(key, LOCK, NAME_LENGTH)}
-        find = self._say.find(list(names.values()))
-        rows = self._database.run(lambda connection: connection.execute(find).all())
+        rows = self._database.run(lambda connection: self._find(connection, names))
         return cells_of(names, rows).held() if rows else None
 
     def _change(
@@ -157,26 +177,31 @@ class SQLBackend(StepwiseBackend):
 
         def change(connection: sa.Connection) -> Answer:
             with self._database.transaction(connection):
-                connection.execute(self._say.claim(short[LOCK]))
+                connection.execute(self._say.claim, {"name": short[LOCK]})
                 # Only now is it sure that nobody changes them.
-                find = self._say.find(list(short.values()))
-                cells = cells_of(short, connection.execute(find).all())
+                cells = cells_of(short, self._find(connection, short))
                 answer = step(cells)
                 self._write(connection, key, cells)
             return answer
 
         return self._database.run(change)
 
+    def _find(
+        self, connection: sa.Connection, names: Mapping[str, str]
+    ) -> Sequence[Any]:
+        parameters = {"names": list(names.values())}
+        return connection.execute(self._say.find, parameters).all()
+
     def _write(self, connection: sa.Connection, key: str, cells: Cells) -> None:
         rows = []
         for name, cell in cells.changed.items():
             short = short_name(key, name, NAME_LENGTH)
             if cell is None:
-                connection.execute(self._say.forget(short))
+                connection.execute(self._say.forget, {"cell": short})
             else:
                 rows.append(row_of(short, name, cell))
         if rows:
-            connection.execute(self._say.keep(), rows)
+            connection.execute(self._say.keep, rows)
 
     def _sweep_now_and_then(self) -> None:
         if time.monotonic() - self._swept < _SWEEP_EVERY:
@@ -190,16 +215,14 @@ class SQLBackend(StepwiseBackend):
 
         Each process does it once an hour, beside its tasks.
         """
-        deleted = 0
+        deleted, age = 0, {"age": microseconds(retention)}
         try:
             while names := self._database.run(
-                lambda connection: list(
-                    connection.scalars(self._say.swept(retention, _SWEEP))
-                )
+                lambda one: list(one.scalars(self._say.swept, {**age, "some": _SWEEP}))
             ):
-                sweep = self._say.sweep(names, retention)
+                old = {**age, "names": names}
                 deleted += self._database.run(
-                    lambda one: int(one.execute(sweep).rowcount)
+                    lambda one: int(one.execute(self._say.sweep, old).rowcount)
                 )
         except (*self.driver_errors, LockStoreError) as error:
             logger.warning("%s: old rows are left for later: %s", self.name, error)
@@ -210,8 +233,3 @@ class SQLBackend(StepwiseBackend):
 
     def _reason(self, error: Exception) -> str:
         return reason_of(error)
-
-
-def _is_plain(claim: Claim) -> bool:
-    more = claim.stored or claim.once or claim.generation or claim.keep
-    return bool(claim.expire and not more and claim.record.token not in claim.over)

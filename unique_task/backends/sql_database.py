@@ -47,6 +47,11 @@ class Database:
         # Its connections are closed with it, and not some time later.
         finalize(self, _dispose, self._engine, os.getpid())
 
+    @property
+    def tells_inserted(self) -> bool:
+        """Whether an INSERT returns rows here; not known before the first use."""
+        return self._engine.dialect.insert_returning
+
     def run(self, work: Callable[[sa.Connection], Result]) -> Result:
         """Do `work`, once more where the database says so or has closed a connection.
 
