@@ -10,7 +10,7 @@ from kombu.utils.imports import symbol_by_name
 
 from .backends.base import Backend
 from .decorator import install_pending
-from .exceptions import ConfigurationError, LockStoreError, LockStoreRefusedError
+from .exceptions import LockStoreError, LockStoreRefusedError, UniqueError
 from .orphans import watched
 from .sending import guarded_send_task
 from .settings import backend_of, settings_of
@@ -46,19 +46,26 @@ def _on_worker_init(sender: Any, **_: Any) -> None:
     """Make the worker's tasks ready; end one that could not guard them."""
     if sender.task_events:
         apps_with_events.add(sender.app)
+    # Celery logs and forgets what a receiver raises, but for a SystemExit.
     try:
-        for task in _guarded_tasks(sender.app):
-            settings = settings_of(sender.app)
-            rules_of(task).check(task, settings)
-            setattr(task, "Request", watched(symbol_by_name(task.Request)))
-            defer_started(task)
-        for error in filter(None, map(_complaint, _stores(sender.app))):
-            # One that does not answer yet may do so later.
-            if isinstance(error, LockStoreRefusedError):
-                raise error
-    except (ConfigurationError, LockStoreRefusedError) as fatal:
-        # Celery logs and forgets what a receiver raises, but for this.
-        raise SystemExit(f"unique_task: {fatal}") from fatal
+        _make_ready(sender.app)
+    except UniqueError as error:
+        raise SystemExit(f"unique_task: {error}") from error
+    except Exception as error:
+        logger.exception("the tasks of this worker cannot be guarded")
+        raise SystemExit(f"unique_task: {type(error).__name__}: {error}") from error
+
+
+def _make_ready(app: Celery) -> None:
+    for task in _guarded_tasks(app):
+        settings = settings_of(app)
+        rules_of(task).check(task, settings)
+        setattr(task, "Request", watched(symbol_by_name(task.Request)))
+        defer_started(task)
+    for error in filter(None, map(_complaint, _stores(app))):
+        # One that does not answer yet may do so later.
+        if isinstance(error, LockStoreRefusedError):
+            raise error
 
 
 def _on_worker_ready(sender: Any, **_: Any) -> None:

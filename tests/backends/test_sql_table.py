@@ -66,7 +66,7 @@ def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
     with engine.connect() as connection:
         names = connection.scalars(sa.text("SELECT name FROM unique_task_locks"))
         assert "unique:over:lock" not in list(names)
-    assert backend.get("held").record == backend.get("held").record
+    assert backend.get("held").record.token == FIRST.token
     assert backend.get("freed") is not None
 
 
@@ -138,3 +138,30 @@ def test_a_lock_of_a_newer_version_is_left_alone(backend, newer):
         backend.get("key")
     assert not backend.release("key", FIRST.token, value=b"value", fresh=100)
     assert backend.renew([Renewal("key", FIRST, 1, 100)]) == [Renewed.TAKEN]
+
+
+# A table with many rows
+
+
+def rows_read(backend: SQLBackend, connection: sa.Connection) -> int:
+    """How many rows the database has looked at since the connection was made."""
+    found = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
+    return sum(int(count) for _, count in found)
+
+
+@pytest.mark.parametrize("url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("count", [1, 2])
+def test_to_hold_on_to_a_lock_and_to_free_it_no_others_are_read(backend, engine, count):
+    row = "INSERT INTO unique_task_locks VALUES (:name, 'a', 'b', 0, 0)"
+    with engine.connect() as connection:
+        connection.execute(sa.text(row), [{"name": f"{n}"} for n in range(3000)])
+    keys = [f"key {number}" for number in range(count)]
+    for key in keys:
+        backend.acquire(key, FIRST, expire=10)
+
+    with backend._database._engine.connect() as connection:
+        before = rows_read(backend, connection)
+    backend.renew([Renewal(key, FIRST, None, 10) for key in keys])
+    backend.release(keys[0], FIRST.token)
+    with backend._database._engine.connect() as connection:
+        assert rows_read(backend, connection) - before < 50

@@ -1,5 +1,6 @@
 """What becomes of locks in a database that is out of order, or that others write to."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from tests.backends.stores import FIRST, SECOND
 from tests.forking import in_fork
 from tests.servers import MariaDBServer, PostgreSQLServer, Proxy
+from tests.waiting import wait_until
 from unique_task import LockStoreError
 from unique_task.backends import open_backend
 from unique_task.backends.sql import SQLBackend
@@ -186,3 +188,33 @@ def test_a_freed_lock_stays_free_if_the_clock_is_set_back(backend, engine):
     with engine.connect() as connection:
         ends = connection.scalar(sa.text("SELECT ends FROM unique_task_locks"))
     assert ends == 0
+
+
+def frozen_in_the_middle(url: str) -> int:
+    """A process that took the row of the lock "key", and stands still since."""
+    pid = os.fork()
+    if not pid:
+        backend = SQLBackend(url)
+        backend._write = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)  # type: ignore
+        backend.acquire("key", SECOND, expire=10, once=10)
+        os._exit(0)
+    os.waitpid(pid, os.WUNTRACED)
+    return pid
+
+
+def test_a_client_that_is_frozen_in_the_middle_is_not_waited_for_long(url, backend):
+    pid = frozen_in_the_middle(url)
+    try:
+        taken = wait_until(lambda: in_time(backend))
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+    assert isinstance(taken, Acquired)
+
+
+def in_time(backend: SQLBackend) -> Any:
+    started = time.monotonic()
+    with suppress(LockStoreError):
+        return backend.acquire("key", FIRST, expire=10)
+    assert time.monotonic() - started < 3

@@ -89,17 +89,21 @@ class SQLBackend(StepwiseBackend):
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
         self._sweep_now_and_then()
-        if self._at_once(claim):
-            taken = self._database.run(lambda connection: self._take(connection, claim))
-            if taken is not None:
-                return taken
-            held = self._get(claim.key)
-            if held is not None and held.record.token != claim.record.token:
-                return held
-        return super()._acquire(claim)
+        with self._database.one_operation():
+            return self._take_at_once(claim) or super()._acquire(claim)
 
-    def _at_once(self, claim: Claim) -> bool:
-        """Tell whether one statement can take the lock, or tell that it is held."""
+    def _take_at_once(self, claim: Claim) -> Acquired | Held | None:
+        """Answer by one statement, or two if the lock is held; None if they cannot."""
+        if not self._is_plain(claim):
+            return None
+        taken = self._database.run(lambda connection: self._take(connection, claim))
+        held = None if taken else self._get(claim.key)
+        if held is not None and held.record.token == claim.record.token:
+            return None
+        return taken or held
+
+    def _is_plain(self, claim: Claim) -> bool:
+        """Tell whether one statement can take the lock."""
         more = claim.stored or claim.once or claim.generation or claim.keep
         over = self._say.on_conflict and claim.record.token not in claim.over
         plain = claim.expire and not more and (over or not claim.over)
@@ -123,25 +127,23 @@ class SQLBackend(StepwiseBackend):
     def _release(self, release: Release) -> bool:
         if release.value is not None or release.finished or release.heir:
             return super()._release(release)
-        held = [(short_name(release.key, LOCK, NAME_LENGTH), release.token.encode())]
+        held = _held([(release.key, release.token)])
         return self._database.run(
-            lambda one: one.execute(self._say.free, {"held": held}).rowcount == 1
+            lambda connection: connection.execute(self._say.free, held).rowcount == 1
         )
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         outcomes: dict[int, Renewed] = {}
-        for expire in {renewal.expire for renewal in renewals}:
-            alike = [n for n, one in enumerate(renewals) if one.expire == expire]
-            found = self._renew_alike([renewals[n] for n in alike], expire)
-            outcomes.update(zip(alike, found))
+        with self._database.one_operation():
+            for expire in {renewal.expire for renewal in renewals}:
+                alike = [n for n, one in enumerate(renewals) if one.expire == expire]
+                found = self._renew_alike([renewals[n] for n in alike], expire)
+                outcomes.update(zip(alike, found))
         return [outcomes[number] for number in range(len(renewals))]
 
     def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:
-        held = [
-            (short_name(one.key, LOCK, NAME_LENGTH), one.record.token.encode())
-            for one in renewals
-        ]
-        parameters = {"held": held, "length": microseconds(expire)}
+        held = _held([(one.key, one.record.token) for one in renewals])
+        parameters = {**held, "length": microseconds(expire)}
         marks = [renewal for renewal in renewals if renewal.once]
 
         def renew_all(connection: sa.Connection) -> bool:
@@ -233,3 +235,10 @@ class SQLBackend(StepwiseBackend):
 
     def _reason(self, error: Exception) -> str:
         return reason_of(error)
+
+
+def _held(locks: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return the parameters that name locks, by key and token."""
+    names = [short_name(key, LOCK, NAME_LENGTH) for key, _ in locks]
+    tokens = [token.encode() for _, token in locks]
+    return {"names": names, "held": list(zip(names, tokens))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 from weakref import finalize
 
@@ -15,16 +15,23 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..exceptions import LockStoreRefusedError
 from ..forks import in_forks_of
-from .sql_engine import limit, open_engine, seconds_left
+from .sql_engine import limited, open_engine, seconds_left
 from .sql_errors import is_for_now, is_missing, is_read_only, reason_of
 
 Result = TypeVar("Result")
 
+#: What drivers say of an option, or of what they have not found beside them.
+_NO_OPTION = (TypeError, ValueError, AttributeError, RuntimeError, ImportError)
+
 #: Seconds between two tries on a server that does not write.
 _PAUSE = 0.1
 
+#: A client that stands still in the middle must not keep others out for long. What is
+#: set beside a pooler of connections must be set for the transaction only.
 _BEGIN = {
-    "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED",
+    "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED; "
+    "SET LOCAL idle_in_transaction_session_timeout = {0}; "
+    "SET LOCAL lock_timeout = {0}",
     "sqlite": "BEGIN IMMEDIATE",
 }
 
@@ -43,9 +50,14 @@ class Database:
         self._timeout = timeout
         self._engine = open_engine(url, timeout)
         self.kind = self._engine.dialect.name
+        self._begin = _BEGIN.get(self.kind, "BEGIN").format(round(timeout * 1000))
         in_forks_of(self._leave_connections)
         # Its connections are closed with it, and not some time later.
         finalize(self, _dispose, self._engine, os.getpid())
+
+    def one_operation(self) -> AbstractContextManager[None]:
+        """Give all the work of a block the time of one; or of the block around it."""
+        return limited(self._timeout)
 
     @property
     def tells_inserted(self) -> bool:
@@ -57,13 +69,13 @@ class Database:
 
         That is no harm where it was done and only the answer was lost.
         """
-        limit(self._timeout)
-        while True:
-            try:
-                with self._connect() as connection:
-                    return _done(work, connection)
-            except DBAPIError as error:
-                self._make_good(error)
+        with self.one_operation():
+            while True:
+                try:
+                    with self._connect() as connection:
+                        return _done(work, connection)
+                except DBAPIError as error:
+                    self._make_good(error)
 
     def _make_good(self, error: DBAPIError) -> None:
         """Raise the error unless the same may succeed if it is done again."""
@@ -79,7 +91,7 @@ class Database:
     def _connect(self) -> sa.Connection:
         try:
             return self._engine.connect()
-        except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        except _NO_OPTION as error:
             # Drivers say so in their own ways, and only when they connect.
             raise LockStoreRefusedError(
                 f"{self._name}: the driver does not take an option of the URL: {error}"
@@ -88,7 +100,7 @@ class Database:
     @contextmanager
     def transaction(self, connection: sa.Connection) -> Iterator[None]:
         """Do all of a block, or nothing."""
-        connection.exec_driver_sql(_BEGIN.get(self.kind, "BEGIN"))
+        connection.exec_driver_sql(self._begin)
         try:
             yield
             connection.exec_driver_sql("COMMIT")

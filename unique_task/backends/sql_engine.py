@@ -6,6 +6,9 @@ import math
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from socket import gethostname
 from threading import local
@@ -93,6 +96,11 @@ def open_engine(url: URL, timeout: float) -> sa.Engine:
     """
     try:
         engine = _engine(url, timeout)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{without_password(str(url))!r}: the driver {url.get_driver_name()} is "
+            f"not whole: {error}"
+        ) from error
     except (ArgumentError, TypeError, ValueError) as error:
         # Without the cause, which may show the password.
         shown = without_password(str(url))
@@ -104,6 +112,8 @@ def open_engine(url: URL, timeout: float) -> sa.Engine:
         sa.event.listen(engine, "do_connect", _connect_bounded)
     if url.get_backend_name() == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
+    if url.get_backend_name() in ("mysql", "mariadb"):
+        sa.event.listen(engine, "connect", partial(_prepare_mysql, timeout))
     return engine
 
 
@@ -119,9 +129,20 @@ def _engine(url: URL, timeout: float) -> sa.Engine:
     )
 
 
-def limit(timeout: float) -> None:
-    """Let what this thread asks a database next take so many seconds in all."""
+@contextmanager
+def limited(timeout: float) -> Iterator[None]:
+    """Let all that a block asks a database take so many seconds.
+
+    Within another such block, it is that one's.
+    """
+    if seconds_left() < math.inf:
+        yield
+        return
     _deadline.end = time.monotonic() + timeout
+    try:
+        yield
+    finally:
+        _deadline.end = math.inf
 
 
 def seconds_left() -> float:
@@ -162,6 +183,16 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     # A power cut may undo the last steps; it ends all processes of the host as well.
     connection.execute("PRAGMA synchronous=NORMAL").close()
     connection.create_function(SQLITE_CLOCK, 0, lambda: time.time_ns() // 1000)
+
+
+def _prepare_mysql(timeout: float, connection: Any, _: Any) -> None:
+    # A client that stands still in the middle must not keep others out for long.
+    seconds = max(1, round(timeout))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SET SESSION innodb_lock_wait_timeout = {seconds} "
+            f"/*M!100300 , idle_transaction_timeout = {seconds} */"
+        )
 
 
 def _connect_bounded(dialect: Any, _: Any, args: Any, options: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError, NotSupportedError, ProgrammingError
 
 #: How a database says that we are to try again: by SQLSTATE, or number of MySQL.
-_AGAIN = {"40001", "40P01", 1205, 1213}
+_AGAIN = {"40001", "40P01", "55P03", 1205, 1213}
 #: And that there is no such table.
 _NO_TABLE = {"42P01", 1146}
 #: And that it is, or has become, a replica.

@@ -108,7 +108,7 @@ class Statements:
 
     @cached_property
     def free(self) -> sa.Update:
-        """End the locks that are `held`: name and token of each."""
+        """End the locks that are `held`: name and token of each; `names` once more."""
         # For good, also if the clock is set back.
         return self._held.values(ends=0)
 
@@ -120,10 +120,13 @@ class Statements:
     @cached_property
     def _held(self) -> sa.Update:
         table = self._table.c
-        held = sa.tuple_(table.name, table.token).in_(
-            sa.bindparam("held", expanding=True)
+        held: Any = sa.bindparam("held", expanding=True)
+        return sa.update(self._table).where(
+            # Of a pair, MariaDB and SQLite do not always see that it begins with a key.
+            table.name.in_(sa.bindparam("names", expanding=True)),
+            sa.tuple_(table.name, table.token).in_(held),
+            table.ends > clock(),
         )
-        return sa.update(self._table).where(held, table.ends > clock())
 
     @cached_property
     def forget(self) -> sa.Update:
