@@ -106,6 +106,21 @@ def test_a_worker_with_a_wrong_setting_does_not_start(app, work, setting, value)
         WorkController(app=app, pool="threads", concurrency=1)
 
 
+def test_a_worker_that_cannot_ask_its_store_does_not_start(app, caplog):
+    class Faulty(MemoryBackend):
+        def check(self) -> None:
+            raise ZeroDivisionError("a bug")
+
+    @app.task
+    @unique(backend=Faulty())
+    def work():
+        raise AssertionError
+
+    with pytest.raises(SystemExit, match="unique_task: ZeroDivisionError: a bug"):
+        WorkController(app=app, pool="threads", concurrency=1)
+    assert "Traceback" in caplog.text
+
+
 def test_a_worker_whose_tasks_bring_their_stores_needs_no_other(app, said):
     app.conf.update(unique_backend=None, result_backend=None, broker_url="amqp://")
 

@@ -50,7 +50,10 @@ class Watched(RedisBackend):
 class Faulty(MemoryBackend):
     """Somebody's backend, with an error that nobody expects."""
 
+    asked = 0
+
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        self.asked += 1
         raise KeyError("a bug")
 
 
@@ -344,6 +347,19 @@ def test_an_error_in_a_backend_does_not_stop_the_renewals_of_another(
     assert lease.remaining()
     assert not lease.lost
     assert "renewing leases failed" in caplog.text
+
+
+def test_a_store_that_fails_is_asked_in_turn_with_the_others(hold, backend):
+    # Long ones: what failed is tried again before the others are due.
+    faulty = [Faulty() for _ in range(5)]
+    for store in faulty:
+        hold(backend=store, expire=4)
+    lease = hold(expire=4)
+
+    backend.wait_for_rounds(1)
+
+    assert not lease.lost
+    assert max(store.asked for store in faulty) < 10
 
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])

@@ -241,6 +241,22 @@ def steal(store: RedisBackend, lock: Lease) -> None:
     store.acquire(lock.key, Record("thief/0/0//ab"), expire=100)
 
 
+def test_what_could_not_be_extended_is_not_extended_later(run, redis_url, redis_proxy):
+    store = RedisBackend(redis_url)
+
+    def extend(lock: Lease) -> float:
+        redis_proxy.cut()
+        with pytest.raises(LockStoreError):
+            lock.extend(1000)
+        redis_proxy.restore()
+        lock.extend(20)
+        held = store.get(lock.key)
+        assert held is not None
+        return held.remaining
+
+    assert run(extend, backend=redis_proxy.url) <= 20
+
+
 def test_a_lock_that_cannot_be_extended_is_renewed_all_the_same(
     run, app, store, redis_proxy
 ):

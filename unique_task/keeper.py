@@ -94,11 +94,7 @@ class Keeper:
         while True:
             due = self._wait()
             try:
-                for backend in {lease.backend for lease in due}:
-                    self._renew(backend, [x for x in due if x.backend is backend])
-            except Exception:  # what ends this thread ends all leases of the process
-                logger.exception("renewing leases failed; they are tried again")
-                _lose_what_is_over(due)
+                self._renew_all(due)
             finally:
                 due.clear()  # else this thread itself would keep them alive
                 with self._changed:
@@ -122,6 +118,15 @@ class Keeper:
             return []
         # Those that are nearly due go along, in the same round trip.
         return [lease for lease in leases if lease.renew_at <= now + self._pause / 2]
+
+    def _renew_all(self, due: Sequence[Renewable]) -> None:
+        for backend in {lease.backend for lease in due}:
+            own = [lease for lease in due if lease.backend is backend]
+            try:
+                self._renew(backend, own)
+            except Exception:  # what ends this thread ends all leases of the process
+                logger.exception("renewing leases failed; they are tried again")
+                _lose_what_is_over(own)
 
     def _renew(self, backend: Backend, leases: Sequence[Renewable]) -> None:
         asked = time.monotonic()

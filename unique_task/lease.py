@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .backends.base import Backend
@@ -118,8 +119,12 @@ class Lease:
         kept = keeper.let_go(self)
         try:
             asked = time.monotonic()
-            self._extended = max(self._extended, asked + duration)
-            self.renewed(self.backend.renew([self.renewal(asked)])[0], asked)
+            extended = max(self._extended, asked + duration)
+            expire = max(self._expire, extended - asked)
+            renewal = replace(self.renewal(asked), expire=expire)
+            [outcome] = self.backend.renew([renewal])
+            self._extended = extended
+            self.renewed(outcome, asked)
         finally:
             if kept:
                 keeper.keep(self)

@@ -115,8 +115,8 @@ def test_the_time_of_locks_is_limited_whatever_the_cache_says(kind, own_redis):
 
 OWN_POOL = f"{__name__}.OwnPool"
 POOLS = [
-    (REDIS_CACHE, {"pool_class": OWN_POOL}),
-    (DJANGO_REDIS_CACHE, {"CONNECTION_POOL_CLASS": OWN_POOL}),
+    (REDIS_CACHE, {"pool_class": OWN_POOL, "socket_timeout": 1}),
+    (DJANGO_REDIS_CACHE, {"CONNECTION_POOL_CLASS": OWN_POOL, "SOCKET_TIMEOUT": 1}),
 ]
 
 
@@ -127,6 +127,14 @@ def test_a_pool_that_does_more_is_used_as_it_is(kind, options, redis_url):
     assert isinstance(backend.store, RedisBackend)
     assert type(backend.store._found.client.connection_pool) is OwnPool
     assert_locks(backend)
+
+
+def test_a_pool_that_does_more_and_waits_for_ever_is_refused():
+    options = {"pool_class": OWN_POOL, "socket_timeout": None}
+
+    assert "with socket_timeout=1" in refused(
+        REDIS_CACHE, "redis://localhost/0", OPTIONS=options
+    )
 
 
 def test_a_client_that_decodes_responses_is_refused():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
@@ -107,6 +108,16 @@ def test_a_cache_that_keeps_no_lock_is_not_asked_for_ever(local, monkeypatch):
 
     with pytest.raises(LockStoreError, match="others change key all the time"):
         backend.acquire("key", FIRST, expire=10)
+
+
+def test_a_time_limit_that_ends_a_task_is_no_error_of_the_cache(local, monkeypatch):
+    def end(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(LocMemCache, "add", end)
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        open_store(UNSAFE).acquire("key", FIRST, expire=10)
 
 
 def test_the_cache_puts_its_prefix_before_the_keys(tmp_path):

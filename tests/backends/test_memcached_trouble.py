@@ -13,8 +13,15 @@ from tests.servers import MemcachedServer
 from unique_task import ConfigurationError, LockRecordError, LockStoreError
 from unique_task.backends.cells import Cell
 from unique_task.backends.memcached import MemcachedBackend
-from unique_task.backends.memcached_cells import _answers
-from unique_task.backends.steps import Acquired, Finished, Held, Renewal, Renewed
+from unique_task.backends.memcached_cells import _answers, _merged
+from unique_task.backends.steps import (
+    Acquired,
+    Finished,
+    Held,
+    Renewal,
+    Renewed,
+    Stored,
+)
 
 LOCK = "unique:key:lock"
 
@@ -96,6 +103,30 @@ def test_a_server_that_is_slow_has_no_more_time_in_all(memcached_proxy):
     assert time.monotonic() - started < 2
 
 
+def test_a_server_that_is_down_costs_its_own_leases_only(
+    memcached, memcached_url, own_memcached
+):
+    """And all of them take no longer than one operation may."""
+    servers = [memcached_url, own_memcached.url.removeprefix("memcached://")]
+    backend: Any = MemcachedBackend(";".join(servers), timeout=1)
+    renewals = [Renewal(f"key {n}", FIRST, None, 20) for n in range(30)]
+    for renewal in renewals:
+        backend.acquire(renewal.key, FIRST, expire=10)
+    there = [backend._hash.get_node(one.key) == servers[1] for one in renewals]
+    own_memcached.pause()
+    started = time.monotonic()
+
+    outcomes = backend.renew(renewals)
+
+    assert time.monotonic() - started < 2
+    unknown = [one is Renewed.UNKNOWN for one in outcomes]
+    assert unknown == there and 0 < sum(there) < 30
+    assert set(outcomes) == {Renewed.HELD, Renewed.UNKNOWN}
+    alone = [one for one, is_there in zip(renewals, there) if is_there]
+    with pytest.raises(LockStoreError):
+        backend.renew(alone)
+
+
 # What others wrote
 
 
@@ -153,6 +184,43 @@ def test_who_was_overtaken_between_reading_and_taking_finds_that_out(backend):
     node.add = overtaken
     assert backend.acquire("key", again, 10, once=REMEMBERED) == Finished()
     assert backend.get("key") is None
+
+
+def test_a_value_that_comes_between_reading_and_taking_is_not_overlooked(backend):
+    node = backend._nodes[backend._hash.get_node("key")]
+    add = node.add
+
+    def overtaken(*args):
+        node.add = add
+        backend.acquire("key", SECOND, 10)
+        backend.release("key", SECOND.token, value=b"value", fresh=10)
+        return add(*args)
+
+    node.add = overtaken
+    assert backend.acquire("key", FIRST, 10, stored=True) == Stored(b"value")
+    assert backend.get("key") is None
+
+
+@pytest.mark.parametrize(
+    "before, found, own, merged",
+    [
+        # Two were told at one time.
+        ("9 0", "9 5", "9 7", "9 7"),
+        ("9 0", "9 7", "9 5", "9 7"),
+        # Two replaced the same message, in turn.
+        (None, "12 0", "10 0", "12 0"),
+        ("9 0", "12 9", "10 0", "12 9"),
+        # The lock was given back, and somebody was told.
+        ("9 0", "9 7", "5 0", "5 7"),
+        ("9 0", "5 0", "9 7", "5 7"),
+        # It was given back, and somebody replaced that at once.
+        ("9 0", "12 0", "5 0", "12 0"),
+    ],
+)
+def test_what_two_make_of_who_was_replaced_is_kept_of_both(before, found, own, merged):
+    cells = [text and Cell(text.encode(), 10) for text in (before, found, own)]
+
+    assert _merged(*cells).content == merged.encode()
 
 
 def test_a_password_is_not_told():

@@ -92,10 +92,19 @@ def test_every_url_makes_a_client_that_is_not_connected_yet(url):
 
 
 def test_a_client_of_your_own_is_used(redis_url, redis_server):
-    with Redis.from_url(redis_url) as client:
-        RedisBackend(client=client).acquire("key", FIRST, expire=10)
+    url = redis_url.replace("redis://", "redis://default:sesame@")
+    with Redis.from_url(url, socket_timeout=1) as client:
+        backend = RedisBackend(client=client)
+        backend.acquire("key", FIRST, expire=10)
 
     assert redis_server.client.dbsize() == 1
+    assert backend.name == redis_url.removeprefix("redis://")
+
+
+def test_a_client_that_waits_for_ever_is_refused(redis_url):
+    with Redis.from_url(redis_url, socket_timeout=None) as client:
+        with pytest.raises(ConfigurationError, match="with socket_timeout=1, or less"):
+            RedisBackend(client=client)
 
 
 def test_a_client_that_decodes_responses_is_refused(redis_url):

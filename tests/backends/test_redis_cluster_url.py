@@ -67,7 +67,9 @@ def test_one_store_is_the_same_in_whatever_order_its_nodes_are_named():
 
 
 def test_a_client_of_your_own_is_used(redis_cluster, cluster_url):
-    client = RedisCluster.from_url(cluster_url.replace("+cluster", ""))
+    client = RedisCluster.from_url(
+        cluster_url.replace("+cluster", ""), socket_timeout=1
+    )
     backend = RedisBackend(client=client)
 
     assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)

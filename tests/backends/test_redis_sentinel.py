@@ -212,7 +212,7 @@ def test_sentinels_and_their_master_have_passwords_of_their_own(own):
 def test_a_client_of_your_own_is_used(redis_sentinels, sentinel_url):
     make: Any = Sentinel
     own = make([(HOST, redis_sentinels.sentinels[0].port)])
-    client = own.master_for(MASTER_NAME)
+    client = own.master_for(MASTER_NAME, socket_timeout=1)
     with client:
         backend = RedisBackend(client=client)
 

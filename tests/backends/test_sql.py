@@ -1,6 +1,9 @@
 """What is special about locks in a database."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -100,6 +103,19 @@ def test_a_url_of_no_use_is_an_error_without_its_password(url):
 
     shown = str(error.value).partition(" cannot be ")[0]
     assert "ses" not in shown and "ame" not in shown.replace("name", "")
+
+
+def test_a_driver_that_is_not_whole_says_what_it_misses():
+    program = "from unique_task import SQLBackend; SQLBackend('postgresql://db/shop')"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        # As where the library of PostgreSQL's client is not installed.
+        env={**os.environ, "PSYCOPG_IMPL": "c"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert "the driver psycopg is not whole: " in done.stderr.splitlines()[-1]
 
 
 def test_databases_that_the_options_tell_apart_are_different_stores():

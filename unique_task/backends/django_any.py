@@ -11,6 +11,7 @@ from dataclasses import replace
 from socket import gethostname
 from typing import Any
 
+from billiard.exceptions import SoftTimeLimitExceeded, Terminated
 from django.core.cache import caches
 
 from .cells import LOCK, Cell, Cells, short_name
@@ -131,6 +132,8 @@ class AnyCacheBackend(StepwiseBackend):
         try:
             # Each thread has its own.
             yield caches[self._alias]
+        except (SoftTimeLimitExceeded, Terminated):
+            raise
         except Exception as error:
             raise CacheError(f"{type(error).__name__}: {error}") from error
 

@@ -13,12 +13,12 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 
 from ..exceptions import ConfigurationError
 from ..forks import in_forks_of
-from .cells import Cells
+from .cells import LOCK, Cells
 from .memcached_cells import LONGEST, Change
 from .memcached_url import Server, servers
 from .promises import Promises
 from .steps import Booking, Claim, Held, Renewal, Renewed, Reserved, StoreAnswer, Stored
-from .stepwise import Answer, StepwiseBackend
+from .stepwise import Answer, StepwiseBackend, renew
 
 
 class MemcachedBackend(StepwiseBackend):
@@ -77,21 +77,51 @@ class MemcachedBackend(StepwiseBackend):
             )
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
-        _check(claim.expire)
+        # Who has waited for long already may wait for as long as can be.
+        if not claim.over:
+            _check(claim.expire)
         return super()._acquire(claim)
 
     def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
         _check(booking.expire)
         return super()._reserve(booking)
 
-    def _renew_one(self, renewal: Renewal) -> Renewed:
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        end = time.monotonic() + self._timeout
+        down: dict[str, Exception] = {}
+        outcomes = [self._renew_until(end, renewal, down) for renewal in renewals]
+        if down and set(outcomes) == {Renewed.UNKNOWN}:
+            raise next(iter(down.values()))
+        return outcomes
+
+    def _renew_until(
+        self, end: float, renewal: Renewal, down: dict[str, Exception]
+    ) -> Renewed:
+        """Renew a lock unless its node is one of those that are down."""
         _check(renewal.expire)
-        return super()._renew_one(renewal)
+        node = self._hash.get_node(renewal.key)
+        if node not in down:
+            try:
+                return self._change_until(
+                    end, renewal.key, [LOCK], lambda cells: renew(cells, renewal)
+                )
+            except self.driver_errors as error:
+                down[node] = error
+        return Renewed.UNKNOWN
 
     def _change(
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
     ) -> Answer:
         end = time.monotonic() + self._timeout
+        return self._change_until(end, key, names, step)
+
+    def _change_until(
+        self,
+        end: float,
+        key: str,
+        names: Sequence[str],
+        step: Callable[[Cells], Answer],
+    ) -> Answer:
         node = self._nodes[self._hash.get_node(key)]
         while True:
             try:

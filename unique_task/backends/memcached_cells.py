@@ -39,7 +39,8 @@ class Change:
         self._unique: dict[str, str] = {}
         self._found = self._read(self._names)
         found = dict(self._found)
-        if VALUE in names and (value := node.get(self._short(VALUE))) is not None:
+        self._wants_value = VALUE in names
+        if self._wants_value and (value := self._value()) is not None:
             found[VALUE] = Cell(value, math.inf)
         # By the client's clock: it tells messages apart that replace each other, and
         # is no fence for anybody else.
@@ -51,6 +52,10 @@ class Change:
         if time.monotonic() > self._end:
             raise TimeoutError("too slow, or others change the lock all the time")
         return self._client
+
+    def _value(self) -> bytes | None:
+        value: bytes | None = self._node.get(self._short(VALUE))
+        return value
 
     def _read(self, names: Sequence[str]) -> dict[str, Cell]:
         """Read lines of text with their ends, which the plain commands do not tell."""
@@ -88,11 +93,14 @@ class Change:
             one     reads: free, not finished                        takes the lock
             other                            takes it, finishes, frees
         """
-        if len(self._names) == 1 or LOCK in self._found:
+        plain = len(self._names) == 1 and not self._wants_value
+        if plain or LOCK in self._found:
             return True
         again = self._read(self._names)
         mine = again.pop(LOCK, None)
-        if _contents(again) == _contents(self._found):
+        # There was no value, or it would have been the answer.
+        came = self._wants_value and self._value() is not None
+        if not came and _contents(again) == _contents(self._found):
             return True
         if mine is not None and mine.content == lock.content:
             self._free()
@@ -115,11 +123,12 @@ class Change:
                 self._node.set(self._short(name), cell.content, _whole(cell.end))
 
     def _keep_generation(self, cell: Cell) -> None:
-        # Of two that replaced the same message, in turn, the first may come here last.
+        """Keep who was replaced last, and who was told so; others do so meanwhile."""
+        before = self._found.get(GENERATION)
         while not self._swap(GENERATION, cell):
             found = self._read([GENERATION]).get(GENERATION)
-            if found is not None and _number(found) >= _number(cell):
-                return
+            if found is not None:
+                cell = _merged(before, found, cell)
 
     def _swap(self, name: str, cell: Cell) -> bool:
         """Keep a cell, if the server still has it as it was found."""
@@ -169,8 +178,22 @@ def _contents(cells: dict[str, Cell]) -> dict[str, bytes]:
     return {name: cell.content for name, cell in cells.items() if name != LOCK}
 
 
-def _number(generation: Cell) -> int:
-    return int(generation.content.split()[0])
+def _merged(before: Cell | None, found: Cell, own: Cell) -> Cell:
+    """Return what two have made of the generation `before`.
+
+    Of two that replaced the same message, in turn, the first may come last; what was
+    told stays told. Who gave a lock back has lowered the number.
+    """
+    was = _numbers(before)[0] if before else 0
+    (mine, told), (others, told_by_others) = _numbers(own), _numbers(found)
+    latest = max({mine, others} - {was}, default=was)
+    text = f"{latest} {max(told, told_by_others)}"
+    return Cell(text.encode(), max(own.end, found.end))
+
+
+def _numbers(generation: Cell) -> tuple[int, int]:
+    latest, told = generation.content.split()
+    return int(latest), int(told)
 
 
 def _left(seconds: int) -> float:

@@ -13,9 +13,12 @@ _NEXT = re.compile(r";(?=(?:sentinel|rediss?\+cluster)://)")
 
 def without_password(url: str) -> str:
     """Return `url` as it may stand in a log."""
-    # Up to the last "@", because a password may hold any character; options may be one.
-    shown = url.partition("?")[0]
-    parts = _NEXT.split(shown)
-    return ";".join(
-        re.sub(r"^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", part) for part in parts
-    )
+    return ";".join(map(_of_one, _NEXT.split(url)))
+
+
+def _of_one(url: str) -> str:
+    # Up to the last "@", because a password may hold any character; options may be one,
+    # and what looks like options may be the rest of a password.
+    place, question, options = url.partition("?")
+    shown = f"{place}?{options}" if "@" in options and "@" not in place else place
+    return re.sub(r"^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", shown)

@@ -63,8 +63,9 @@ class RedisBackend(Backend):
         url: ``redis://``, ``rediss://`` (TLS), ``redis+socket://`` or ``sentinel://``,
             as for Celery, or ``redis+cluster://`` (with TLS ``rediss+cluster://``).
         client: in place of `url`, a client of your own, also of a cluster; it must not
-            decode responses.
-        timeout: seconds that one operation may take at most, reconnecting included.
+            decode responses, and needs a ``socket_timeout``.
+        timeout: seconds that one operation may take at most, reconnecting included; a
+            client of your own has its own limits.
     """
 
     driver_errors = (redis.RedisError, RedisClusterException, OSError)
@@ -78,12 +79,17 @@ class RedisBackend(Backend):
         client: redis.Redis | redis.RedisCluster | None = None,
         timeout: float = 2.0,
     ) -> None:
-        self.name = without_password(url) if client is None else repr(client)
         found = connect(url, timeout) if client is None else adopt(client, timeout)
+        self.name = without_password(url) if client is None else found.identity
         if found.options.get("decode_responses"):
             raise ConfigurationError(
                 f"{self.name}: the client decodes responses, and stored values are "
                 "bytes: pass one with decode_responses=False"
+            )
+        if client is not None and not found.options.get("socket_timeout"):
+            raise ConfigurationError(
+                f"{self.name}: the client waits for an answer for ever: pass one with "
+                f"socket_timeout={timeout / 2:g}, or less"
             )
         self._found = found
         if found.replicated:
