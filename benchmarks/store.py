@@ -45,7 +45,7 @@ def rows(server: RedisServer, pairs: int) -> Iterator[Row]:
 
 
 def _take_and_free(server: RedisServer, pairs: int) -> Row:
-    client: Redis = Redis.from_url(server.url)
+    client: Redis = Redis.from_url(server.url, socket_timeout=1)
     ours = batches(partial(lock_once, RedisBackend(client=client)), record)
     plain = batches(_raw_lock(client), lambda: str(uuid4()))
     name = "take + free, time over SET NX PX + compare-and-delete"
@@ -102,7 +102,7 @@ def record() -> Record:
 
 
 def _database(server: RedisServer, number: int) -> Any:
-    return Redis.from_url(f"{server.url.removesuffix('/0')}/{number}")
+    return Redis.from_url(f"{server.url.removesuffix('/0')}/{number}", socket_timeout=1)
 
 
 def _hold(client: Any, count: int) -> bytes:
