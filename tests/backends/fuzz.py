@@ -12,10 +12,11 @@ import os
 import random
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.backends.stores import open_store, record_of
+from tests.backends.turns import Turn
 from unique_task.backends.base import Backend
 from unique_task.backends.steps import Acquired
 
@@ -29,16 +30,6 @@ DEADLY = 0.004
 EXPIRE = 0.5
 
 DIED = 42
-
-
-@dataclass(frozen=True)
-class Turn:
-    """From when to when a lock was surely held, in nanoseconds of the machine."""
-
-    key: str
-    fence: int
-    since: int
-    until: int
 
 
 def turns_of(journal: Path) -> list[Turn]:

@@ -3,27 +3,15 @@
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
-from operator import attrgetter
 
 import pytest
 
 from tests.backends.stores import record_of
+from tests.backends.turns import Turn, assert_one_at_a_time
 from unique_task.backends.base import Backend
 from unique_task.backends.steps import Acquired
 
 KEYS = ["one", "two", "three"]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """From when to when a lock was surely held, by the clock of the machine."""
-
-    key: str
-    fence: int
-    since: int
-    until: int
 
 
 def take_turns(backend: Backend, count: int) -> list[Turn]:
@@ -42,14 +30,6 @@ def take_turns(backend: Backend, count: int) -> list[Turn]:
         else:
             time.sleep(0.0002)
     return turns
-
-
-def assert_one_at_a_time(turns: list[Turn], fenced: bool) -> None:
-    for key in KEYS:
-        own = [turn for turn in turns if turn.key == key]
-        for earlier, later in pairwise(sorted(own, key=attrgetter("since"))):
-            assert earlier.until <= later.since
-            assert earlier.fence < later.fence or not fenced
 
 
 @pytest.mark.usefixtures("hasty_threads")

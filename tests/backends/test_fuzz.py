@@ -7,13 +7,12 @@ is given to nobody else before its time is over.
 import os
 import subprocess
 import sys
-from itertools import pairwise
-from operator import attrgetter
 
 import pytest
 
-from tests.backends.fuzz import KEYS, PROCESSES, turns_of
+from tests.backends.fuzz import PROCESSES, turns_of
 from tests.backends.stores import STORES, open_store
+from tests.backends.turns import assert_one_at_a_time
 from tests.test_readme import ROOT
 
 #: Turns of each process.
@@ -44,9 +43,4 @@ def test_no_two_processes_overlap_though_some_die(store, request, tmp_path):
     assert int(done.stdout) > 0
     turns = [turn for journal in tmp_path.glob("*.jsonl") for turn in turns_of(journal)]
     assert len(turns) == PROCESSES * TURNS
-    fenced = open_store(url).promises.fenced
-    for key in KEYS:
-        own = sorted((one for one in turns if one.key == key), key=attrgetter("since"))
-        for earlier, later in pairwise(own):
-            assert earlier.until <= later.since
-            assert earlier.fence < later.fence or not fenced
+    assert_one_at_a_time(turns, open_store(url).promises.fenced)
