@@ -3,8 +3,10 @@ PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
 # Most tests wait for servers and workers. Those of a file share theirs.
 PYTEST := -m pytest --numprocesses 2 --dist loadfile
-# What knows nothing of Celery is tested once.
-NO_CELERY := backends servers test_encoding.py test_keys.py test_process.py \
+# What knows nothing of Celery, or is about other things, is tested once.
+NO_CELERY := backends servers soak test_demo.py test_encoding.py test_exits_page.py \
+	test_integration_stores.py test_keys.py test_process.py \
+	test_stores_table.py test_typing.py test_values_big.py \
 	worker/test_failover.py worker/test_stores.py
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 

@@ -60,8 +60,10 @@ def test_a_store_that_cannot_hold_locks_is_told_apart(url):
 
 
 def test_an_unknown_scheme_is_an_error_that_lists_the_known():
-    with pytest.raises(ConfigurationError, match="mariadb, memcached, memory"):
+    with pytest.raises(ConfigurationError, match="mariadb, memcached, memory") as error:
         open_backend("mongodb://localhost", timeout=2)
+
+    assert "pip install unique_task[postgresql], [mysql]" in str(error.value)
 
 
 def test_the_error_does_not_tell_the_password():

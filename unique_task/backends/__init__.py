@@ -126,7 +126,9 @@ def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
     if scheme not in known:
         raise ConfigurationError(
             f"{name}={without_password(url)!r}: no store of locks has such URLs; "
-            f"known schemes are {', '.join(sorted(known))}"
+            f"known schemes are {', '.join(sorted(known))}; those of other stores than "
+            "Redis need an extra: pip install unique_task[postgresql], [mysql], "
+            "[sqlalchemy] for SQLite, [memcached] or [django]"
         )
     module, _, attribute = known[scheme].partition(":")
     try:
