@@ -1,8 +1,9 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
-# Most tests wait for servers and workers. Those of a file share theirs.
-PYTEST := -m pytest --numprocesses 2 --dist loadfile
+# Most tests wait for servers and workers. Those of a file share theirs; files are taken
+# in the order of tests/conftest.py, and not those with the most tests first.
+PYTEST := -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # What knows nothing of Celery, or is about other things, is tested once.
 NO_CELERY := backends servers soak test_demo.py test_encoding.py test_exits_page.py \
 	test_integration_stores.py test_keys.py test_process.py \

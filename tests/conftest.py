@@ -18,9 +18,13 @@ from tests.servers import (
 )
 
 
+#: The files that take longest.
+LONGEST = ("tests/backends/test_fuzz", "tests/worker", "tests/soak", "tests/test_demo")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: at the end no process waits for the other."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/worker"))
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(autouse=True)
