@@ -31,9 +31,9 @@ def servers(tmp_path):
 def start(celery_app, start_worker, urls):
     """Have the locks there, for this process and for a worker."""
 
-    def start(locks):
+    def start(locks, lease=LEASE):
         configure(**{**urls, "locks": locks})
-        settings = {"unique_lease": LEASE}
+        settings = {"unique_lease": lease}
         return start_worker(locks=locks, pool="threads", settings=settings)
 
     return start
@@ -65,7 +65,8 @@ def test_no_two_hold_a_lock_after_a_fail_over(start, servers, witness, key):
 
 def test_who_has_a_lock_that_a_fail_over_lost_is_told(start, servers, witness, key):
     """Replication had not come that far: two run, and the fence tells them apart."""
-    start(servers.url)
+    # It must not be renewed before the second one comes.
+    start(servers.url, lease=6 * LEASE)
     master = servers.master.client
     master.execute_command("ACL SETUSER", "default", "-psync", "-sync")
     master.client_kill_filter(_type="slave")

@@ -39,9 +39,10 @@ class Change:
         self._unique: dict[str, str] = {}
         self._found = self._read(self._names)
         found = dict(self._found)
-        self._wants_value = VALUE in names
-        if self._wants_value and (value := self._value()) is not None:
-            found[VALUE] = Cell(value, math.inf)
+        self._with_value = VALUE in names
+        self._value = self._read_value()
+        if self._value is not None:
+            found[VALUE] = Cell(self._value, math.inf)
         # By the client's clock: it tells messages apart that replace each other, and
         # is no fence for anybody else.
         self.cells = Cells(found, now=0, fence=time.time_ns() // 1000)
@@ -53,7 +54,9 @@ class Change:
             raise TimeoutError("too slow, or others change the lock all the time")
         return self._client
 
-    def _value(self) -> bytes | None:
+    def _read_value(self) -> bytes | None:
+        if not self._with_value:
+            return None
         value: bytes | None = self._node.get(self._short(VALUE))
         return value
 
@@ -93,14 +96,13 @@ class Change:
             one     reads: free, not finished                        takes the lock
             other                            takes it, finishes, frees
         """
-        plain = len(self._names) == 1 and not self._wants_value
-        if plain or LOCK in self._found:
+        alone = len(self._names) == 1 and not self._with_value
+        if alone or LOCK in self._found:
             return True
         again = self._read(self._names)
         mine = again.pop(LOCK, None)
-        # There was no value, or it would have been the answer.
-        came = self._wants_value and self._value() is not None
-        if not came and _contents(again) == _contents(self._found):
+        same = _contents(again) == _contents(self._found)
+        if same and self._read_value() == self._value:
             return True
         if mine is not None and mine.content == lock.content:
             self._free()
