@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from celery import _state
+from celery import _state, signals
 
 from tests.servers import (
     MariaDBServer,
@@ -16,7 +16,6 @@ from tests.servers import (
     RabbitMQServer,
     RedisServer,
 )
-
 
 #: The files that take longest.
 LONGEST = ("tests/backends/test_fuzz", "tests/worker", "tests/soak", "tests/test_demo")
@@ -44,8 +43,12 @@ def results_may_be_waited_for() -> None:
 
 @pytest.fixture(autouse=True)
 def heard(caplog: pytest.LogCaptureFixture) -> None:
-    """Workers in this process leave the root logger at the level that they like."""
     caplog.set_level(logging.INFO, logger="unique_task")
+
+
+@signals.setup_logging.connect
+def leave_logging_to_pytest(**_: object) -> None:
+    """With a receiver here, a worker in this process sets no level and no handler."""
 
 
 @pytest.fixture(scope="session")

@@ -43,11 +43,6 @@ def app(own_shared_tasks: None) -> Iterator[Celery]:
 def worker() -> Iterator[Any]:
     """A worker in four threads, in the state that ``celery worker`` puts Celery in."""
     app = make_app()
-
-    def leave_logging_to_pytest(**_: Any) -> None:
-        """With a receiver here Celery sets no level and no handler."""
-
-    signals.setup_logging.connect(leave_logging_to_pytest)
     setup_worker_optimizations(app)
     with start_worker(
         app, pool="threads", concurrency=4, perform_ping_check=False
