@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from threading import enumerate as enumerate_threads
 
 import pytest
 from celery import Celery, Task
@@ -349,17 +350,41 @@ def test_an_error_in_a_backend_does_not_stop_the_renewals_of_another(
     assert "renewing leases failed" in caplog.text
 
 
-def test_a_store_that_fails_is_asked_in_turn_with_the_others(hold, backend):
-    # Long ones: what failed is tried again before the others are due.
-    faulty = [Faulty() for _ in range(5)]
-    for store in faulty:
-        hold(backend=store, expire=4)
-    lease = hold(expire=4)
+def test_a_store_that_hangs_holds_up_no_lease_of_another(hold, redis_proxy, backend):
+    hanging = Watched(redis_proxy.url, timeout=20)
+    waits = hold("key", backend=hanging)
+    redis_proxy.hang()
+    wait_until(lambda: hanging.rounds)
+    lease = hold("of another store")
 
-    backend.wait_for_rounds(1)
+    backend.wait_for_rounds(4)
 
     assert not lease.lost
-    assert max(store.asked for store in faulty) < 10
+    wait_until(lambda: waits.lost)
+
+
+def test_a_store_that_fails_is_not_asked_all_the_time(hold):
+    faulty = Faulty()
+    hold(backend=faulty, expire=4)
+
+    wait_until(lambda: faulty.asked > 1)
+
+    assert faulty.asked < 5
+
+
+def test_the_thread_of_a_store_ends_with_its_last_lease(hold, keeper, backend):
+    def own() -> bool:
+        return any(thread.name == "unique_task" for thread in enumerate_threads())
+
+    before = own()
+    lease = hold()
+    backend.wait_for_rounds(1)
+    assert own()
+    keeper.let_go(lease)
+
+    wait_until(lambda: own() == before)
+    assert hold("again").remaining()
+    backend.wait_for_rounds(1)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from threading import Condition, Thread, current_thread
+from threading import Condition, Lock, Thread, current_thread
 from typing import Protocol
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .backends.base import Backend
 from .backends.steps import Renewal, Renewed
@@ -44,34 +44,23 @@ class Renewable(Protocol):
 
 
 class Keeper:
-    """One thread that renews all leases of a process.
+    """Renews all leases of a process.
 
-    It starts with the first lease and then looks round in even steps, so that a lease
-    costs one registration, and a run that is over before a third of it no round trip.
+    Each store has a thread of its own: one that does not answer holds up no other.
     """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew: a fork has neither the thread nor the leases of its parent."""
-        self._changed = Condition()
-        # Weak: a lease that an exception kept from being let go ends with its frames.
-        self._leases: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
-        self._renewing: set[int] = set()
-        self._thread: Thread | None = None
-        self._pause = _IDLE
-        self._next_look = 0.0
+        """Start anew: a fork has neither the threads nor the leases of its parent."""
+        self._mutex = Lock()
+        self._of_stores: WeakKeyDictionary[Backend, _KeeperOfStore]
+        self._of_stores = WeakKeyDictionary()
 
     def keep(self, lease: Renewable) -> None:
         """Renew `lease` until it is let go."""
-        with self._changed:
-            self._leases[id(lease)] = lease
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="unique_task", daemon=True)
-                self._thread.start()
-            if lease.renew_at < self._next_look:
-                self._changed.notify_all()
+        self._of(lease.backend).keep(lease)
 
     def let_go(self, lease: Renewable) -> bool:
         """Renew `lease` no more; tell whether it was kept.
@@ -83,6 +72,43 @@ class Keeper:
 
         Freed first, the lock would stand for one more lease with nobody behind it.
         """
+        return self._of(lease.backend).let_go(lease)
+
+    def _of(self, backend: Backend) -> _KeeperOfStore:
+        found = self._of_stores.get(backend)
+        if found is None:
+            with self._mutex:
+                found = self._of_stores.setdefault(backend, _KeeperOfStore())
+        return found
+
+
+class _KeeperOfStore:
+    """One thread that renews the leases in one store.
+
+    It starts with the first lease and then looks round in even steps, so that a lease
+    costs one registration, and a run that is over before a third of it no round trip.
+    It ends when it finds none.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        # Weak: a lease that an exception kept from being let go ends with its frames.
+        self._leases: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
+        self._renewing: set[int] = set()
+        self._thread: Thread | None = None
+        self._pause = _IDLE
+        self._next_look = 0.0
+
+    def keep(self, lease: Renewable) -> None:
+        with self._changed:
+            self._leases[id(lease)] = lease
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="unique_task", daemon=True)
+                self._thread.start()
+            if lease.renew_at < self._next_look:
+                self._changed.notify_all()
+
+    def let_go(self, lease: Renewable) -> bool:
         with self._changed:
             kept = self._leases.pop(id(lease), None) is not None
             # A receiver of lock_lost is called by the keeper itself, which cannot wait.
@@ -91,10 +117,12 @@ class Keeper:
         return kept
 
     def _run(self) -> None:
-        while True:
-            due = self._wait()
+        while due := self._wait():
             try:
-                self._renew_all(due)
+                self._renew(due[0].backend, due)
+            except Exception:  # what ends this thread ends all leases of the store
+                logger.exception("renewing leases failed; they are tried again")
+                _lose_what_is_over(due)
             finally:
                 due.clear()  # else this thread itself would keep them alive
                 with self._changed:
@@ -102,8 +130,12 @@ class Keeper:
                     self._changed.notify_all()
 
     def _wait(self) -> list[Renewable]:
+        """Return what is to be renewed, and nothing when there is nothing to keep."""
         with self._changed:
             while not (due := self._due(time.monotonic())):
+                if self._next_look and not self._leases:
+                    self._thread, self._next_look = None, 0.0
+                    return []
                 times = [lease.renew_at for lease in self._leases.values()]
                 self._next_look = min([time.monotonic() + self._pause, *times])
                 self._changed.wait(max(0.0, self._next_look - time.monotonic()))
@@ -118,15 +150,6 @@ class Keeper:
             return []
         # Those that are nearly due go along, in the same round trip.
         return [lease for lease in leases if lease.renew_at <= now + self._pause / 2]
-
-    def _renew_all(self, due: Sequence[Renewable]) -> None:
-        for backend in {lease.backend for lease in due}:
-            own = [lease for lease in due if lease.backend is backend]
-            try:
-                self._renew(backend, own)
-            except Exception:  # what ends this thread ends all leases of the process
-                logger.exception("renewing leases failed; they are tried again")
-                _lose_what_is_over(own)
 
     def _renew(self, backend: Backend, leases: Sequence[Renewable]) -> None:
         asked = time.monotonic()

@@ -9,6 +9,7 @@ from typing import Any
 from .arguments import Parameters
 from .backends import backend_class
 from .backends.base import Backend
+from .backends.passwords import without_password
 from .durations import Duration, seconds
 from .exceptions import ConfigurationError
 from .keys import Key, KeyOption
@@ -67,7 +68,8 @@ class Options:
             return
         if not isinstance(self.backend, str):
             raise ConfigurationError(
-                f"backend={self.backend!r}: must be a URL or a Backend object"
+                f"backend={without_password(repr(self.backend))}: must be a URL or a "
+                "Backend object"
             )
         backend_class(self.backend, "backend").from_url(self.backend, timeout=1)
 

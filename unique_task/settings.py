@@ -12,6 +12,7 @@ from celery import Celery
 
 from .backends import can_hold_locks, is_local, known_schemes, open_backend
 from .backends.base import Backend
+from .backends.passwords import without_password
 from .backends.redis_url import with_tls, with_transport_options
 from .durations import seconds
 from .exceptions import ConfigurationError
@@ -173,7 +174,8 @@ def backend_of(
         return choice
     if choice is not None:
         raise ConfigurationError(
-            f"unique_backend={choice!r}: must be a URL or a Backend object"
+            f"unique_backend={without_password(repr(choice))}: must be a URL or a "
+            "Backend object"
         )
     if eager or app.conf.task_always_eager:
         return open_backend("memory://", settings.timeout)

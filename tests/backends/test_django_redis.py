@@ -85,7 +85,7 @@ def test_a_location_that_cannot_be_read_is_an_error_without_password(kind):
     said = refused(kind, "redis://shop:ses/ame@localhost")
 
     assert said.startswith("django-cache://locks: ")
-    assert "are written as %2F %23 %3F and %40" in said
+    assert "are written as %2F %23 %3F %3B and %40" in said
     assert "shop:ses" not in said and "ame@" not in said
 
 

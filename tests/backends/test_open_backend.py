@@ -73,6 +73,18 @@ def test_the_error_does_not_tell_the_password():
     assert "sesame" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://:pa;ss@h/0", "postgresql://u:p;w@h/db", "sqlite:////tmp/a;b/x"),
+        "db+sqlite:////tmp/me@home;b/x",
+    ],
+)
+def test_a_semicolon_does_not_always_stand_between_servers(url):
+    assert can_hold_locks(url)
+    open_backend(url, timeout=2)
+
+
 def test_one_url_is_one_backend():
     backend = open_backend("memory://", timeout=2)
 

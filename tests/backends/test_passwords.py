@@ -23,8 +23,10 @@ from unique_task.backends.passwords import without_password
             "sentinel://:sesame@one/0?x=sesame;sentinel://:sesame@two/0?x=sesame",
             "sentinel://:**@one/0;sentinel://:**@two/0",
         ),
-        # Of an option with an "@" one cannot be sure.
-        ("redis://host/0?client_name=me@home", "redis://**@home"),
+        ("redis://host/0?client_name=me@home", "redis://host/0"),
+        ("redis://host:6379?password=p@sesame", "redis://host:6379"),
+        ("redis://[::1]:6379/0?password=p@sesame", "redis://[::1]:6379/0"),
+        ("['redis://:sesame@host/0']", "['redis:**@host/0']"),
     ],
 )
 def test_a_url_is_shown_without_its_password_and_options(url, shown):

@@ -2,6 +2,7 @@
 
 import pytest
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 from tests.backends.stores import FIRST, record_of
 from tests.forking import Fork, in_fork
@@ -176,3 +177,43 @@ def test_parent_and_child_do_not_get_each_others_answers(backend):
     expected = [str(number) for number in range(200)]
     assert owners() == expected
     assert [child.result() for child in children] == [expected] * 2
+
+
+# Clients and options that are of no use
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda url: Redis.from_url(url, single_connection_client=True),
+        lambda url: Redis.from_url(url).pipeline(),
+        lambda url: AsyncRedis.from_url(url),
+        lambda url: url,
+    ],
+)
+def test_what_processes_cannot_share_is_refused(redis_url, make):
+    with pytest.raises(ConfigurationError, match="client= "):
+        RedisBackend(client=make(redis_url))
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster", "sentinel"])
+def test_an_option_that_the_client_does_not_know_is_an_error(scheme):
+    url = f"{scheme}://:sesame@localhost?master_name=shop&frobnicate=1"
+
+    with pytest.raises(ConfigurationError, match="frobnicate") as error:
+        RedisBackend(
+            url if scheme == "sentinel" else url.replace("master_name=shop&", "")
+        )
+    assert "sesame" not in str(error.value)
+
+
+def test_the_least_version_of_tls_is_told_by_its_name(tmp_path):
+    with RedisServer(tmp_path, Certificate(tmp_path)) as server:
+        backend = RedisBackend(f"{server.url}&ssl_min_version=TLSv1_2")
+
+        assert backend.get("key") is None
+
+
+def test_a_cluster_may_be_at_an_ipv6_address():
+    with pytest.raises(LockStoreError, match=r"cluster://\[::1\]:1"):
+        RedisBackend("redis+cluster://[::1]:1").get("key")

@@ -14,7 +14,12 @@ from tests.servers import Proxy, Sentinels, sentinels
 from tests.servers.process import HOST
 from tests.servers.sentinel_server import MASTER_NAME
 from tests.waiting import wait_until
-from unique_task import ConfigurationError, LockStoreError, RedisBackend
+from unique_task import (
+    ConfigurationError,
+    LockStoreError,
+    LockStoreRefusedError,
+    RedisBackend,
+)
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 
 BAD_URLS = {
@@ -231,3 +236,18 @@ def test_a_client_survives_a_fork(sentinel_url):
 
     assert isinstance(refused, Held)
     assert backend.release("key", FIRST.token)
+
+
+def test_a_wrong_password_of_all_sentinels_is_a_refusal(own):
+    for sentinel in own.sentinels:
+        sentinel.client.execute_command(
+            *("ACL SETUSER", "default", "resetpass", ">sesame")
+        )
+    wrong = f"{own.url}&sentinel_password=another"
+
+    with pytest.raises(LockStoreRefusedError, match="AuthenticationError") as error:
+        RedisBackend(wrong).check()
+
+    assert "another" not in str(error.value)
+    assert error.value.__cause__ is not None
+    assert "another" not in str(error.value.__cause__)

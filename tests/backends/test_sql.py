@@ -163,8 +163,7 @@ def test_where_no_row_is_told_a_lock_is_taken_in_a_transaction(backend, said):
     taken = backend.acquire("key", FIRST, expire=10)
 
     assert isinstance(taken, Acquired)
-    assert said[0].startswith("BEGIN") or said[0] == "INSERT"
-    assert len(said) >= 3
+    assert said.count("INSERT") == 2  # of the row, and of the lock
     assert isinstance(backend.acquire("key", SECOND, expire=10), Held)
 
 

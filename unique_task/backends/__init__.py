@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -44,6 +45,9 @@ _EXTRAS = {_SQL: "sqlalchemy", _MEMCACHED: "memcached", _DJANGO: "django"}
 
 #: Schemes of stores that are several servers.
 _SEVERAL = {"memcached", "sentinel", "redis+cluster", "rediss+cluster"}
+
+#: What stands between several servers, and not in a password or the path of a file.
+_AND = re.compile(r";[\w+]+://|^(?!(db\+)?sqlite).*;[^@]*$")
 
 #: Celery's names for stores that it has for results, and one of SQLAlchemy's past.
 _ALIASES = {
@@ -151,7 +155,7 @@ def _scheme(url: str) -> str:
         bare = scheme.removeprefix("db+").partition("+")[0]
         scheme = _ALIASES.get(scheme) or _ALIASES.get(bare, bare)
     # Several servers, of which Celery takes one that answers: locks need all the same.
-    return "" if ";" in url and scheme not in _SEVERAL else scheme
+    return "" if _AND.search(url) and scheme not in _SEVERAL else scheme
 
 
 in_forks(_forget_opened)

@@ -203,8 +203,10 @@ class Backend(ABC):
             return self._get(key)
 
     def check(self) -> None:
-        """Take a lock and free it at once, to see whether the store lets us."""
-        self.acquire("check", Record(str(Token.of_attempt("check"))), expire=0)
+        """Take a lock and free it, to see whether the store lets us."""
+        record = Record(str(Token.of_attempt("check")))
+        self.acquire("check", record, expire=1)
+        self.release("check", record.token)
 
     @abstractmethod
     def _acquire(self, claim: Claim) -> StoreAnswer: ...

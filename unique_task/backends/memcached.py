@@ -55,6 +55,7 @@ class MemcachedBackend(StepwiseBackend):
         names = ";".join(map(_name, self._servers))
         self.name = f"memcached://{names}"
         self._nodes: dict[str, PooledClient] = {}
+        self._down: set[str] = set()
         self._connect()
         # All cells of a key are on one server.
         self._hash = RendezvousHash(list(self._nodes))
@@ -76,6 +77,12 @@ class MemcachedBackend(StepwiseBackend):
                 server, connect_timeout=part, timeout=part, default_noreply=False
             )
 
+    def check(self) -> None:
+        super().check()
+        with self._driver_errors_told():
+            for node in self._nodes.values():
+                node.version()
+
     def _acquire(self, claim: Claim) -> StoreAnswer:
         # Who has waited for long already may wait for as long as can be.
         if not claim.over:
@@ -89,10 +96,16 @@ class MemcachedBackend(StepwiseBackend):
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         end = time.monotonic() + self._timeout
         down: dict[str, Exception] = {}
-        outcomes = [self._renew_until(end, renewal, down) for renewal in renewals]
-        if down and set(outcomes) == {Renewed.UNKNOWN}:
+        # Those of a node that was down take the time that the others leave.
+        late = [self._hash.get_node(renewal.key) in self._down for renewal in renewals]
+        outcomes = {
+            number: self._renew_until(end, renewals[number], down)
+            for number in sorted(range(len(renewals)), key=late.__getitem__)
+        }
+        self._down = set(down)
+        if down and set(outcomes.values()) == {Renewed.UNKNOWN}:
             raise next(iter(down.values()))
-        return outcomes
+        return [outcomes[number] for number in range(len(renewals))]
 
     def _renew_until(
         self, end: float, renewal: Renewal, down: dict[str, Exception]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 #: How to write what ends a password too early.
-QUOTING = "in a password, / # ? and @ are written as %2F %23 %3F and %40"
+QUOTING = "in a password, / # ? ; and @ are written as %2F %23 %3F %3B and %40"
 
 #: Between the URLs of several servers; a password may hold any other ";".
 _NEXT = re.compile(r";(?=(?:sentinel|rediss?\+cluster)://)")
+
+#: Where a server is, and no beginning of a password.
+_PLACE = re.compile(r"[\w+.-]+://(\[[\w:.%]*\]|[\w.-]*)(:\d+)?(/|$)")
 
 
 def without_password(url: str) -> str:
@@ -19,6 +22,8 @@ def without_password(url: str) -> str:
 def _of_one(url: str) -> str:
     # Up to the last "@", because a password may hold any character; options may be one,
     # and what looks like options may be the rest of a password.
-    place, question, options = url.partition("?")
-    shown = f"{place}?{options}" if "@" in options and "@" not in place else place
+    place, _, options = url.partition("?")
+    rest = "@" in options and "@" not in place
+    named = _PLACE.match(place) and "=" in options.partition("@")[0]
+    shown = url if rest and not named else place
     return re.sub(r"^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", shown)

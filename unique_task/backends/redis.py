@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import redis
-from redis.exceptions import MovedError, RedisClusterException
+from redis.exceptions import RedisClusterException
 
 from ..exceptions import ConfigurationError
 from .base import Backend
@@ -16,6 +15,7 @@ from .passwords import without_password
 from .promises import Promises
 from .record import VERSION, Record, attempt_of
 from .redis_clients import adopt, connect
+from .redis_errors import is_refusal, reason_of
 from .redis_scripts import ACQUIRE, GET, RELEASE, RENEW, RESERVE, RESTORE, Script
 from .steps import (
     Acquired,
@@ -34,20 +34,6 @@ from .steps import (
 
 #: Seconds that are longer than any lock stands; as microseconds exact in a script.
 _EVER = 2**32
-
-#: What the server says until somebody mends it.
-_REFUSALS = (
-    redis.AuthenticationError,
-    redis.exceptions.AuthorizationError,
-    redis.exceptions.NoPermissionError,
-    redis.exceptions.AuthenticationWrongNumberOfArgsError,
-)
-
-#: The same where that is no class of its own.
-_REFUSAL_WORDS = re.compile(
-    "DB index is out of range|unknown command|ACL failure in script|"
-    "user executing the script can't run"
-)
 
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
 
@@ -108,14 +94,10 @@ class RedisBackend(Backend):
         return self._found.identity
 
     def _refuses(self, error: Exception) -> bool:
-        moved = isinstance(error, MovedError) and not self._found.replicated
-        words = _REFUSAL_WORDS.search(str(error))
-        return moved or isinstance(error, _REFUSALS) or words is not None
+        return is_refusal(error, self._found.replicated)
 
     def _reason(self, error: Exception) -> str:
-        if isinstance(error, MovedError) and not self._found.replicated:
-            return "this is a node of a Redis Cluster: say redis+cluster://..."
-        return str(error)
+        return reason_of(error, self._found.replicated)
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
         expire = _milliseconds(claim.expire) if claim.expire else 0

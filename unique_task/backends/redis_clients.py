@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import redis
 from redis.cluster import RedisCluster
 
+from ..exceptions import ConfigurationError
 from .redis_cluster import ClusterClient, connect_to_cluster
 from .redis_options import client_of, hurry, options_of, place
 from .redis_scripts import Eval, eval_all
 from .redis_sentinel import connect_to_master, master_of
+from .redis_time import TimedClient
 
 
 class Found(NamedTuple):
@@ -63,7 +65,12 @@ def connect_to_server(url: str, timeout: float, **own: Any) -> redis.Redis:
 
 
 def adopt(client: Any, timeout: float) -> Found:
-    """Return the same for a client that was made elsewhere."""
+    """Return the same for a client that was made elsewhere.
+
+    Raises:
+        ConfigurationError: if it is none that several processes can use.
+    """
+    _check(client)
     if isinstance(client, RedisCluster):
         own: Any = client
         # Before redis-py 8: all of the nodes, as it forgets which it was told.
@@ -73,9 +80,25 @@ def adopt(client: Any, timeout: float) -> Found:
         return _of_cluster(cluster, own.get_connection_kwargs())
     pool = client.connection_pool
     options = pool.connection_kwargs
-    of_sentinels = hasattr(pool, "sentinel_manager")
-    identity = master_of(pool) if of_sentinels else place(options)
-    return Found(client, partial(eval_all, client), identity, options, of_sentinels)
+    if hasattr(pool, "sentinel_manager"):
+        master = TimedClient(client, timeout)
+        return Found(master, master.eval_all, master_of(pool), options, True)
+    return Found(client, partial(eval_all, client), place(options), options)
+
+
+def _check(client: object) -> None:
+    kinds = (redis.Redis, RedisCluster)
+    pipelines = (redis.client.Pipeline, redis.cluster.ClusterPipeline)
+    if not isinstance(client, kinds) or isinstance(client, pipelines):
+        raise ConfigurationError(
+            f"client= must be a redis.Redis or a redis.RedisCluster, not a "
+            f"{type(client).__module__}.{type(client).__qualname__}"
+        )
+    if getattr(client, "connection", None) is not None:
+        raise ConfigurationError(
+            "client= has one connection, which the forks of a process would share: "
+            "pass one without single_connection_client"
+        )
 
 
 def _of_cluster(client: ClusterClient, options: Mapping[str, Any]) -> Found:

@@ -58,7 +58,8 @@ def _found(nodes: Sequence[str], options: Options, shown: str) -> RedisCluster:
     """Ask the nodes for all others, as redis-py does with each new client."""
     startup = [_NODE(*_split(node)) for node in nodes[1:]]
     # As a URL, which is what lets redis-py take a connection class from us.
-    url = f"redis://{nodes[0]}"
+    host, port = _split(nodes[0])
+    url = f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}"
     try:
         return RedisCluster(
             url=url, startup_nodes=startup, require_full_coverage=False, **options

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -12,7 +14,7 @@ from redis.retry import Retry
 
 from ..exceptions import ConfigurationError
 from .passwords import QUOTING, without_password
-from .redis_url import client_url
+from .redis_url import LEAST_TLS, client_url
 
 #: What keeps the client from telling the server its name; redis-py 7 renamed it.
 _NAMELESS: dict[str, Any] = (
@@ -40,6 +42,14 @@ def options_of(server: str, url: str) -> Options:
         pool = redis.ConnectionPool.from_url(
             client_url(server), protocol=2, **_NAMELESS
         )
+        version = dict(parse_qsl(urlsplit(server).query)).get(LEAST_TLS)
+        if version is not None:
+            pool.connection_kwargs[LEAST_TLS] = ssl.TLSVersion[version]
+        pool.make_connection()
+    except (TypeError, KeyError, redis.RedisError) as error:
+        raise ConfigurationError(
+            f"the backend's URL {without_password(url)!r} cannot be used: {error}"
+        ) from error
     except ValueError:
         # Without the cause, which may show a part of the password.
         raise ConfigurationError(

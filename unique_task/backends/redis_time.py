@@ -10,8 +10,9 @@ from typing import Any
 
 import redis
 from redis.exceptions import ReadOnlyError, ResponseError
-from redis.sentinel import SentinelManagedConnection
+from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
+from .redis_errors import without_sentinels
 from .redis_scripts import Eval, eval_all
 
 #: Parts of an operation's time that one server may keep it waiting.
@@ -120,13 +121,21 @@ class TimedClient:
         self._timeout = timeout
 
     def evalsha(self, *args: Any) -> Any:
-        with within(self._timeout):
+        with self._operation():
             return self.client.evalsha(*args)
 
     def eval(self, *args: Any) -> Any:
-        with within(self._timeout):
+        with self._operation():
             return self.client.eval(*args)
 
     def eval_all(self, evals: Sequence[Eval]) -> list[Any]:
-        with within(self._timeout):
+        with self._operation():
             return eval_all(self.client, evals)
+
+    @contextmanager
+    def _operation(self) -> Iterator[None]:
+        try:
+            with within(self._timeout):
+                yield
+        except MasterNotFoundError as error:
+            raise without_sentinels(error) from None

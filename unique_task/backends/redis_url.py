@@ -7,6 +7,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 _SCHEMES = {"redis+socket": "unix", "valkey": "redis", "valkeys": "rediss"}
+#: An option that redis-py reads as a number, or not at all; Celery has it as an enum.
+LEAST_TLS = "ssl_min_version"
+
 _OPTIONS = {"virtual_host": "db"}
 _CERT_REQS = {
     "CERT_NONE": "none",
@@ -16,7 +19,7 @@ _CERT_REQS = {
 
 
 def client_url(url: str) -> str:
-    """Return `url` as redis-py reads it.
+    """Return `url` as redis-py reads it, but for :data:`LEAST_TLS`.
 
     >>> client_url("redis+socket:///run/redis.sock?virtual_host=2")
     'unix:///run/redis.sock?db=2'
@@ -25,6 +28,7 @@ def client_url(url: str) -> str:
     options = {
         _OPTIONS.get(name, name): value for name, value in parse_qsl(parts.query)
     }
+    options.pop(LEAST_TLS, None)
     if "ssl_cert_reqs" in options:
         value = options["ssl_cert_reqs"]
         options["ssl_cert_reqs"] = _CERT_REQS.get(value, value)

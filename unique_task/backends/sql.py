@@ -227,7 +227,8 @@ class SQLBackend(StepwiseBackend):
                     lambda one: int(one.execute(self._say.sweep, old).rowcount)
                 )
         except (*self.driver_errors, LockStoreError) as error:
-            logger.warning("%s: old rows are left for later: %s", self.name, error)
+            told = reason_of(error)
+            logger.warning("%s: old rows are left for later: %s", self.name, told)
         return deleted
 
     def _refuses(self, error: Exception) -> bool:

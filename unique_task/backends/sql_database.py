@@ -34,6 +34,8 @@ _BEGIN = {
     "SET LOCAL lock_timeout = {0}",
     "sqlite": "BEGIN IMMEDIATE",
 }
+#: In the mode of another database, BEGIN alone would be a block of code.
+_BEGIN_ELSE = "START TRANSACTION"
 
 
 class Database:
@@ -50,7 +52,7 @@ class Database:
         self._timeout = timeout
         self._engine = open_engine(url, timeout)
         self.kind = self._engine.dialect.name
-        self._begin = _BEGIN.get(self.kind, "BEGIN").format(round(timeout * 1000))
+        self._begin = _BEGIN.get(self.kind, _BEGIN_ELSE).format(round(timeout * 1000))
         in_forks_of(self._leave_connections)
         # Its connections are closed with it, and not some time later.
         finalize(self, _dispose, self._engine, os.getpid())
@@ -83,10 +85,10 @@ class Database:
             self._create_table()
         elif not is_for_now(error):
             raise error
-        if seconds_left() < 0:
+        pause = _PAUSE if is_read_only(error) else 0  # as long as a fail-over lasts
+        if seconds_left() < pause:
             raise error
-        if is_read_only(error):  # as long as a fail-over lasts
-            time.sleep(_PAUSE)
+        time.sleep(pause)
 
     def _connect(self) -> sa.Connection:
         try:
@@ -125,6 +127,8 @@ class Database:
         except SQLAlchemyError as error:
             if sa.inspect(self._engine).has_table(table.name, table.schema):
                 return  # another process was faster
+            if is_read_only(error):
+                raise
             raise LockStoreRefusedError(
                 f"{self._name}: the table {table.fullname} is missing and cannot be "
                 f"created ({reason_of(error)}); have it created by\n{self.ddl()}"

@@ -46,7 +46,10 @@ def engine_url(text: str) -> URL:
     try:
         # As some providers write it, and SQLAlchemy did before version 1.4.
         url = make_url(re.sub(r"^postgres\b", "postgresql", text.removeprefix("db+")))
-        if "@" in f"{url.host}{url.database}":
+        place = (
+            "" if url.get_backend_name() == "sqlite" else f"{url.host}{url.database}"
+        )
+        if "@" in place:
             raise ValueError("a part of the password")
     except (ArgumentError, ValueError):
         # Without the cause, which may show a part of the password.
@@ -138,8 +141,8 @@ def limited(timeout: float) -> Iterator[None]:
     if seconds_left() < math.inf:
         yield
         return
-    _deadline.end = time.monotonic() + timeout
     try:
+        _deadline.end = time.monotonic() + timeout
         yield
     finally:
         _deadline.end = math.inf

@@ -15,11 +15,14 @@ _NO_TABLE = {"42P01", 1146}
 _READ_ONLY = {"25006", 1290, 1836}
 
 #: And that nobody gets in, or may do what we do, until somebody sees to it.
-_REFUSED = {"28000", "28P01", "3D000", "3F000", "42501", 1044, 1045, 1049, 1142, 1227}
+_REFUSED = {
+    *("28000", "28P01", "3D000", "3F000", "42501"),
+    *(1044, 1045, 1049, 1142, 1143, 1227, 1665, 1820, 3118, 4151),
+}
 #: The same in words: to connect there is no code, or none of its own.
 _REFUSED_WORDS = re.compile(
     "authentication failed|does not exist|no pg_hba.conf entry|unable to open database|"
-    "not a database|readonly database"
+    "not a database|readonly database|not permitted to log in|does not support SSL"
 )
 
 
