@@ -1,7 +1,6 @@
 """Workers for a test or for a module: as many as it starts, each reaped in the end."""
 
 import gc
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -69,11 +68,8 @@ def celery_app(urls: dict[str, str]) -> Iterator[Celery]:
 
 def close_app() -> None:
     """Close what the app has open to servers that may be gone soon."""
-    # A result unsubscribes when it is collected, which a stopped server would refuse. A
-    # connection that Celery has left to a thread that is gone is closed with it.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    # A result unsubscribes when it is collected, which a stopped server would refuse.
+    gc.collect()
     app.close()
     # They keep connections to the broker, also when the app is told of another one, or
     # a test has closed them from the other end.
