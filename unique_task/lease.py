@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from .backends.base import Backend
@@ -119,20 +118,18 @@ class Lease:
         kept = keeper.let_go(self)
         try:
             asked = time.monotonic()
-            extended = max(self._extended, asked + duration)
-            expire = max(self._expire, extended - asked)
-            renewal = replace(self.renewal(asked), expire=expire)
-            [outcome] = self.backend.renew([renewal])
-            self._extended = extended
+            end = asked + duration
+            [outcome] = self.backend.renew([self.renewal(asked, end)])
+            self._extended = max(self._extended, end)
             self.renewed(outcome, asked)
         finally:
             if kept:
                 keeper.keep(self)
         return not self.lost
 
-    def renewal(self, now: float) -> Renewal:
-        """Return what to ask the store for at the time `now`."""
-        expire = max(self._expire, self._extended - now)
+    def renewal(self, now: float, end: float = -math.inf) -> Renewal:
+        """Return what to ask the store for at the time `now`, to stand until `end`."""
+        expire = max(self._expire, self._extended - now, end - now)
         return Renewal(self._lock, self.record, self.fence, expire, self.once)
 
     def renewed(self, outcome: Renewed, asked: float) -> None:

@@ -97,10 +97,13 @@ class MemcachedBackend(StepwiseBackend):
         end = time.monotonic() + self._timeout
         down: dict[str, Exception] = {}
         # Those of a node that was down take the time that the others leave.
-        late = [self._hash.get_node(renewal.key) in self._down for renewal in renewals]
+        nodes = [self._hash.get_node(renewal.key) for renewal in renewals]
+        order = sorted(
+            range(len(nodes)), key=lambda number: nodes[number] in self._down
+        )
         outcomes = {
-            number: self._renew_until(end, renewals[number], down)
-            for number in sorted(range(len(renewals)), key=late.__getitem__)
+            number: self._renew_until(end, nodes[number], renewals[number], down)
+            for number in order
         }
         self._down = set(down)
         if down and set(outcomes.values()) == {Renewed.UNKNOWN}:
@@ -108,15 +111,14 @@ class MemcachedBackend(StepwiseBackend):
         return [outcomes[number] for number in range(len(renewals))]
 
     def _renew_until(
-        self, end: float, renewal: Renewal, down: dict[str, Exception]
+        self, end: float, node: str, renewal: Renewal, down: dict[str, Exception]
     ) -> Renewed:
         """Renew a lock unless its node is one of those that are down."""
         _check(renewal.expire)
-        node = self._hash.get_node(renewal.key)
         if node not in down:
             try:
                 return self._change_until(
-                    end, renewal.key, [LOCK], lambda cells: renew(cells, renewal)
+                    end, node, renewal.key, [LOCK], lambda cells: renew(cells, renewal)
                 )
             except self.driver_errors as error:
                 down[node] = error
@@ -126,19 +128,19 @@ class MemcachedBackend(StepwiseBackend):
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
     ) -> Answer:
         end = time.monotonic() + self._timeout
-        return self._change_until(end, key, names, step)
+        return self._change_until(end, self._hash.get_node(key), key, names, step)
 
     def _change_until(
         self,
         end: float,
+        node: str,
         key: str,
         names: Sequence[str],
         step: Callable[[Cells], Answer],
     ) -> Answer:
-        node = self._nodes[self._hash.get_node(key)]
         while True:
             try:
-                change = Change(node, key, names, end)
+                change = Change(self._nodes[node], key, names, end)
                 answer = step(change.cells)
                 if change.write():
                     return answer

@@ -43,9 +43,7 @@ def connect(url: str, timeout: float) -> Found:
     """
     scheme = url.partition("://")[0]
     if scheme == "sentinel":
-        master, options = connect_to_master(url, timeout)
-        identity = master_of(master.client.connection_pool)
-        return Found(master, master.eval_all, identity, options, True)
+        return _of_master(*connect_to_master(url, timeout))
     if scheme.endswith("+cluster"):
         return _of_cluster(*connect_to_cluster(url, timeout))
     return adopt(connect_to_server(url, timeout), timeout)
@@ -81,8 +79,7 @@ def adopt(client: Any, timeout: float) -> Found:
     pool = client.connection_pool
     options = pool.connection_kwargs
     if hasattr(pool, "sentinel_manager"):
-        master = TimedClient(client, timeout)
-        return Found(master, master.eval_all, master_of(pool), options, True)
+        return _of_master(TimedClient(client, timeout), options)
     return Found(client, partial(eval_all, client), place(options), options)
 
 
@@ -99,6 +96,11 @@ def _check(client: object) -> None:
             "client= has one connection, which the forks of a process would share: "
             "pass one without single_connection_client"
         )
+
+
+def _of_master(client: TimedClient, options: Mapping[str, Any]) -> Found:
+    identity = master_of(client.client.connection_pool)
+    return Found(client, client.eval_all, identity, options, True)
 
 
 def _of_cluster(client: ClusterClient, options: Mapping[str, Any]) -> Found:
