@@ -76,10 +76,11 @@ def test_a_message_whose_store_was_away_half_way_redeems_its_lock_later(
     wait_until(lambda: locks_in(store) == window)
 
 
-def test_a_task_that_is_turned_away_again_and_again_never_runs_beside_who_waits(
-    guarded, worker_app
+def test_a_task_that_is_turned_away_again_and_again_never_runs_before_who_waits(
+    guarded, worker_app, monkeypatch
 ):
     """It belongs to a canvas, so it was sent without a lock."""
+    monkeypatch.setitem(worker_app.conf, "task_track_started", True)
     work = guarded("until_executing")
     waiting = work.apply_async(countdown=1)
 
@@ -87,7 +88,8 @@ def test_a_task_that_is_turned_away_again_and_again_never_runs_beside_who_waits(
 
     wait_until(lambda: bound.state == states.RETRY)
     assert value_of(bound) == 1
-    assert waiting.state == states.SUCCESS
+    # Its lock ends at its start, so the other one may end first.
+    assert waiting.state in {states.STARTED, states.SUCCESS}
 
 
 def test_a_body_that_runs_unguarded_leaves_no_lock_behind(guarded, store, worker_app):

@@ -21,7 +21,7 @@ def test_a_killed_worker_takes_its_children_with_it(start_worker):
 
     worker.kill()
 
-    wait_until(lambda: not any(map(alive, children)))
+    assert not any(map(alive, children))
 
 
 def test_a_worker_that_cannot_start_fails_with_its_log(start_worker):

@@ -20,11 +20,22 @@ LOG_TAIL = 3000
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; a container's init may never reap a killed one."""
+    """Whether the process runs; a container's init may never reap a killed one.
+
+    Of a killed process the first thread may end some milliseconds before the others.
+    """
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.NoSuchProcess:
         return False
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
 
 
 @dataclass
@@ -90,10 +101,13 @@ class WorkerProcess:
         wait_until(lambda: not self.running, timeout, self._tail)
 
     def kill(self) -> None:
-        """SIGKILL to the worker and all its children, also when it is gone already."""
+        """SIGKILL to the worker and all its children, also when it is gone already.
+
+        Returns when all are gone: each ends, and frees what it has, when it gets to it.
+        """
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        wait_until(lambda: not self.running, message=self._tail)
+        wait_until(lambda: not (self.running or self._group()), message=self._tail)
 
     def __enter__(self) -> "WorkerProcess":
         try:
@@ -132,6 +146,12 @@ class WorkerProcess:
             "UNIQUE_TEST_SETTINGS": json.dumps(dict(self.settings)),
             **self.environment,
         }
+
+    def _group(self) -> list[int]:
+        """The pids of the worker and its children that run."""
+        return [
+            pid for pid in psutil.pids() if _group_of(pid) == self.pid and alive(pid)
+        ]
 
     def _ready(self) -> bool:
         assert self.running, self._tail()
