@@ -3,7 +3,7 @@ PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
 # Most tests wait for servers and workers. Those of a file share theirs; files are taken
 # in the order of tests/conftest.py, and not those with the most tests first.
-PYTEST := -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # What knows nothing of Celery, or is about other things, is tested once.
 NO_CELERY := backends servers soak test_demo.py test_encoding.py test_exits_page.py \
 	test_integration_stores.py test_keys.py test_process.py \
@@ -11,7 +11,7 @@ NO_CELERY := backends servers soak test_demo.py test_encoding.py test_exits_page
 	worker/test_failover.py worker/test_stores.py
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
-.PHONY: help demo test lint types servers coverage oldest soak exits stores bench matrix clean
+.PHONY: help demo test lint types servers coverage oldest fuzz soak exits stores bench matrix clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,9 @@ help:  ## Show what can be made
 demo: .venv/installed  ## Watch duplicates not run; REDIS_URL=... to use a real Redis
 	$(PY) docs/demo/demo.py $(if $(REDIS_URL),--redis $(REDIS_URL))
 
-test: lint types coverage oldest  ## Everything that CI checks
+test:  ## Everything that CI checks
+	@$(MAKE) --jobs 2 --output-sync lint types servers .venv-celery53/installed
+	@$(MAKE) coverage oldest
 
 lint: .venv/installed  ## Format, style, import layers
 	$(PY) -m black --check --quiet $(CODE)
@@ -41,6 +43,9 @@ coverage: servers  ## The tests, with the floor under their coverage
 
 oldest: servers .venv-celery53/installed  ## The tests that meet Celery, on the oldest
 	$(OLDEST) $(PYTEST) $(foreach part,$(NO_CELERY),--ignore tests/$(part))
+
+fuzz: servers  ## Eight processes, some of which die, take 2000 locks each in every store
+	UNIQUE_TEST_TURNS=2000 $(PY) -m pytest tests/backends/test_fuzz.py
 
 soak: servers  ## Minutes of killing workers and the store; SEED=... to repeat one
 	$(PY) -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
@@ -69,8 +74,8 @@ clean:  ## Remove all that was made
 # Debian's Python cannot make a venv until python3-venv is installed; virtualenv can.
 define venv
 	@$(PYTHON) -m venv $(1) 2>/dev/null || { \
-		$(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
-		PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet $(1); }
+		$(PYTHON) -m pip install --quiet --target .virtualenv/$(1) virtualenv && \
+		PYTHONPATH=.virtualenv/$(1) $(PYTHON) -m virtualenv --quiet $(1); }
 	$(1)/bin/pip install --quiet --use-pep517 --editable $(foreach item,$(2),'$(item)')
 	@touch $@
 endef

@@ -68,6 +68,8 @@ def take(backend: Backend) -> tuple[Turn, str, bool]:
 
 def main(url: str, directory: str, turns: str) -> None:
     running: dict[int, Path] = {}
+    # Imports the driver, once for all that are forked. Nothing connects.
+    open_store(url)
 
     def start(journal: Path) -> None:
         pid = os.fork()

@@ -9,7 +9,7 @@ from tests.clock import Clock
 from unique_task import MemoryBackend
 from unique_task.backends.steps import Acquired, Finished, Renewal, Renewed, Stored
 
-MANY = 100_000
+MANY = 20_000
 
 
 @pytest.fixture

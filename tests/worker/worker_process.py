@@ -31,6 +31,16 @@ def alive(pid: int) -> bool:
         return False
 
 
+def unmeasured() -> dict[str, str]:
+    """The environment for a process that others wait for, or that races with others.
+
+    Its coverage would slow it down by half, and is in the tests without processes.
+    """
+    inherited = dict(os.environ)
+    inherited.pop("COVERAGE_PROCESS_CONFIG", None)
+    return inherited
+
+
 def _group_of(pid: int) -> int | None:
     try:
         return os.getpgid(pid)
@@ -134,11 +144,8 @@ class WorkerProcess:
         ]
 
     def _environment(self) -> dict[str, str]:
-        inherited = dict(os.environ)
-        # Its coverage would slow it down by half, and is in the tests without a worker.
-        inherited.pop("COVERAGE_PROCESS_CONFIG", None)
         return {
-            **inherited,
+            **unmeasured(),
             "UNIQUE_TEST_BROKER": self.broker,
             "UNIQUE_TEST_BACKEND": self.backend,
             "UNIQUE_TEST_REDIS": self.locks,
