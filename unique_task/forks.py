@@ -18,6 +18,16 @@ def in_forks(function: Callable[[], object]) -> None:
 
 def in_forks_of(method: Callable[[], object]) -> None:
     """Call a method of an object in forks as long as that lives."""
+    in_forks(_while_alive(method))
+
+
+def before_forks_of(method: Callable[[], object]) -> None:
+    """The same in the parent, before each fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_while_alive(method))
+
+
+def _while_alive(method: Callable[[], object]) -> Callable[[], None]:
     alive = WeakMethod(method)
 
     def call() -> None:
@@ -25,4 +35,4 @@ def in_forks_of(method: Callable[[], object]) -> None:
         if bound is not None:
             bound()
 
-    in_forks(call)
+    return call

@@ -119,6 +119,8 @@ class Model:
         held = self.locks.get(renewal.key)
         if held is not None and held.record.token != renewal.record.token:
             return Renewed.TAKEN
+        if renewal.once:
+            self.admitted.add((renewal.key, message_of(renewal.record.token)))
         record = replace(renewal.record, fence=renewal.fence)
         self.locks[renewal.key] = Held(record, renewal.expire)
         return Renewed.RETAKEN if held is None else Renewed.HELD
@@ -181,7 +183,7 @@ class Attempt:
     works: bool = False
 
     def renewal(self, expire: float) -> Renewal:
-        return Renewal(self.key, self.record, self.number, expire)
+        return Renewal(self.key, self.record, self.number, expire, self.once)
 
     def __repr__(self) -> str:
         return f"<{self.record.token} of client {self.client}>"

@@ -16,7 +16,14 @@ from tests.backends.stores import (
 from tests.waiting import wait_until
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record
-from unique_task.backends.steps import Acquired, Finished, Held, Stored
+from unique_task.backends.steps import (
+    Acquired,
+    Finished,
+    Held,
+    Renewal,
+    Renewed,
+    Stored,
+)
 
 
 def finish(backend: Backend, record: Record = FIRST, key: str = "key") -> None:
@@ -34,6 +41,23 @@ def test_a_finished_attempt_is_not_run_again(backend):
 
     assert answer == Finished()
     assert backend.get("key") is None
+
+
+def test_a_renewal_does_not_forget_that_an_earlier_delivery_has_finished(backend):
+    """It was stalled, lost the lock to the next delivery, and came to its end."""
+    again = redelivered(FIRST)
+    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
+    taken = backend.acquire(
+        "key", again, expire=10, once=REMEMBERED, over=[FIRST.token]
+    )
+    assert not backend.release("key", FIRST.token, finished=REMEMBERED)
+
+    renewal = Renewal("key", again, taken.fence, 10, REMEMBERED)
+    assert backend.renew([renewal]) == [Renewed.HELD]
+    assert backend.release("key", again.token)
+
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, once=REMEMBERED)
+    assert answer == Finished()
 
 
 def test_a_finished_attempt_is_not_run_again_under_its_own_token(backend):

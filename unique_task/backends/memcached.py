@@ -13,12 +13,12 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 
 from ..exceptions import ConfigurationError
 from ..forks import in_forks_of
-from .cells import LOCK, Cells
+from .cells import Cells
 from .memcached_cells import LONGEST, Change
 from .memcached_url import Server, servers
 from .promises import Promises
 from .steps import Booking, Claim, Held, Renewal, Renewed, Reserved, StoreAnswer, Stored
-from .stepwise import Answer, StepwiseBackend, renew
+from .stepwise import Answer, StepwiseBackend, renew, renewed_names
 
 
 class MemcachedBackend(StepwiseBackend):
@@ -115,10 +115,11 @@ class MemcachedBackend(StepwiseBackend):
     ) -> Renewed:
         """Renew a lock unless its node is one of those that are down."""
         _check(renewal.expire)
+        key, names = renewal.key, renewed_names(renewal)
         if node not in down:
             try:
                 return self._change_until(
-                    end, node, renewal.key, [LOCK], lambda cells: renew(cells, renewal)
+                    end, node, key, names, lambda cells: renew(cells, renewal)
                 )
             except self.driver_errors as error:
                 down[node] = error

@@ -166,13 +166,16 @@ return held and 1 or 0
 # Arguments: 1 token, 2 the whole record, 3 milliseconds, 4 milliseconds for the mark.
 # Returns 1 renewed, 2 vanished and taken again, 0 held by another token.
 # pcall: a key that is no string must not end the renewal of the others in the batch.
+# An earlier delivery of the message may have finished since; that stays known.
 RENEW = """
 local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' then return 0 end
 if record and string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
 if record then redis.call('PEXPIRE', KEYS[1], ARGV[3])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-if KEYS[2] then redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4]) end
+if KEYS[2] and redis.pcall('GET', KEYS[2]) ~= 'finished' then
+  redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4])
+end
 return record and 1 or 2
 """
 

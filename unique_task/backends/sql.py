@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
-from threading import Thread
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..exceptions import LockStoreError
-from .cells import ADMITTED, LOCK, Cell, Cells, mark_name, short_name
+from .cells import LOCK, Cells, short_name
 from .promises import Promises
 from .record import VERSION
 from .sql_database import Database
 from .sql_engine import engine_url, identity
 from .sql_errors import is_refusal, reason_of
+from .sql_renewals import find, named, renew_all
 from .sql_rows import cells_of, row_of
 from .sql_statements import Statements, microseconds
-from .sql_table import NAME_LENGTH, clock, lock_table
-from .steps import Acquired, Claim, Held, Release, Renewal, Renewed, StoreAnswer
+from .sql_sweeper import RETENTION, Sweeper
+from .sql_table import NAME_LENGTH, lock_table
+from .steps import (
+    Acquired,
+    Booking,
+    Claim,
+    Held,
+    Release,
+    Renewal,
+    Renewed,
+    Reserved,
+    StoreAnswer,
+    Stored,
+)
 from .stepwise import Answer, StepwiseBackend
-
-logger = logging.getLogger(__name__)
-
-#: Seconds after which a row that counts no more is deleted, between two sweeps, and
-#: rows that one statement of them deletes.
-RETENTION = 86400.0
-_SWEEP_EVERY = 3600.0
-_SWEEP = 1000
 
 #: What each kind of database promises.
 PROMISES = {
@@ -74,7 +74,7 @@ class SQLBackend(StepwiseBackend):
         kind = self._database.kind
         self.promises = PROMISES["mysql" if kind == "mariadb" else kind]
         self._say = Statements(self._table, kind)
-        self._swept = time.monotonic()
+        self._sweeper = Sweeper(self.name, self._database, self._say)
 
     @classmethod
     def from_url(cls, url: str, timeout: float) -> SQLBackend:
@@ -88,9 +88,19 @@ class SQLBackend(StepwiseBackend):
         return f"{identity(self._url)}/{self._table.fullname}"
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
-        self._sweep_now_and_then()
+        self._sweeper.sweep_now_and_then()
         with self._database.one_operation():
             return self._take_at_once(claim) or super()._acquire(claim)
+
+    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
+        if booking.stored or booking.replaceable or booking.replace is not None:
+            return super()._reserve(booking)
+        claim = Claim(booking.key, booking.record, booking.expire)
+        with self._database.one_operation():
+            answer = self._take_at_once(claim)
+            if isinstance(answer, Acquired):
+                return Reserved(answer.fence)
+            return answer or super()._reserve(booking)
 
     def _take_at_once(self, claim: Claim) -> Acquired | Held | None:
         """Answer by one statement, or two if the lock is held; None if they cannot."""
@@ -127,7 +137,7 @@ class SQLBackend(StepwiseBackend):
     def _release(self, release: Release) -> bool:
         if release.value is not None or release.finished or release.heir:
             return super()._release(release)
-        held = _held([(release.key, release.token)])
+        held = named([(release.key, release.token)])
         return self._database.run(
             lambda connection: connection.execute(self._say.free, held).rowcount == 1
         )
@@ -142,34 +152,24 @@ class SQLBackend(StepwiseBackend):
         return [outcomes[number] for number in range(len(renewals))]
 
     def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:
-        held = _held([(one.key, one.record.token) for one in renewals])
-        parameters = {**held, "length": microseconds(expire)}
-        marks = [renewal for renewal in renewals if renewal.once]
+        held = self._database.run(
+            lambda connection: renew_all(connection, self._say, renewals, expire)
+        )
+        return [
+            Renewed.HELD if is_held else self._renew_lost(one)
+            for one, is_held in zip(renewals, held)
+        ]
 
-        def renew_all(connection: sa.Connection) -> bool:
-            renewed = connection.execute(self._say.renew, parameters)
-            if renewed.rowcount < len(renewals):
-                return False
-            if marks:
-                self._keep_marks(connection, marks)
-            return True
-
-        if self._database.run(renew_all):
-            return [Renewed.HELD] * len(renewals)
-        return [self._renew_one(renewal) for renewal in renewals]
-
-    def _keep_marks(self, connection: sa.Connection, marks: list[Renewal]) -> None:
-        now = connection.scalar(sa.select(clock())) or 0
-        rows = []
-        for renewal in marks:
-            name = mark_name(renewal.record.token)
-            cell = Cell(ADMITTED, now / 1e6 + renewal.once)
-            rows.append(row_of(short_name(renewal.key, name, NAME_LENGTH), name, cell))
-        connection.execute(self._say.keep, rows)
+    def _renew_lost(self, renewal: Renewal) -> Renewed:
+        """Answer for a lock that was not held; the others have been renewed."""
+        try:
+            return self._renew_one(renewal)
+        except self.driver_errors:
+            return Renewed.UNKNOWN
 
     def _get(self, key: str) -> Held | None:
         names = {LOCK: short_name(key, LOCK, NAME_LENGTH)}
-        rows = self._database.run(lambda connection: self._find(connection, names))
+        rows = self._database.run(lambda connection: find(connection, self._say, names))
         return cells_of(names, rows).held() if rows else None
 
     def _change(
@@ -181,18 +181,12 @@ class SQLBackend(StepwiseBackend):
             with self._database.transaction(connection):
                 connection.execute(self._say.claim, {"name": short[LOCK]})
                 # Only now is it sure that nobody changes them.
-                cells = cells_of(short, self._find(connection, short))
+                cells = cells_of(short, find(connection, self._say, short))
                 answer = step(cells)
                 self._write(connection, key, cells)
             return answer
 
         return self._database.run(change)
-
-    def _find(
-        self, connection: sa.Connection, names: Mapping[str, str]
-    ) -> Sequence[Any]:
-        parameters = {"names": list(names.values())}
-        return connection.execute(self._say.find, parameters).all()
 
     def _write(self, connection: sa.Connection, key: str, cells: Cells) -> None:
         rows = []
@@ -205,41 +199,15 @@ class SQLBackend(StepwiseBackend):
         if rows:
             connection.execute(self._say.keep, rows)
 
-    def _sweep_now_and_then(self) -> None:
-        if time.monotonic() - self._swept < _SWEEP_EVERY:
-            return
-        self._swept = time.monotonic()
-        # Nobody waits for it.
-        Thread(target=self.sweep, name="unique_task sweep", daemon=True).start()
-
     def sweep(self, retention: float = RETENTION) -> int:
         """Delete rows that have not counted for so many seconds; tell how many.
 
         Each process does it once an hour, beside its tasks.
         """
-        deleted, age = 0, {"age": microseconds(retention)}
-        try:
-            while names := self._database.run(
-                lambda one: list(one.scalars(self._say.swept, {**age, "some": _SWEEP}))
-            ):
-                old = {**age, "names": names}
-                deleted += self._database.run(
-                    lambda one: int(one.execute(self._say.sweep, old).rowcount)
-                )
-        except (*self.driver_errors, LockStoreError) as error:
-            told = reason_of(error)
-            logger.warning("%s: old rows are left for later: %s", self.name, told)
-        return deleted
+        return self._sweeper.sweep(retention)
 
     def _refuses(self, error: Exception) -> bool:
         return is_refusal(error)
 
     def _reason(self, error: Exception) -> str:
         return reason_of(error)
-
-
-def _held(locks: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Return the parameters that name locks, by key and token."""
-    names = [short_name(key, LOCK, NAME_LENGTH) for key, _ in locks]
-    tokens = [token.encode() for _, token in locks]
-    return {"names": names, "held": list(zip(names, tokens))}

@@ -14,9 +14,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..exceptions import LockStoreRefusedError
-from ..forks import in_forks_of
+from ..forks import before_forks_of, in_forks_of
 from .sql_engine import limited, open_engine, seconds_left
-from .sql_errors import is_for_now, is_missing, is_read_only, reason_of
+from .sql_errors import is_for_now, is_missing, is_read_only, is_refusal, reason_of
 
 Result = TypeVar("Result")
 
@@ -53,6 +53,8 @@ class Database:
         self._engine = open_engine(url, timeout)
         self.kind = self._engine.dialect.name
         self._begin = _BEGIN.get(self.kind, _BEGIN_ELSE).format(round(timeout * 1000))
+        if self.kind == "sqlite":
+            before_forks_of(self._close_connections)
         in_forks_of(self._leave_connections)
         # Its connections are closed with it, and not some time later.
         finalize(self, _dispose, self._engine, os.getpid())
@@ -83,6 +85,7 @@ class Database:
         """Raise the error unless the same may succeed if it is done again."""
         if is_missing(error):
             self._create_table()
+            _check_time(error)
         elif not is_for_now(error):
             raise error
         pause = _PAUSE if is_read_only(error) else 0  # as long as a fail-over lasts
@@ -123,20 +126,33 @@ class Database:
     def _create_table(self) -> None:
         table = self._table
         try:
-            table.create(self._engine, checkfirst=True)
+            with self._connect() as connection, self.transaction(connection):
+                # With its index, where a database can undo that.
+                table.create(connection, checkfirst=True)
         except SQLAlchemyError as error:
             if sa.inspect(self._engine).has_table(table.name, table.schema):
                 return  # another process was faster
-            if is_read_only(error):
+            if is_read_only(error) or not is_refusal(error):
                 raise
             raise LockStoreRefusedError(
                 f"{self._name}: the table {table.fullname} is missing and cannot be "
                 f"created ({reason_of(error)}); have it created by\n{self.ddl()}"
             ) from error
 
+    def _close_connections(self) -> None:
+        # SQLite keeps a list of the locks that its process has on a file. A fork, which
+        # has none of them, would believe its copy of the list and lock nothing.
+        self._engine.dispose()
+
     def _leave_connections(self) -> None:
         # A fork leaves its parent's connections to the parent, and opens its own.
         self._engine.dispose(close=False)
+
+
+def _check_time(error: DBAPIError) -> None:
+    """Raise what may be over the next time, in place of an error that is."""
+    if seconds_left() < 0:
+        raise TimeoutError("to make the table took all the time") from error
 
 
 def _done(work: Callable[[sa.Connection], Result], connection: sa.Connection) -> Result:

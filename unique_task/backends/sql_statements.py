@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from .record import VERSION
 from .sql_table import clock
 
 _INSERT: Mapping[str, Any] = {
@@ -54,7 +55,9 @@ class Statements:
         """The same, also from a token of the parameter `over`; with `on_conflict`."""
         table = self._table.c
         given = table.token.in_(sa.bindparam("over", expanding=True))
-        return self._take(sa.or_(table.ends <= clock(), given))
+        # Not what a newer version wrote: all that begins with ours and a blank.
+        known = table.content.between(f"{VERSION} ".encode(), f"{VERSION}!".encode())
+        return self._take(sa.or_(table.ends <= clock(), sa.and_(given, known)))
 
     def _take(self, free: sa.ColumnElement[bool]) -> sa.Executable:
         table, ends = self._table.c, clock() + sa.bindparam("length", type_=_NUMBER)
@@ -105,6 +108,12 @@ class Statements:
         new = self._insert(self._table)
         columns = ("token", "content", "fence", "ends")
         return self._or_update(new, {name: _given(new)[name] for name in columns})
+
+    @cached_property
+    def prolong(self) -> Any:
+        """The same, but of a row that is there its content stays."""
+        new = self._insert(self._table)
+        return self._or_update(new, {"ends": _given(new).ends})
 
     @cached_property
     def free(self) -> sa.Update:

@@ -21,7 +21,7 @@ SQLITE_CLOCK = "unique_task_clock"
 
 
 class clock(FunctionElement[int]):  # noqa: N801 - it is written as a function in SQL
-    """Microseconds since 1970, by the database's clock when the row is read."""
+    """Microseconds since 1970, by the database's clock when the statement runs."""
 
     type = sa.BigInteger()
     inherit_cache = True
@@ -63,7 +63,8 @@ def lock_table(name: str, schema: str | None = None) -> sa.Table:
         sa.Column("fence", sa.BigInteger, nullable=False),
         # When it is over, in microseconds since 1970.
         sa.Column("ends", sa.BigInteger, nullable=False),
-        sa.Index(f"{name}_ends", "ends"),
+        # For the sweep, which looks for both; of a freed lock the end is 0.
+        sa.Index(f"{name}_ends", "ends", "fence"),
         schema=schema,
         # One that knows transactions.
         mysql_engine="InnoDB",

@@ -79,7 +79,8 @@ class StepwiseBackend(Backend):
         return [self._renew_one(renewal) for renewal in renewals]
 
     def _renew_one(self, renewal: Renewal) -> Renewed:
-        return self._change(renewal.key, [LOCK], lambda cells: renew(cells, renewal))
+        names = renewed_names(renewal)
+        return self._change(renewal.key, names, lambda cells: renew(cells, renewal))
 
     def _release(self, release: Release) -> bool:
         return self._change(release.key, [LOCK], lambda cells: free(cells, release))
@@ -185,6 +186,11 @@ def restore(cells: Cells, token: str, held: Held) -> bool:
     return True
 
 
+def renewed_names(renewal: Renewal) -> list[str]:
+    """Return the names of the cells that :func:`renew` reads."""
+    return [LOCK, mark_name(renewal.record.token)] if renewal.once else [LOCK]
+
+
 def renew(cells: Cells, renewal: Renewal) -> Renewed:
     """Hold on to a lock; see :meth:`.base.Backend.renew`."""
     record = renewal.record
@@ -193,8 +199,10 @@ def renew(cells: Cells, renewal: Renewal) -> Renewed:
         cells.get(LOCK) is not None or _had_by_another(cells, renewal)
     ):
         return Renewed.TAKEN
-    if renewal.once:
-        cells.put(mark_name(record.token), ADMITTED, renewal.once)
+    mark = mark_name(record.token)
+    # An earlier delivery of the message may have finished since; that stays known.
+    if renewal.once and cells.content(mark) != FINISHED:
+        cells.put(mark, ADMITTED, renewal.once)
     # Where fences are told to nobody, the holder does not know its own.
     known = held.record.fence if held is not None else None
     cells.hold(record, renewal.fence or known or 0, renewal.expire)

@@ -1,0 +1,69 @@
+"""Rows of a database that count no more, and how they are deleted beside the tasks."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from threading import Thread
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..exceptions import LockStoreError
+from .sql_database import Database
+from .sql_errors import reason_of
+from .sql_statements import Statements, microseconds
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a row that counts no more is deleted, between two sweeps, and
+#: rows that one statement of them deletes.
+RETENTION = 86400.0
+EVERY = 3600.0
+SOME = 1000
+
+
+class Sweeper:
+    """Deletes what is long over, once an hour.
+
+    Arguments:
+        name: of the store, for people.
+        database: that has the table.
+        say: the statements for it.
+    """
+
+    def __init__(self, name: str, database: Database, say: Statements) -> None:
+        self._name = name
+        self._database = database
+        self._say = say
+        # Where no process lives for an hour, some of them sweep all the same.
+        self.due = time.monotonic() + random.uniform(0, EVERY)
+
+    def sweep_now_and_then(self) -> None:
+        """Sweep if it is time to, in a thread that nobody waits for."""
+        if time.monotonic() < self.due:
+            return
+        self.due = time.monotonic() + EVERY
+        Thread(target=self.sweep, name="unique_task sweep", daemon=True).start()
+
+    def sweep(self, retention: float = RETENTION) -> int:
+        """Delete rows that have not counted for so many seconds; tell how many."""
+        found, deleted = SOME, 0
+        try:
+            while found == SOME:
+                found, gone = self._database.run(lambda one: self._some(one, retention))
+                deleted += gone
+        except (SQLAlchemyError, OSError, LockStoreError) as error:
+            told = reason_of(error)
+            logger.warning("%s: old rows are left for later: %s", self._name, told)
+        return deleted
+
+    def _some(self, connection: sa.Connection, retention: float) -> tuple[int, int]:
+        """Tell how many rows were found, and how many of them are deleted."""
+        age = {"age": microseconds(retention)}
+        names = list(connection.scalars(self._say.swept, {**age, "some": SOME}))
+        if not names:
+            return 0, 0
+        done = connection.execute(self._say.sweep, {**age, "names": names})
+        return len(names), done.rowcount
