@@ -156,6 +156,14 @@ def test_a_lock_is_taken_and_freed_by_one_statement_each(backend, said):
     assert said == ["INSERT", "UPDATE"]
 
 
+def test_a_lock_is_reserved_by_one_statement(backend, said):
+    reserved = backend.reserve("key", FIRST, expire=10, replaceable=False)
+
+    assert said == ["INSERT"]
+    assert (reserved.since, reserved.replaced) == (0, None)
+    assert backend.get("key").record.fence == reserved.fence
+
+
 def test_where_no_row_is_told_a_lock_is_taken_in_a_transaction(backend, said):
     """As by MySQL, or an old SQLite."""
     backend._database._engine.dialect.insert_returning = False

@@ -10,6 +10,7 @@ from tests.backends.stores import FIRST, SECOND, record_of
 from unique_task import LockRecordError, LockStoreError
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Renewal, Renewed
+from unique_task.exceptions import LockStoreRefusedError
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -32,6 +33,23 @@ def test_the_table_is_made_by_the_first_who_needs_it(url, backend, engine):
         connection.execute(sa.text("DROP TABLE unique_task_locks"))
 
     assert isinstance(SQLBackend(url).acquire("key", FIRST, expire=10), Acquired)
+
+
+@pytest.mark.parametrize("kind", ["before_create", "after_create"])
+def test_a_table_that_takes_too_long_to_make_is_no_refusal(url, engine, kind):
+    """A refusal ends a worker; this may go well the next time."""
+    backend: Any = SQLBackend(url, table="slow_locks", timeout=1)
+    sa.event.listen(backend._table, kind, lambda *_, **__: time.sleep(1.1), once=True)
+
+    with pytest.raises(LockStoreError) as error:
+        backend.acquire("key", FIRST, expire=10)
+    assert not isinstance(error.value, LockStoreRefusedError)
+
+    assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
+    [index] = sa.inspect(engine).get_indexes("slow_locks")
+    assert index["column_names"] == ["ends", "fence"]
+    with engine.connect() as connection:
+        connection.execute(sa.text("DROP TABLE slow_locks"))
 
 
 def test_the_table_may_have_another_name(url, engine):
@@ -134,6 +152,10 @@ def test_a_lock_of_a_newer_version_is_left_alone(backend, newer):
         backend.acquire("key", FIRST, expire=100)
     with pytest.raises(LockRecordError):
         backend.acquire("key", FIRST, expire=100, once=10)
+    with pytest.raises(LockRecordError):
+        backend.acquire("key", FIRST, expire=100, over=[newer])
+    with pytest.raises(LockRecordError):
+        backend.reserve("key", FIRST, expire=100, replaceable=False)
     with pytest.raises(LockRecordError):
         backend.get("key")
     assert not backend.release("key", FIRST.token, value=b"value", fresh=100)
