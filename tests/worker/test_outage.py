@@ -1,6 +1,7 @@
 """A store that fails while tasks run: no body stops, none loses its result."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -58,8 +59,10 @@ def lock_of(lock_server, witness):
 def start(witness, store, lock_of, key):
     """Call it for a task under way, and its fence."""
 
+    task: Any = report
+
     def start(lease):
-        result = report.apply_async([key], unique={"expire": lease})
+        result = task.apply_async([key], unique={"expire": lease})
         wait_until(lambda: witness.runs(key))
         return result, wait_until(lambda: lock_of(key)).record.fence
 

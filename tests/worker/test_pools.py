@@ -1,6 +1,7 @@
 """A lock in each pool: it lasts as long as the body and not a moment longer."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,11 @@ LEASES = (0.5, 5)
 
 
 def test_a_lock_stands_while_the_body_runs_longer_than_its_lease(witness, key):
+    task: Any = tasks.run_under_lease
+
     def stands_for_four(lease):
         gate = f"{lease} {key}"
-        result = tasks.run_under_lease.apply_async([gate], unique={"expire": lease})
+        result = task.apply_async([gate], unique={"expire": lease})
         wait_until(lambda: witness.runs(gate))
         late = time.monotonic() + 4 * lease
 

@@ -42,7 +42,8 @@ def database(tmp_path):
 def stopped_holder(witness: Witness, key: str, database: str) -> tuple[Any, int]:
     """Return the result of a task whose process stands still, and its pid."""
     gate = f"late {key}"
-    late = save.apply_async((key, 1, database, gate), unique={"expire": LEASE})
+    task: Any = save
+    late = task.apply_async((key, 1, database, gate), unique={"expire": LEASE})
     wait_until(lambda: witness.runs(gate))
     [stopped] = map(int, witness.noted(f"pids {gate}"))
     os.kill(stopped, signal.SIGSTOP)
