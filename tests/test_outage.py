@@ -95,7 +95,8 @@ def worker(sending: Proxy) -> Iterator[None]:
     task_prerun.connect(note_start)
     task_postrun.connect(note_end)
     options: dict[str, Any] = {"pool": "threads", "concurrency": 4}
-    with start_worker(app, perform_ping_check=False, **options):
+    options |= {"perform_ping_check": False, "shutdown_timeout": 60}
+    with start_worker(app, **options):
         yield
     task_prerun.disconnect(note_start)
     task_postrun.disconnect(note_end)

@@ -28,7 +28,7 @@ class ServerProcess(ABC):
 
     name: str
     #: Seconds that a start may take on a busy machine.
-    patience = 20
+    patience = 60
     #: What asks it to end, whoever is connected.
     ending = signal.SIGTERM
 

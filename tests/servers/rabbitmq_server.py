@@ -28,7 +28,7 @@ class RabbitMQServer(ServerProcess):
     """
 
     name = "rabbitmq"
-    patience = 60
+    patience = 180
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)

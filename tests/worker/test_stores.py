@@ -69,7 +69,7 @@ def test_equal_runs_never_overlap(module_urls, witness):
 
     results = [app.AsyncResult(task_id) for task_id in publish(module_urls, keys)]
 
-    wait_until(lambda: all(result.ready() for result in results), timeout=60)
+    wait_until(lambda: all(result.ready() for result in results), timeout=120)
     assert [witness.most_at_once(key) for key in keys] == [1] * 4
     states = [result.state for result in results]
     assert set(states) == {"SUCCESS", "REVOKED"}
