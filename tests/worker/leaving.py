@@ -64,6 +64,7 @@ def begins(scene: Scene, how: str, limit: str, seconds: float) -> None:
         if scene.runs:
             break
         scene.key = uuid4().hex
+    assert scene.runs, "the body never began"
     held = scene.held()
     late = time.monotonic() > sent + enough
     assert held or late, "the body runs without a lock"
