@@ -11,7 +11,7 @@ from celery import Celery
 
 from unique_task import MemoryBackend
 
-TIMEOUT = 10
+TIMEOUT = 30
 
 
 def make_app(**settings: Any) -> Celery:

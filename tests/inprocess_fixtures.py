@@ -44,9 +44,8 @@ def worker() -> Iterator[Any]:
     """A worker in four threads, in the state that ``celery worker`` puts Celery in."""
     app = make_app()
     setup_worker_optimizations(app)
-    with start_worker(
-        app, pool="threads", concurrency=4, perform_ping_check=False
-    ) as worker:
+    options: Any = {"perform_ping_check": False, "shutdown_timeout": 60}
+    with start_worker(app, pool="threads", concurrency=4, **options) as worker:
         yield worker
     reset_worker_optimizations(app)
 

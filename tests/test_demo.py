@@ -25,7 +25,7 @@ def run_demo(*options: str) -> dict[str, dict[str, str]]:
     environment = {k: v for k, v in os.environ.items() if k != "REDIS_URL"}
     command = [sys.executable, str(DEMO), *options]
     demo = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=100
+        command, env=environment, capture_output=True, text=True, timeout=200
     )
     assert (demo.returncode, demo.stderr) == (0, ""), demo.stdout + demo.stderr
     return table_in(demo.stdout)
@@ -71,7 +71,7 @@ def test_the_demo_says_what_is_wrong_without_a_redis():
         [sys.executable, str(DEMO), "--redis", "redis://127.0.0.1:1"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
     )
 
     assert demo.returncode == 1

@@ -51,7 +51,7 @@ def test_a_direct_call_that_cannot_come_back_raises(make, gate, policy):
         work(2)
 
     assert caught.value.owner
-    assert caught.value.remaining == pytest.approx(15, abs=1)
+    assert 5 < (caught.value.remaining or 0) <= 15
 
 
 @pytest.mark.parametrize("policy", ["cached", cached(ttl=60)])
@@ -157,5 +157,5 @@ def test_a_policy_gets_the_call_and_its_holder(app, gate):
     assert duplicate.task.name == work.name
     assert (duplicate.args, duplicate.kwargs) == ((1,), {"b": 2})
     assert duplicate.owner == "first"
-    assert duplicate.remaining == pytest.approx(15, abs=1)
+    assert 5 < (duplicate.remaining or 0) <= 15
     assert not duplicate.queued

@@ -237,4 +237,4 @@ def test_a_lock_that_could_not_be_freed_stands_for_its_lease(app):
 
     with pytest.raises(DuplicateTaskError) as caught:
         work()
-    assert caught.value.remaining == pytest.approx(15, abs=1)
+    assert 5 < (caught.value.remaining or 0) <= 15

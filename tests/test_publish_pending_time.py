@@ -41,12 +41,12 @@ def test_the_time_of_a_lock_counts_from_now(app):
 def test_the_time_counts_from_when_the_message_may_start(zoned, countdown):
     assert pending_time(zoned, {"countdown": countdown}, 60) == 90
     for eta in after(30):
-        assert pending_time(zoned, {"eta": eta}, 60) == pytest.approx(90, abs=1.5)
+        assert pending_time(zoned, {"eta": eta}, 60) == pytest.approx(90, abs=5)
 
 
 def test_a_countdown_comes_before_an_eta_as_in_celery(app):
     assert seconds_to(app, 30, after(90)[0]) == 30
-    assert seconds_to(app, 0, after(90)[0]) == pytest.approx(90, abs=1.5)
+    assert seconds_to(app, 0, after(90)[0]) == pytest.approx(90, abs=5)
     assert seconds_to(app, None, None) == 0
 
 
@@ -60,9 +60,7 @@ def test_a_lock_ends_when_its_message_must_not_start_any_more(zoned):
     assert pending_time(zoned, {"expires": 20}, 60) == 20
     assert pending_time(zoned, {"expires": 20.5, "countdown": 5}, 60) == 20.5
     for expires in after(20):
-        assert pending_time(zoned, {"expires": expires}, 60) == pytest.approx(
-            20, abs=1.5
-        )
+        assert pending_time(zoned, {"expires": expires}, 60) == pytest.approx(20, abs=5)
 
 
 def test_a_later_expiry_makes_no_lock_longer(zoned):
@@ -92,12 +90,13 @@ def test_the_lock_of_what_is_published_stands_for_that_time(work, sent):
     work.apply_async((3,), expires=20)
     work.app.send_task("work", (4,), {}, 30, None, None, None, None, None, None, 10)
 
-    assert 59 < remaining(work, 1) <= 60
-    assert 89 < remaining(work, 2) <= 90
-    assert 19 < remaining(work, 3) <= 20
-    assert 9 < remaining(work, 4) <= 10
+    assert 50 < remaining(work, 1) <= 60
+    assert 80 < remaining(work, 2) <= 90
+    assert 11 < remaining(work, 3) <= 20
+    assert 1 < remaining(work, 4) <= 10
     ends = [message.lock["until"] for message in sent]
-    assert [round(end - ends[0]) for end in ends] == [0, 30, -40, -50]
+    later = [end - ends[0] for end in ends]
+    assert later == pytest.approx([0, 30, -40, -50], abs=5)
 
 
 @pytest.mark.parametrize("expires", [-1, datetime(2020, 1, 1, tzinfo=timezone.utc)])

@@ -1,16 +1,22 @@
 """A message that is delivered twice: what the second delivery does and leaves alone."""
 
-import time
-
 import celery
 import pytest
 from celery import states
 from celery.result import AsyncResult
 from celery.signals import before_task_publish, task_postrun
 
+from tests.clock import Clock
 from tests.inprocess import value_of
 from tests.waiting import wait_until
-from unique_task import UniqueCeleryTask, cached, current_lock, skip, unique
+from unique_task import (
+    MemoryBackend,
+    UniqueCeleryTask,
+    cached,
+    current_lock,
+    skip,
+    unique,
+)
 from unique_task.messages import HEADER, mark_messages
 from unique_task.started import defer_started
 
@@ -78,9 +84,10 @@ def test_a_duplicate_stays_one(worker_app, gate, ended, policy):
 
 def test_what_got_a_cached_value_keeps_it(worker_app, ended):
     runs = []
+    clock = Clock()
 
     @worker_app.task(acks_late=True)
-    @unique(on_duplicate=cached(ttl=0.3))
+    @unique(on_duplicate=cached(ttl=60), backend=MemoryBackend(clock))
     def work():
         runs.append(1)
         return len(runs)
@@ -89,8 +96,7 @@ def test_what_got_a_cached_value_keeps_it(worker_app, ended):
     second = work.delay()
     assert value_of(second) == 1
     wait_until(lambda: ended.get(second.id))
-    fresh_until = time.monotonic() + 0.3
-    wait_until(lambda: time.monotonic() > fresh_until)
+    clock.now += 61
 
     work.apply_async(task_id=second.id)
     wait_until(lambda: len(ended[second.id]) == 2)
@@ -232,25 +238,38 @@ def test_a_failure_that_was_not_acknowledged_runs_again(
     assert len(runs) == tries
 
 
+class Renewing(MemoryBackend):
+    """Counts the renewals."""
+
+    renewals = 0
+
+    def _renew(self, renewals):
+        self.renewals += 1
+        return super()._renew(renewals)
+
+
 def test_the_state_started_is_stored_under_a_lock_that_is_renewed(
     worker_app, monkeypatch
 ):
-    monkeypatch.setitem(worker_app.conf.changes, "unique_lease", 0.3)
+    monkeypatch.setitem(worker_app.conf.changes, "unique_lease", 4)
+    locks = Renewing()
 
     @worker_app.task(track_started=True)
-    @unique
+    @unique(backend=locks)
     def work():
         return current_lock().lost
 
     defer_started(worker_app.tasks[work.name])
-    store = worker_app.backend.store_result
+    # Each thread has a store of its own.
+    kind = type(worker_app.backend)
+    store = kind.store_result
 
-    def store_slowly(task_id, result, state, **options):
+    def store_slowly(self, task_id, result, state, **options):
         if state == states.STARTED:
-            late = time.monotonic() + 1
-            wait_until(lambda: time.monotonic() > late)
-        return store(task_id, result, state, **options)
+            wait_until(lambda: locks.renewals)
+        return store(self, task_id, result, state, **options)
 
-    monkeypatch.setattr(worker_app.backend, "store_result", store_slowly)
+    monkeypatch.setattr(kind, "store_result", store_slowly)
 
     assert value_of(work.delay()) is False
+    assert locks.renewals

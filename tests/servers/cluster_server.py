@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 SLOTS = 16384
 
 #: Milliseconds of silence after which the others hold a node for down.
-SILENCE = 500
+SILENCE = 1000
 
 
 class ClusterNode(RedisServer):
@@ -89,7 +89,7 @@ class Cluster:
 
     def wait(self, nodes: list[ClusterNode]) -> None:
         """Return when the cluster is whole, of these nodes."""
-        wait_until(lambda: all(node.knows(len(nodes)) for node in nodes), timeout=20)
+        wait_until(lambda: all(node.knows(len(nodes)) for node in nodes), timeout=60)
 
     def add_replica(self, replica: ClusterNode) -> None:
         """Return when it has what the first node has, and follows that."""
@@ -99,7 +99,7 @@ class Cluster:
         replica.say("REPLICATE", first.id)
         # The first copy would wait five seconds for other replicas to join.
         first.client.config_set("repl-diskless-sync-delay", 0)
-        wait_until(lambda: replica.role == "slave up", timeout=20)
+        wait_until(lambda: replica.role == "slave up", timeout=60)
 
     def keys(self) -> list[str]:
         """The key of a lock on each node."""

@@ -28,7 +28,7 @@ class MariaDBServer(ServerProcess):
     """
 
     name = "mariadb"
-    patience = 60
+    patience = 180
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)

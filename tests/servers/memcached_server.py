@@ -17,7 +17,7 @@ class MemcachedServer(ServerProcess):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.url = f"memcached://{HOST}:{self.port}"
-        self.client = Client((HOST, self.port), connect_timeout=2, timeout=2)
+        self.client = Client((HOST, self.port), connect_timeout=20, timeout=20)
 
     def options(self) -> list[str]:
         who = [] if os.getuid() else ["--user", "root"]

@@ -23,7 +23,7 @@ class PostgreSQLServer(ServerProcess):
     """
 
     name = "postgresql"
-    patience = 60
+    patience = 180
     ending = signal.SIGINT
 
     def __init__(self, directory: Path) -> None:

@@ -28,7 +28,7 @@ class ServerProcess(ABC):
 
     name: str
     #: Seconds that a start may take on a busy machine.
-    patience = 20
+    patience = 60
     #: What asks it to end, whoever is connected.
     ending = signal.SIGTERM
 
@@ -121,7 +121,7 @@ class ServerProcess(ABC):
         self._running.send_signal(how)
         # A paused process notices that only when it goes on.
         self._running.send_signal(signal.SIGCONT)
-        self._running.wait(timeout=20)
+        self._running.wait(timeout=60)
 
     def _log_tail(self) -> str:
         return f"{self.name} did not start:\n{self._log.read_text()[-LOG_TAIL:]}"

@@ -85,7 +85,7 @@ class Proxy:
         self._port_holder.close()
 
     def _run(self, switch: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(switch, self._loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(switch, self._loop).result(timeout=30)
 
     async def _open(self) -> None:
         self._flowing.set()

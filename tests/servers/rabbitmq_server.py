@@ -28,7 +28,7 @@ class RabbitMQServer(ServerProcess):
     """
 
     name = "rabbitmq"
-    patience = 60
+    patience = 180
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -77,7 +77,7 @@ class RabbitMQServer(ServerProcess):
             connection.channel().queue_delete(name)
 
     def _connection(self) -> Connection:
-        return Connection(f"{HOST}:{self.port}", connect_timeout=5)
+        return Connection(f"{HOST}:{self.port}", connect_timeout=20)
 
     def _erlang(self, program: Path, path: str) -> dict[str, str]:
         """Have the Erlang beside `program` found; its `erl` knows one folder only."""

@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 MASTER_NAME = "mymaster"
 
 #: Milliseconds of silence after which a Sentinel holds a server for down.
-SILENCE = 300
+SILENCE = 1000
 
 
 class Replica(RedisServer):
@@ -99,7 +99,8 @@ class Sentinels:
 
     def wait_for_promotion(self) -> None:
         """Return when clients are sent to the replica."""
-        wait_until(self._promoted, timeout=20, message="the replica was not promoted")
+        # For 30 s, a Sentinel trusts no clock of a machine that stood still.
+        wait_until(self._promoted, timeout=60, message="the replica was not promoted")
 
     def _promoted(self) -> bool:
         known = {one.master()["port"] for one in self.sentinels}

@@ -27,13 +27,13 @@ def test_a_killed_server_refuses(own_redis):
 
 
 def test_a_paused_server_answers_when_it_is_resumed(own_redis):
-    with Redis.from_url(own_redis.url, socket_timeout=0.1, retry=None) as client:
-        client.ping()
-        own_redis.pause()
+    own_redis.pause()
+    with Redis.from_url(own_redis.url, socket_timeout=0.1, retry=None) as impatient:
         with pytest.raises(TimeoutError):
-            client.ping()
-        own_redis.resume()
-        assert client.ping()
+            impatient.ping()
+    own_redis.resume()
+
+    assert own_redis.client.ping()
 
 
 def test_a_paused_server_can_be_stopped(own_redis):

@@ -31,11 +31,11 @@ class Bound:
     seconds: float
 
 
-# Two seconds are promised, and as many again are for a machine that is busy.
-AT_ONCE = Bound("at once", 4)
-BODY_ENDS = Bound("until the body ends", 4)
-NOTICED = Bound("5 s", 9)
-LEASE = Bound("one lease", leaving.LEASE + 1)
+# Two seconds are promised, and eight more are for a machine that is busy.
+AT_ONCE = Bound("at once", 10)
+BODY_ENDS = Bound("until the body ends", 10)
+NOTICED = Bound("5 s", 15)
+LEASE = Bound("one lease", leaving.LEASE + 8)
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,10 @@ EXITS = [
         acks=(LATE,),
         ends_child=True,
     ),
-    Exit("soft time limit", times_out(soft_time_limit=0.2), BY_BODY, IN_CHILD),
+    Exit("soft time limit", times_out("soft_time_limit", 0.2), BY_BODY, IN_CHILD),
     Exit(
         "hard time limit",
-        times_out(time_limit=0.3),
+        times_out("time_limit", 0.3),
         BROKEN_OFF,
         in_all(AT_ONCE, "prefork", "gevent"),
         ends_child=True,

@@ -52,16 +52,31 @@ def ends(how: str) -> How:
     return end
 
 
-def times_out(**limit: Any) -> How:
-    def time_out(scene: Scene) -> None:
-        scene.begin(**limit)
-        scene.leaves(after=max(limit.values()))
+def begins(scene: Scene, how: str, limit: str, seconds: float) -> None:
+    """Have a body under way that has so many seconds to end.
 
-    return time_out
+    On a machine so busy that they were over before the body began, it has more of them.
+    """
+    for enough in (seconds, 10.0):
+        sent = time.monotonic()
+        result = scene.task.apply_async([scene.key, how], **{limit: enough})
+        wait_until(lambda: scene.runs or result.ready())
+        if scene.runs:
+            break
+        scene.key = uuid4().hex
+    assert scene.runs, "the body never began"
+    held = scene.held()
+    late = time.monotonic() > sent + enough
+    assert held or late, "the body runs without a lock"
+    scene.leaves(after=enough)
+
+
+def times_out(limit: str, seconds: float) -> How:
+    return lambda scene: begins(scene, "return", limit, seconds)
 
 
 def defies_time_limit(scene: Scene) -> None:
-    scene.begin("defy", time_limit=0.3)
+    begins(scene, "defy", "time_limit", 0.3)
 
     def killed() -> bool:
         # Asked in this order: it may be killed in between.
@@ -208,6 +223,6 @@ def parent_is_killed(scene: Scene) -> None:
 
 
 def has_a_lease_left(scene: Scene) -> None:
-    """However long `expire` is."""
+    """However long `expire` is; on a busy machine even that may be over by now."""
     held = scene.held()
-    assert held and held.remaining <= LEASE
+    assert not held or held.remaining <= LEASE

@@ -59,11 +59,12 @@ class Scene:
             running = threads.submit(call, self.key)
             self.wait_for_body()
             yield
-            running.result(timeout=10)
+            running.result(timeout=30)
 
     def wait_for_body(self) -> None:
         wait_until(lambda: self.runs, message=self._told)
-        assert self.held(), "the body runs without a lock"
+        # A lease that ended while the machine stood still is taken again at once.
+        wait_until(self.held, message="the body runs without a lock")
 
     def open(self) -> None:
         """Let the body go on to its end, and all that come later."""

@@ -6,13 +6,10 @@ from tests.worker.app import app
 from tests.worker.tasks import PROBED, hold, witness
 from unique_task import unique
 
-#: Seconds.
-SHORT_LEASE = 0.5
-
 
 @app.task
-@unique(key="{key}", namespace=PROBED, expire=SHORT_LEASE)
-def end_with_short_lease(key: str) -> None:
+@unique(key="{key}", namespace=PROBED)
+def run_under_lease(key: str) -> None:
     hold(key)
 
 

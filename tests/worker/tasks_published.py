@@ -84,7 +84,9 @@ MAX_WAIT = 0.5
 IMPATIENT = guarded(
     "impatient", "until_executing", replace(countdown=LONG, max_wait=MAX_WAIT)
 )
-DEBOUNCED = guarded("debounced", "until_executing", replace(countdown=0.5))
+
+DEBOUNCE = 0.5
+DEBOUNCED = guarded("debounced", "until_executing", replace(countdown=DEBOUNCE))
 
 
 def noted_key(key: str) -> str:

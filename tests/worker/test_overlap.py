@@ -57,7 +57,7 @@ def test_equal_runs_never_overlap(publishers, module_urls, witness):
 
     published = chain.from_iterable(each.result() for each in ids)
     results = [app.AsyncResult(task_id) for task_id in published]
-    wait_until(lambda: all(result.ready() for result in results), timeout=60)
+    wait_until(lambda: all(result.ready() for result in results), timeout=120)
     assert [witness.most_at_once(key) for key in keys] == [1] * KEYS
     states = [result.state for result in results]
     assert len(states) == PUBLISHERS * TRIGGERS
@@ -70,7 +70,7 @@ def test_the_witness_sees_an_overlap_where_there_is_no_guard(witness, key):
     # So many that no worker can have fetched them all.
     results = [meet.delay(key) for _ in range(20)]
 
-    wait_until(lambda: all(result.ready() for result in results), timeout=20)
+    wait_until(lambda: all(result.ready() for result in results), timeout=60)
 
     assert witness.runs(key) == 20
     assert witness.most_at_once(key) > 1

@@ -82,7 +82,7 @@ def test_raise_fails_and_tells_key_owner_and_remaining(running, witness, key):
 
     assert caught.value.owner == leader.id
     assert len(caught.value.key) == 32
-    assert caught.value.remaining == pytest.approx(15, abs=5)
+    assert 0 < (caught.value.remaining or 0) <= 15
     assert witness.runs(key) == 1
 
 

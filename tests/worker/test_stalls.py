@@ -4,24 +4,29 @@ import os
 import signal
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from tests.waiting import wait_until
 from tests.worker.tasks import is_free
 from tests.worker.tasks_outage import jump, save
+from tests.worker.witness import Witness
 
 pytestmark = pytest.mark.worker
 
 TIMEOUT = 30
+
+#: Seconds, of who stands still; the others hold on while the machine does.
 LEASE = 1.0
+LONG = 10.0
 
 DAY = 24 * 3600
 
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(start_module_worker):
-    return start_module_worker(settings={"unique_lease": LEASE})
+    return start_module_worker(settings={"unique_lease": LONG})
 
 
 @pytest.fixture
@@ -34,6 +39,17 @@ def database(tmp_path):
     return str(path)
 
 
+def stopped_holder(witness: Witness, key: str, database: str) -> tuple[Any, int]:
+    """Return the result of a task whose process stands still, and its pid."""
+    gate = f"late {key}"
+    task: Any = save
+    late = task.apply_async((key, 1, database, gate), unique={"expire": LEASE})
+    wait_until(lambda: witness.runs(gate))
+    [stopped] = map(int, witness.noted(f"pids {gate}"))
+    os.kill(stopped, signal.SIGSTOP)
+    return late, stopped
+
+
 def amount_in(database: str) -> int:
     with closing(sqlite3.connect(database)) as connection:
         [amount] = connection.execute("SELECT amount FROM balance").fetchone()
@@ -41,10 +57,7 @@ def amount_in(database: str) -> int:
 
 
 def test_a_holder_that_wakes_up_too_late_does_no_harm(witness, key, database):
-    late = save.delay(key, 1, database, gate=f"late {key}")
-    wait_until(lambda: witness.runs(f"late {key}"))
-    [stopped] = map(int, witness.noted(f"pids late {key}"))
-    os.kill(stopped, signal.SIGSTOP)
+    late, stopped = stopped_holder(witness, key, database)
 
     # Its lease ends while it stands still, and a successor runs.
     successor = save.delay(key, 2, database, gate=f"next {key}")
@@ -63,10 +76,7 @@ def test_a_holder_that_wakes_up_too_late_does_no_harm(witness, key, database):
 
 
 def test_a_database_refuses_who_writes_too_late(witness, key, database):
-    late = save.delay(key, 1, database, gate=f"late {key}")
-    wait_until(lambda: witness.runs(f"late {key}"))
-    [stopped] = map(int, witness.noted(f"pids late {key}"))
-    os.kill(stopped, signal.SIGSTOP)
+    late, stopped = stopped_holder(witness, key, database)
     witness.open(f"next {key}")
     successor = save.delay(key, 2, database, gate=f"next {key}")
     saved = successor.get(timeout=TIMEOUT)

@@ -80,7 +80,7 @@ class WorkerProcess:
                 # A group of its own: pool children die with it, pytest does not.
                 start_new_session=True,
             )
-        wait_until(self._ready, timeout=60, message=self._tail)
+        wait_until(self._ready, timeout=120, message=self._tail)
 
     @property
     def pid(self) -> int:
@@ -95,7 +95,7 @@ class WorkerProcess:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def wait_for_log(self, text: str, timeout: float = 20) -> None:
+    def wait_for_log(self, text: str, timeout: float = 60) -> None:
         wait_until(
             lambda: text in self.log, timeout, lambda: f"no {text!r}; {self._tail()}"
         )
@@ -105,7 +105,7 @@ class WorkerProcess:
         return [child.pid for child in psutil.Process(self.pid).children()]
 
     # Billiard's children wait 30 s for a result to be fetched that no longer will be.
-    def terminate(self, timeout: float = 45) -> None:
+    def terminate(self, timeout: float = 90) -> None:
         """Warm shutdown: running tasks end first. Return when the worker is gone."""
         os.kill(self.pid, signal.SIGTERM)
         wait_until(lambda: not self.running, timeout, self._tail)

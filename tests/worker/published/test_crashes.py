@@ -18,7 +18,7 @@ pytestmark = pytest.mark.worker
 TIMEOUT = 30
 
 #: What waits for a living holder looks again when this may be over.
-LEASE = 1
+LEASE = 5
 
 
 @pytest.fixture(params=["redis", "rabbitmq"])

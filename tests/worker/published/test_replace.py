@@ -3,16 +3,18 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from celery import chain, chord, group
 from celery.exceptions import TaskRevokedError
 
-from tests.waiting import wait_until
+from tests.waiting import in_time, wait_until
 from tests.worker.published.locks import pending
 from tests.worker.tasks import collect
 from tests.worker.tasks_published import (
     AT_PUBLISH,
+    DEBOUNCE,
     DEBOUNCED,
     IMPATIENT,
     LATEST,
@@ -153,19 +155,30 @@ def test_what_belongs_to_a_canvas_is_not_replaced(shelf, witness, key, lock, can
     assert result.get(timeout=TIMEOUT) == value
 
 
-def test_of_a_burst_of_calls_the_last_runs(witness, key):
-    witness.open(key)
+@pytest.fixture
+def burst(witness):
+    """Call it for equal calls, and their key, of which none starts before the last."""
 
-    results = [DEBOUNCED.delay(key, number) for number in range(10)]
+    def publish(task, count, within):
+        def calls():
+            key = uuid4().hex
+            witness.open(key)
+            return key, [task.delay(key, number) for number in range(count)]
+
+        return in_time(calls, within)
+
+    return publish
+
+
+def test_of_a_burst_of_calls_the_last_runs(burst, witness):
+    key, results = burst(DEBOUNCED, 10, within=DEBOUNCE)
 
     assert all_but_last_are_revoked(results).get(timeout=TIMEOUT) == 9
     assert witness.runs(key) == 1
 
 
-def test_calls_that_replace_each_other_wait_no_longer_than_max_wait(witness, key):
-    witness.open(key)
-
-    results = [IMPATIENT.delay(key, number) for number in range(5)]
+def test_calls_that_replace_each_other_wait_no_longer_than_max_wait(burst):
+    _, results = burst(IMPATIENT, 5, within=MAX_WAIT)
 
     # Without it, each would wait for its countdown of ten minutes.
     assert all_but_last_are_revoked(results).get(timeout=TIMEOUT) == 4

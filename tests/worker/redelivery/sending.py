@@ -18,7 +18,7 @@ TIMEOUT = 30
 VISIBILITY = 2
 
 #: What waits for a living holder looks again when this may be over.
-SHORT = 1
+SHORT = 2
 
 
 def send_all(
