@@ -44,7 +44,7 @@ def send(url: str, queue: str) -> None:
 
 def receive(url: str, queue: str) -> str:
     with Connection(url) as connection, connection.SimpleQueue(queue) as receiver:
-        message = receiver.get(timeout=5)
+        message = receiver.get(timeout=20)
         message.ack()
         return str(message.payload)
 
