@@ -36,6 +36,12 @@ if GIVEN:
     STORES = {"given": "given_url"}
     KINDS = ["given"]
 
+#: Seconds that a step may take on a busy machine.
+PATIENCE = 20
+
+#: Seconds for which a lock stands: more than a test takes.
+LEASE = 1000
+
 #: Seconds for which attempts are remembered: more than a test takes.
 REMEMBERED = 1000
 
@@ -54,7 +60,7 @@ AWKWARD = {
 
 
 def open_store(url: str) -> Backend:
-    return backend_class(url).from_url(url, timeout=2)
+    return backend_class(url).from_url(url, timeout=PATIENCE)
 
 
 def record_of(

@@ -125,3 +125,12 @@ def test_delay_ends_with_restore(client, redis_proxy):
     redis_proxy.restore()
 
     assert client.ping()
+
+
+def test_requests_are_counted(client, redis_proxy):
+    before = redis_proxy.requests
+
+    client.set("key", "value")
+    client.get("key")
+
+    assert redis_proxy.requests - before == 2
