@@ -1,10 +1,15 @@
 """The stores of locks that the tests know, and what they put into them."""
 
 import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from tests.servers.find import SERVERS
+from tests.waiting import wait_until
+from unique_task import LockStoreError
 from unique_task.backends import backend_class
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
@@ -38,6 +43,9 @@ if GIVEN:
 
 #: Seconds that a step may take on a busy machine.
 PATIENCE = 20
+
+#: Seconds for which it may stop anything in the middle.
+STALL = 3
 
 #: Seconds for which a lock stands: more than a test takes.
 LEASE = 1000
@@ -130,3 +138,23 @@ def admit(backend: Backend, record: Record = FIRST, once: float = REMEMBERED) ->
     """Give an attempt the lock, which it loses at once."""
     assert isinstance(backend.acquire("key", record, 10, once=once), Acquired)
     assert backend.release("key", record.token)
+
+
+def connect(backend: Backend, keys: Sequence[str] = ("key",)) -> None:
+    """Have a store connected that gives up soon, however often it does."""
+    wait_until(lambda: all(_answers(backend, key) for key in keys))
+
+
+def _answers(backend: Backend, key: str) -> bool:
+    with suppress(LockStoreError):
+        backend.get(key)
+        return True
+    return False
+
+
+@contextmanager
+def in_time(timeout: float) -> Iterator[None]:
+    """What a store is asked in the block ends in its time, and not many times later."""
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < timeout + STALL
