@@ -26,8 +26,8 @@ pytestmark = pytest.mark.worker
 
 STORES = ["postgresql", "mariadb", "sqlite", "memcached"]
 
-#: Seconds for which a lock stands without a sign of life.
-LEASE = 2
+#: Seconds for which a lock stands without a sign of life: more than a machine stalls.
+LEASE = 6
 
 TIMEOUT = 30
 
