@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from multiprocessing import get_context
+from multiprocessing.context import ForkProcess
 from typing import Generic, TypeVar
 
 Found = TypeVar("Found")
@@ -10,16 +11,22 @@ Found = TypeVar("Found")
 fork = get_context("fork")
 
 
+def start_fork(function: Callable[[], object]) -> ForkProcess:
+    """Start a child that calls `function` at once, beside the parent."""
+    process = fork.Process(target=function)
+    with warnings.catch_warnings():
+        # That the parent has threads is what Python warns of, and what we try.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    return process
+
+
 class Fork(Generic[Found]):
     """A child that calls `function` at once, beside the parent."""
 
     def __init__(self, function: Callable[[], Found]) -> None:
         self._answers, answer = fork.Pipe(duplex=False)
-        self._process = fork.Process(target=lambda: answer.send(function()))
-        with warnings.catch_warnings():
-            # That the parent has threads is what Python warns of, and what we try.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._process.start()
+        self._process = start_fork(lambda: answer.send(function()))
         # Else the child's end would not end the pipe.
         answer.close()
 

@@ -1,7 +1,11 @@
 """The README shows what the backends declare."""
 
+import pytest
+
 from tests.stores_table import README, STORES, readme_of
 from unique_task.backends import BACKENDS, backend_class
+from unique_task.backends.promises import Promises
+from unique_task.backends.sql import PROMISES, SQLBackend
 
 
 def test_the_readme_shows_the_table():
@@ -17,6 +21,14 @@ def test_every_scheme_is_in_the_table():
         assert f"``{scheme}:" in names
 
 
-def test_every_backend_declares_what_it_promises():
-    for scheme in BACKENDS:
-        assert backend_class(f"{scheme}://").promises.clock
+def declared(scheme: str) -> Promises | None:
+    """What is promised by the class itself, or for the kind of database."""
+    kind = backend_class(f"{scheme}://")
+    if kind is SQLBackend:
+        return PROMISES.get("mysql" if scheme == "mariadb" else scheme)
+    return vars(kind).get("promises")
+
+
+@pytest.mark.parametrize("scheme", BACKENDS)
+def test_every_backend_declares_what_it_promises(scheme):
+    assert isinstance(declared(scheme), Promises)

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from tests.backends.stores import (
     GIVEN,
     KINDS,
     ONE,
+    PATIENCE,
     STORES,
     TWO,
     book,
@@ -22,8 +24,20 @@ from tests.backends.stores import (
 )
 from tests.django_settings import REDIS_CACHE, django_caches
 from tests.servers import Cluster, RedisServer, Sentinels, cluster, sentinels
+from unique_task import RedisBackend
 from unique_task.backends.base import Backend
+from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.memcached import MemcachedBackend
+from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Reserved
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store has the time of a busy machine, unless a test says how much."""
+    for kind in (RedisBackend, MemcachedBackend, SQLBackend, DjangoCacheBackend):
+        defaults: Any = getattr(kind.__init__, "__kwdefaults__")
+        monkeypatch.setitem(defaults, "timeout", PATIENCE)
 
 
 @pytest.fixture

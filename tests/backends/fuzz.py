@@ -10,21 +10,28 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import sys
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 
-from tests.backends.stores import open_store, record_of
+from tests.backends.stores import REMEMBERED, open_store, record_of, redelivered
 from tests.backends.turns import Turn
 from unique_task.backends.base import Backend
-from unique_task.backends.steps import Acquired
+from unique_task.backends.record import Record
+from unique_task.backends.steps import Acquired, Finished
 
 PROCESSES = 8
 KEYS = ["one", "two", "three", "four", "five"]
 
 #: Of a thousand turns, a process dies in some.
 DEADLY = 0.004
+
+#: And in this part of them who has the lock is known again, which takes more steps.
+KNOWN = 0.1
 
 #: Seconds for which a lock is taken; shorter than a process takes for its turns.
 EXPIRE = 0.5
@@ -42,55 +49,68 @@ def work(url: str, journal: Path, count: int) -> None:
     backend = open_store(url)
     with journal.open("a") as turns:
         for _ in range(count - len(turns_of(journal))):
-            turn, token, dies = take(backend)
+            known, dies = random.random() < KNOWN, random.random() < DEADLY
+            once = REMEMBERED if known else 0
+            turn, record = take(backend, once, dies)
             turns.write(json.dumps(asdict(turn)) + "\n")
             turns.flush()
             if dies:
                 os._exit(DIED)
-            backend.release(turn.key, token)
+            backend.release(turn.key, record.token, finished=once)
+            if known:
+                again = redelivered(record)
+                answer = backend.acquire(turn.key, again, EXPIRE, once=once)
+                assert answer == Finished(), answer
 
 
-def take(backend: Backend) -> tuple[Turn, str, bool]:
-    """Take any of the locks, as soon as one can be had; tell whether to die with it."""
-    dies = random.random() < DEADLY
+def take(backend: Backend, once: float, dies: bool) -> tuple[Turn, Record]:
+    """Take any of the locks, as soon as one can be had."""
     while True:
-        key, record = random.choice(KEYS), record_of("one of many")
+        key, record = random.choice(KEYS), record_of(uuid4().hex)
         asked = time.monotonic_ns()
-        answer = backend.acquire(key, record, EXPIRE)
+        answer = backend.acquire(key, record, EXPIRE, once=once)
         since = time.monotonic_ns()
         # It began when the store was asked, at the earliest.
         end = asked + int(EXPIRE * 1e9)
         until = end if dies else time.monotonic_ns()
         # Who was stalled for longer than that holds nothing.
         if isinstance(answer, Acquired) and since < until <= end:
-            return Turn(key, answer.fence or 0, since, until), record.token, dies
+            return Turn(key, answer.fence or 0, since, until), record
+
+
+def fork(url: str, journal: Path, count: int) -> int:
+    """Start a process that works, and does nothing else of what this one does."""
+    if pid := os.fork():
+        return pid
+    try:
+        random.seed()
+        work(url, journal, count)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def main(url: str, directory: str, turns: str) -> None:
-    running: dict[int, Path] = {}
     # Imports the driver, once for all that are forked. Nothing connects.
     open_store(url)
-
-    def start(journal: Path) -> None:
-        pid = os.fork()
-        if pid:
-            running[pid] = journal
-            return
-        random.seed()
-        work(url, journal, int(turns))
-        sys.exit()
-
-    for number in range(PROCESSES):
-        start(Path(directory, f"{number}.jsonl"))
+    journals = [Path(directory, f"{number}.jsonl") for number in range(PROCESSES)]
+    running: dict[int, Path] = {}
     died = 0
-    while running:
-        pid, status = os.wait()
-        journal, code = running.pop(pid), os.waitstatus_to_exitcode(status)
-        if code == DIED:
-            died += 1
-            start(journal)
-        elif code:
-            sys.exit(f"a process ended by {code}")
+    try:
+        for journal in journals:
+            running[fork(url, journal, int(turns))] = journal
+        while running:
+            pid, status = os.wait()
+            journal, code = running.pop(pid), os.waitstatus_to_exitcode(status)
+            if code == DIED:
+                died += 1
+                running[fork(url, journal, int(turns))] = journal
+            elif code:
+                sys.exit(f"a process ended by {code}")
+    finally:
+        for pid in running:
+            os.kill(pid, signal.SIGKILL)
     print(died)
 
 

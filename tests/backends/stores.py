@@ -1,14 +1,22 @@
 """The stores of locks that the tests know, and what they put into them."""
 
 import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 
 from tests.servers.find import SERVERS
+from tests.waiting import wait_until
+from unique_task import LockStoreError
 from unique_task.backends import backend_class
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Acquired, Renewal
+
+Found = TypeVar("Found")
 
 #: Name of a store -> the fixture that returns its URL, with no lock in it.
 STORES = {
@@ -36,6 +44,15 @@ if GIVEN:
     STORES = {"given": "given_url"}
     KINDS = ["given"]
 
+#: Seconds that a step may take on a busy machine.
+PATIENCE = 20
+
+#: Seconds for which it may stop anything in the middle.
+STALL = 3
+
+#: Seconds for which a lock stands: more than a test takes.
+LEASE = 1000
+
 #: Seconds for which attempts are remembered: more than a test takes.
 REMEMBERED = 1000
 
@@ -54,7 +71,7 @@ AWKWARD = {
 
 
 def open_store(url: str) -> Backend:
-    return backend_class(url).from_url(url, timeout=2)
+    return backend_class(url).from_url(url, timeout=PATIENCE)
 
 
 def record_of(
@@ -101,10 +118,17 @@ def renewals(keys: list[str]) -> list[Renewal]:
     return [Renewal(key, FIRST, 1, 60, REMEMBERED) for key in keys]
 
 
-def book(backend: Backend, record: Record, expire: float = 10, **how: Any) -> Any:
+def book(
+    backend: Backend,
+    record: Record,
+    expire: float = 10,
+    *,
+    key: str = "key",
+    **how: Any,
+) -> Any:
     """Reserve the lock, or take the place of the message that it waits for."""
     how = {"replace": LONG, "remember": REMEMBERED, **how}
-    return backend.reserve("key", record, expire, **how)
+    return backend.reserve(key, record, expire, **how)
 
 
 def start(
@@ -124,3 +148,36 @@ def admit(backend: Backend, record: Record = FIRST, once: float = REMEMBERED) ->
     """Give an attempt the lock, which it loses at once."""
     assert isinstance(backend.acquire("key", record, 10, once=once), Acquired)
     assert backend.release("key", record.token)
+
+
+def undisturbed(steps: Callable[[str, float], Found], short: float) -> Found:
+    """Return what comes of steps that take less than the seconds they are given.
+
+    If the machine held them up, they are done under another key, with twice the time.
+    """
+    for turn in count():
+        started = time.monotonic()
+        found = steps(f"key {turn}", short * 2**turn)
+        if time.monotonic() - started < short * 2**turn:
+            return found
+    raise AssertionError
+
+
+def connect(backend: Backend, keys: Sequence[str] = ("key",)) -> None:
+    """Have a store connected that gives up soon, however often it does."""
+    wait_until(lambda: all(_answers(backend, key) for key in keys))
+
+
+def _answers(backend: Backend, key: str) -> bool:
+    with suppress(LockStoreError):
+        backend.get(key)
+        return True
+    return False
+
+
+@contextmanager
+def in_time(timeout: float) -> Iterator[None]:
+    """What a store is asked in the block ends in its time, and not many times later."""
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < timeout + STALL

@@ -11,6 +11,7 @@ from tests.backends.stores import (
     published,
     redelivered,
     start,
+    undisturbed,
 )
 from tests.waiting import wait_until
 from unique_task.backends.steps import Acquired, Finished, Heir, Held, Stored
@@ -104,10 +105,14 @@ def test_who_keeps_the_end_has_the_lock_as_long_as_it_was_reserved(
 
 
 def test_a_lock_whose_end_was_kept_ends_then(backend, short):
-    backend.reserve("key", MESSAGE, expire=short)
-    assert isinstance(start(backend, MESSAGE, expire=100, keep=True), Acquired)
+    def start_under(key: str, seconds: float) -> str:
+        backend.reserve(key, MESSAGE, expire=seconds)
+        start(backend, MESSAGE, expire=100, keep=True, key=key)
+        return key
 
-    wait_until(lambda: isinstance(backend.acquire("key", FIRST, 10), Acquired))
+    key = undisturbed(start_under, short)
+
+    wait_until(lambda: isinstance(backend.acquire(key, FIRST, 10), Acquired))
 
 
 def test_who_finds_the_lock_free_has_no_end_to_keep(backend):

@@ -13,6 +13,7 @@ from tests.backends.stores import (
     book,
     published,
     start,
+    undisturbed,
 )
 from tests.waiting import wait_until
 from unique_task.backends.steps import Acquired, Held, Renewal, Replaced
@@ -107,11 +108,14 @@ def test_a_lock_is_given_back_with_the_time_that_it_had(backend, one):
 
 
 def test_a_lock_that_was_given_back_ends_by_time(backend, short):
-    backend.reserve("key", ONE, expire=short)
-    two = book(backend, TWO, expire=100)
-    backend.restore("key", TWO.token, two.replaced)
+    def book_over(key: str, seconds: float) -> tuple[str, Held | None]:
+        book(backend, ONE, expire=seconds, key=key)
+        return key, book(backend, TWO, expire=100, key=key).replaced
 
-    wait_until(lambda: isinstance(backend.acquire("key", FIRST, 10), Acquired))
+    key, replaced = undisturbed(book_over, short)
+    backend.restore(key, TWO.token, replaced)
+
+    wait_until(lambda: isinstance(backend.acquire(key, FIRST, 10), Acquired))
 
 
 def test_who_got_the_lock_back_starts(backend, one, two):

@@ -6,7 +6,14 @@ from threading import Barrier
 
 import pytest
 
-from tests.backends.stores import FIRST, REMEMBERED, SECOND, open_store, record_of
+from tests.backends.stores import (
+    FIRST,
+    LEASE,
+    REMEMBERED,
+    SECOND,
+    open_store,
+    record_of,
+)
 from unique_task.backends.steps import (
     Acquired,
     Finished,
@@ -166,20 +173,22 @@ def test_a_lock_is_taken_over_once(backend):
 @pytest.mark.usefixtures("hasty_threads")
 def test_of_many_who_take_over_at_once_one_gets_the_lock(backend, url):
     backends = [open_store(url) if backend.shared else backend for _ in range(6)]
-    barrier = Barrier(len(backends))
+    # Who fails does not let the others wait for ever.
+    barrier = Barrier(len(backends), timeout=60)
 
     def take(number: int, key: str) -> StoreAnswer:
         # Every other one only looks whether the lock is free in between.
         over = [DEAD.token] if number % 2 else []
         barrier.wait()
-        return backends[number].acquire(key, record_of("taker"), expire=10, over=over)
+        record = record_of("taker")
+        return backends[number].acquire(key, record, expire=LEASE, over=over)
 
     def take_all(number: int) -> list[StoreAnswer]:
         return [take(number, key) for key in keys]
 
     keys = [f"key {number}" for number in range(100)]
     for key in keys:
-        backend.acquire(key, DEAD, expire=10)
+        backend.acquire(key, DEAD, expire=LEASE)
     with ThreadPoolExecutor(len(backends)) as threads:
         answers = list(threads.map(take_all, range(len(backends))))
 

@@ -84,11 +84,11 @@ def test_locks_are_spread_over_the_servers(memcached, memcached_url, own_memcach
 
 def test_a_lock_never_ends_early(backend):
     for _ in range(3):
+        asked = time.monotonic()
         backend.acquire("key", FIRST, expire=1)
-        taken = time.monotonic()
         while backend.get("key"):
             time.sleep(0.01)
-        assert time.monotonic() - taken >= 1
+        assert time.monotonic() - asked >= 1
 
 
 def test_a_lock_that_is_kept_over_and_over_does_not_grow(backend):

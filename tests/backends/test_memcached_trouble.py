@@ -1,14 +1,21 @@
 """What becomes of locks in a memcached that is out of order, or not ours alone."""
 
 import math
-import time
 from typing import Any
 
 import pytest
 from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
-from tests.backends.stores import FIRST, REMEMBERED, SECOND, redelivered
+from tests.backends.stores import (
+    FIRST,
+    LEASE,
+    REMEMBERED,
+    SECOND,
+    connect,
+    in_time,
+    redelivered,
+)
 from tests.servers import MemcachedServer
 from unique_task import ConfigurationError, LockRecordError, LockStoreError
 from unique_task.backends.cells import Cell
@@ -51,14 +58,11 @@ def test_a_server_that_refuses_is_a_store_error_that_names_it(memcached_proxy):
 def test_a_server_that_hangs_is_given_up_in_time(memcached_proxy, connected):
     backend: Any = MemcachedBackend(memcached_proxy.url, timeout=0.4)
     if connected:
-        backend.get("key")
+        connect(backend)
     memcached_proxy.hang()
-    started = time.monotonic()
 
-    with pytest.raises(LockStoreError):
+    with in_time(0.4), pytest.raises(LockStoreError):
         backend.acquire("key", FIRST, expire=10)
-
-    assert time.monotonic() - started < 0.8
 
 
 def test_connections_that_the_server_closed_are_no_error(memcached_proxy):
@@ -93,14 +97,12 @@ def test_a_value_that_is_too_big_is_an_error_and_changes_nothing(backend):
 def test_a_server_that_is_slow_has_no_more_time_in_all(memcached_proxy):
     # Each answer comes in time for one; but there are several.
     backend: Any = MemcachedBackend(memcached_proxy.url, timeout=1)
-    backend.get("key")
+    connect(backend)
     memcached_proxy.delay(0.4)
-    started = time.monotonic()
 
-    with pytest.raises(LockStoreError, match="too slow"):
+    # An answer is too late for itself only if the machine holds it up.
+    with in_time(1), pytest.raises(LockStoreError, match="too slow|timed out"):
         backend.acquire("key", FIRST, 10, once=REMEMBERED, generation=1)
-
-    assert time.monotonic() - started < 2
 
 
 def test_a_server_that_is_down_costs_its_own_leases_only(
@@ -108,17 +110,16 @@ def test_a_server_that_is_down_costs_its_own_leases_only(
 ):
     """And all of them take no longer than one operation may."""
     servers = [memcached_url, own_memcached.url.removeprefix("memcached://")]
-    backend: Any = MemcachedBackend(";".join(servers), timeout=1)
+    backend: Any = MemcachedBackend(";".join(servers), timeout=4)
     renewals = [Renewal(f"key {n}", FIRST, None, 20) for n in range(30)]
     for renewal in renewals:
-        backend.acquire(renewal.key, FIRST, expire=10)
+        backend.acquire(renewal.key, FIRST, expire=LEASE)
     there = [backend._hash.get_node(one.key) == servers[1] for one in renewals]
     own_memcached.pause()
-    started = time.monotonic()
 
-    outcomes = backend.renew(renewals)
+    with in_time(4):
+        outcomes = backend.renew(renewals)
 
-    assert time.monotonic() - started < 2
     unknown = [one is Renewed.UNKNOWN for one in outcomes]
     assert unknown == there and 0 < sum(there) < 30
     assert set(outcomes) == {Renewed.HELD, Renewed.UNKNOWN}

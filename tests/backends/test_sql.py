@@ -93,7 +93,7 @@ def test_a_database_that_is_no_file_is_refused(url):
         "postgresql://shop:ses/ame@host:port/shop",
         "postgresql://shop:ses@ame@host/shop",
         "mysql://shop:ses@ame@host:port/shop",
-        "sqlite:///locks.sqlite?timeout=sesame",
+        "sqlite:///locks.sqlite?timeout=soon",
         "sqlite+pysqlcipher://:sesame@/locks.sqlite",
     ],
 )
@@ -101,7 +101,7 @@ def test_a_url_of_no_use_is_an_error_without_its_password(url):
     with pytest.raises(ConfigurationError, match="cannot be (read|used)") as error:
         SQLBackend(url)
 
-    shown = str(error.value).partition(" cannot be ")[0]
+    shown = str(error.value)
     assert "ses" not in shown and "ame" not in shown.replace("name", "")
 
 

@@ -27,6 +27,11 @@ WAITING = {
 #: How they say that they broke off a transaction.
 DEADLOCK = {"postgresql": "40P01", "mysql": 1213}
 
+#: PostgreSQL looks for a deadlock once, so many seconds after the wait began: ours has
+#: to be there by then, and the other transaction must not be the one that finds it.
+LOOK = {"postgresql": "?options=-c%20deadlock_timeout%3D{}s"}
+OURS, OTHERS = 3, 60
+
 TOUCH = "UPDATE unique_task_locks SET ends = ends WHERE name = :name"
 WEIGHT = "INSERT INTO unique_task_locks VALUES (:name, NULL, '', 0, 0)"
 
@@ -36,9 +41,13 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
+def look_after(url: str, seconds: int) -> str:
+    return LOOK.get(url.partition("+")[0], "").format(seconds)
+
+
 @pytest.fixture
 def backend(url: str) -> SQLBackend:
-    backend = SQLBackend(url)
+    backend = SQLBackend(url + look_after(url, OURS))
     assert isinstance(backend.acquire("key", FIRST, 100, once=100), Acquired)
     return backend
 
@@ -57,13 +66,15 @@ def broken_off(backend: SQLBackend) -> list[set[Any]]:
 
 
 @pytest.fixture
-def another(engine: sa.Engine) -> Iterator[sa.Connection]:
+def another(url: str) -> Iterator[sa.Connection]:
     """The transaction of somebody else."""
-    with engine.connect().execution_options(
-        isolation_level="READ COMMITTED"
-    ) as connection:
+    engine = sa.create_engine(
+        url + look_after(url, OTHERS), isolation_level="READ COMMITTED"
+    )
+    with engine.connect() as connection:
         yield connection
         connection.rollback()
+    engine.dispose()
 
 
 @pytest.fixture

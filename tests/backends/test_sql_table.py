@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.backends.stores import FIRST, SECOND, record_of
+from tests.backends.stores import FIRST, SECOND, record_of, redelivered
 from unique_task import LockRecordError, LockStoreError
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Renewal, Renewed
@@ -75,17 +75,28 @@ def test_the_ddl_makes_the_table(url, engine):
 def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
     backend.acquire("held", FIRST, expire=100)
     backend.acquire("over", SECOND, expire=0.001)
-    backend.acquire("freed", record_of("third"), expire=100, once=100)
+    third = record_of("third")
+    backend.acquire("freed", third, expire=100, once=100)
+    backend.release("freed", third.token)
     time.sleep(0.01)
 
+    # Also what was freed stays: it is over since the beginning, by its end alone.
     assert backend.sweep(retention=86400) == 0
-    assert backend.sweep(retention=0.001) == 1
+    assert names_in(engine) >= {f"unique:{key}:lock" for key in ("over", "freed")}
+    assert backend.sweep(retention=0.001) == 2
 
-    with engine.connect() as connection:
-        names = connection.scalars(sa.text("SELECT name FROM unique_task_locks"))
-        assert "unique:over:lock" not in list(names)
+    assert "unique:held:lock" in names_in(engine)
+    assert not names_in(engine) & {"unique:over:lock", "unique:freed:lock"}
     assert backend.get("held").record.token == FIRST.token
-    assert backend.get("freed") is not None
+    # The mark of an attempt that was given its lock.
+    again = backend.acquire("freed", redelivered(third), expire=10, once=100)
+    assert again.admitted
+
+
+def names_in(engine: sa.Engine) -> set[str]:
+    with engine.connect() as connection:
+        rows = connection.scalars(sa.text("SELECT name FROM unique_task_locks"))
+        return set(rows)
 
 
 def test_a_freed_lock_goes_on_to_number_its_holders(backend, engine):

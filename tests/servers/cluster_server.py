@@ -9,7 +9,7 @@ from typing import Any, cast
 from redis.crc import key_slot
 
 from tests.servers.certificate import Certificate
-from tests.servers.process import HOST, free_port
+from tests.servers.process import HOST
 from tests.servers.redis_server import RedisServer
 from tests.waiting import wait_until
 
@@ -24,7 +24,7 @@ class ClusterNode(RedisServer):
 
     def __init__(self, directory: Path, certificate: Certificate | None = None) -> None:
         super().__init__(directory, certificate)
-        self._bus = free_port()
+        self._bus = self.keep_port()
 
     def options(self) -> list[str]:
         return [

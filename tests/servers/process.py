@@ -4,7 +4,9 @@ import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import TypeVar
 
 from tests.servers.find import environment, require
@@ -15,11 +17,31 @@ Started = TypeVar("Started", bound="ServerProcess")
 HOST = "127.0.0.1"
 LOG_TAIL = 2000
 
+#: Loopback ports that the system does not give to outgoing connections.
+PORTS = range(20000, 32000)
+
+
+def kept_port() -> socket.socket:
+    """Keep a port for a server of ours until the socket is closed.
+
+    The socket never listens, so that the server may, again after a restart: all set
+    SO_REUSEADDR. Who looks for a free port passes it by.
+    """
+    while True:
+        keeper = socket.socket()
+        # Not the generator that tests seed: processes would try the same ports.
+        with suppress(OSError):
+            keeper.bind((HOST, SystemRandom().choice(PORTS)))
+            # Not before: another keeper's port must be refused.
+            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            return keeper
+        keeper.close()
+
 
 def free_port() -> int:
     """A loopback port that nobody listens on at this moment."""
-    with socket.create_server((HOST, 0)) as server:
-        port: int = server.getsockname()[1]
+    with kept_port() as keeper:
+        port: int = keeper.getsockname()[1]
         return port
 
 
@@ -34,7 +56,8 @@ class ServerProcess(ABC):
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.port = free_port()
+        self._kept_ports: list[socket.socket] = []
+        self.port = self.keep_port()
         self._log = directory / f"{self.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,6 +79,12 @@ class ServerProcess(ABC):
     @abstractmethod
     def answers(self) -> bool:
         """Whether the server takes requests now."""
+
+    def keep_port(self) -> int:
+        """A port that is this server's, while it is down as well."""
+        self._kept_ports.append(kept_port())
+        port: int = self._kept_ports[-1].getsockname()[1]
+        return port
 
     @property
     def pid(self) -> int:
@@ -107,6 +136,8 @@ class ServerProcess(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        for keeper in self._kept_ports:
+            keeper.close()
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:

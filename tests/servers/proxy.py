@@ -41,6 +41,8 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._delay = 0.0
         self._to_swallow = (0, b"")
+        #: How often clients have asked; what they send at one time is asked once.
+        self.requests = 0
 
     def cut(self) -> None:
         """Drop every connection and refuse new ones, until `restore()`."""
@@ -129,6 +131,7 @@ class Proxy:
     async def _pass_requests(self, link: Link) -> None:
         with suppress(OSError):
             while data := await link.requests.read(CHUNK):
+                self.requests += 1
                 link.last_request = data
                 link.to_server.write(data)
 
