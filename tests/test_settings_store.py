@@ -1,20 +1,13 @@
 """Where the locks of an app live: what is set, and what is left for us to find."""
 
-import ssl
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 
-from tests.servers import RedisServer
-from tests.servers.certificate import Certificate
 from tests.settings_apps import store_of, use
 from unique_task import (
     ConfigurationError,
     MemoryBackend,
     RedisBackend,
 )
-from unique_task.backends.record import Record
-from unique_task.backends.steps import Acquired
 
 pytest_plugins = "tests.settings_fixtures"
 
@@ -177,18 +170,3 @@ def test_locks_live_in_the_broker_where_the_results_are_of_one_host(make_app, re
     app = make_app(result_backend=results, broker_url="redis://localhost")
 
     assert store_of(app).name == "redis://localhost"
-
-
-@pytest.mark.parametrize("scheme", ["redis", "rediss"])
-def test_tls_is_used_as_celery_is_told_to(make_app, tmp_path, scheme):
-    with RedisServer(tmp_path, Certificate(tmp_path)) as server:
-        [authority] = parse_qs(urlsplit(server.url).query)["ssl_ca_certs"]
-        options = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": authority}
-        url = f"{scheme}://127.0.0.1:{server.port}/0"
-        for conf in (
-            {"result_backend": url, "redis_backend_use_ssl": options},
-            {"broker_url": url, "broker_use_ssl": options},
-        ):
-            record = Record(f"{len(conf)}/0/0//{conf.keys()}".replace(" ", ""))
-            answer = store_of(make_app(**conf)).acquire(str(conf.keys()), record, 10)
-            assert isinstance(answer, Acquired)
