@@ -146,6 +146,7 @@ def test_locks_follow_a_change_of_where_they_live(make_app, name):
     "url, name",
     [
         ("db+postgresql://shop@db/shop", "postgresql+psycopg://shop@db/shop"),
+        ("database+postgresql://shop@db/shop", "postgresql+psycopg://shop@db/shop"),
         ("db+mysql+pymysql://shop@db/shop", "mysql+pymysql://shop@db/shop"),
         ("db+sqlite:///results.sqlite", "sqlite+pysqlite:///results.sqlite"),
         ("cache+memcached://one:1;two:2/", "memcached://one:1;two:2"),
@@ -157,6 +158,14 @@ def test_locks_live_with_the_results_in_what_celery_calls_otherwise(
     app = make_app(result_backend=url, broker_url="amqp://localhost")
 
     assert store_of(app).name == name
+
+
+@pytest.mark.parametrize("prefix", ["sqla", "sqlalchemy"])
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2"])
+def test_locks_live_in_a_database_that_is_the_broker(make_app, prefix, scheme):
+    app = make_app(broker_url=f"{prefix}+{scheme}://shop@db/shop")
+
+    assert store_of(app).name == "postgresql+psycopg://shop@db/shop"
 
 
 def test_locks_live_in_the_broker_where_the_results_are_no_place_for_them(make_app):
