@@ -1,20 +1,13 @@
 """Where the locks of an app live: what is set, and what is left for us to find."""
 
-import ssl
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 
-from tests.servers import RedisServer
-from tests.servers.certificate import Certificate
 from tests.settings_apps import store_of, use
 from unique_task import (
     ConfigurationError,
     MemoryBackend,
     RedisBackend,
 )
-from unique_task.backends.record import Record
-from unique_task.backends.steps import Acquired
 
 pytest_plugins = "tests.settings_fixtures"
 
@@ -153,6 +146,7 @@ def test_locks_follow_a_change_of_where_they_live(make_app, name):
     "url, name",
     [
         ("db+postgresql://shop@db/shop", "postgresql+psycopg://shop@db/shop"),
+        ("database+postgresql://shop@db/shop", "postgresql+psycopg://shop@db/shop"),
         ("db+mysql+pymysql://shop@db/shop", "mysql+pymysql://shop@db/shop"),
         ("db+sqlite:///results.sqlite", "sqlite+pysqlite:///results.sqlite"),
         ("cache+memcached://one:1;two:2/", "memcached://one:1;two:2"),
@@ -166,6 +160,14 @@ def test_locks_live_with_the_results_in_what_celery_calls_otherwise(
     assert store_of(app).name == name
 
 
+@pytest.mark.parametrize("prefix", ["sqla", "sqlalchemy"])
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg2"])
+def test_locks_live_in_a_database_that_is_the_broker(make_app, prefix, scheme):
+    app = make_app(broker_url=f"{prefix}+{scheme}://shop@db/shop")
+
+    assert store_of(app).name == "postgresql+psycopg://shop@db/shop"
+
+
 def test_locks_live_in_the_broker_where_the_results_are_no_place_for_them(make_app):
     app = make_app(result_backend="rpc://", broker_url="redis://localhost")
 
@@ -177,18 +179,3 @@ def test_locks_live_in_the_broker_where_the_results_are_of_one_host(make_app, re
     app = make_app(result_backend=results, broker_url="redis://localhost")
 
     assert store_of(app).name == "redis://localhost"
-
-
-@pytest.mark.parametrize("scheme", ["redis", "rediss"])
-def test_tls_is_used_as_celery_is_told_to(make_app, tmp_path, scheme):
-    with RedisServer(tmp_path, Certificate(tmp_path)) as server:
-        [authority] = parse_qs(urlsplit(server.url).query)["ssl_ca_certs"]
-        options = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": authority}
-        url = f"{scheme}://127.0.0.1:{server.port}/0"
-        for conf in (
-            {"result_backend": url, "redis_backend_use_ssl": options},
-            {"broker_url": url, "broker_use_ssl": options},
-        ):
-            record = Record(f"{len(conf)}/0/0//{conf.keys()}".replace(" ", ""))
-            answer = store_of(make_app(**conf)).acquire(str(conf.keys()), record, 10)
-            assert isinstance(answer, Acquired)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -44,6 +45,9 @@ _VISIBILITY = 3600
 _DURATIONS = ("unique_expire", "unique_lease", "unique_redelivery", "unique_timeout")
 
 ON_UNAVAILABLE = ("retry", "run", "raise")
+
+#: What Celery and kombu put before the URL of a database, beside ``db+``.
+_OF_DATABASE = re.compile(r"^(database|sqla|sqlalchemy)\+")
 
 
 @dataclass(frozen=True)
@@ -188,16 +192,18 @@ def backend_of(
 
 def _store_of_app(conf: Any) -> str | None:
     """Return where the app has a place for locks: one that is not of this host only."""
-    results, broker = (
-        conf.result_backend_transport_options,
-        conf.broker_transport_options,
-    )
-    places = [
-        with_tls(with_transport_options(url, options), tls)
-        for url, options, tls in (
-            (conf.result_backend, results, conf.redis_backend_use_ssl),
-            (conf.broker_url, broker, conf.broker_use_ssl),
-        )
-        if isinstance(url, str) and can_hold_locks(url)
-    ]
+    places = [url for url in _places(conf) if can_hold_locks(url)]
     return min(places, key=is_local, default=None)
+
+
+def _places(conf: Any) -> Iterator[str]:
+    """Yield the URLs of the result backend and the broker, in our words."""
+    results = conf.result_backend_transport_options
+    broker = conf.broker_transport_options
+    for url, options, tls in (
+        (conf.result_backend, results, conf.redis_backend_use_ssl),
+        (conf.broker_url, broker, conf.broker_use_ssl),
+    ):
+        if isinstance(url, str):
+            url = _OF_DATABASE.sub("", url)
+            yield with_tls(with_transport_options(url, options), tls)

@@ -32,6 +32,13 @@ SEVERAL = [
 
 NO_STORES = ["amqp://localhost", "rpc://", "disabled://", "", "localhost"]
 
+#: What begins, or goes on, as a scheme that is known.
+ALMOST = [
+    *("redis+sentinel://one/0", "redis+foo://one/0", "sentinel+tls://one/0"),
+    *("memcached+x://one", "memory+x://", "django-cache+x://default"),
+    *("db+redis://one/0", "db+memory://", "db+memcached://one"),
+]
+
 
 @pytest.mark.parametrize("url", ["memory://", "cache+memory://"])
 def test_memory_is_found_also_as_celery_spells_it(url):
@@ -57,6 +64,13 @@ def test_several_servers_that_are_one_store_can_hold_locks(url):
 @pytest.mark.parametrize("url", NO_STORES)
 def test_a_store_that_cannot_hold_locks_is_told_apart(url):
     assert not can_hold_locks(url)
+
+
+@pytest.mark.parametrize("url", ALMOST)
+def test_only_a_database_has_a_driver_or_the_prefix_of_one(url):
+    assert not can_hold_locks(url)
+    with pytest.raises(ConfigurationError, match="no store of locks has such URLs"):
+        open_backend(url, timeout=2)
 
 
 def test_an_unknown_scheme_is_an_error_that_lists_the_known():

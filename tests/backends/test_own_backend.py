@@ -22,6 +22,33 @@ backend = open_backend(empty_store(), timeout=2)
 print("folder" in known_schemes(), backend.acquire("key", Record("a/0/0//b"), 10).fence)
 """
 
+#: While another has the folder.
+WAIT = """
+import fcntl, time
+from folder_locks import FOLDER, FolderBackend, empty_store
+from unique_task import LockStoreError
+empty_store()
+with open(FOLDER / "lock", "w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    started = time.monotonic()
+    try:
+        FolderBackend(FOLDER, timeout=0.2).get("key")
+    except LockStoreError:
+        print(time.monotonic() - started)
+"""
+
+END = """
+import time
+from folder_locks import FOLDER, FolderBackend, empty_store
+from unique_task.backends.record import Record
+empty_store()
+backend = FolderBackend(FOLDER)
+backend.acquire("key", Record("a/0/0//b"), 0.01)
+time.sleep(0.02)
+backend.get("key")
+print(*[file.read_text() for file in FOLDER.iterdir()])
+"""
+
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -44,18 +71,31 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
 
 
-def test_it_is_found_by_its_scheme(environment):
+def said(code: str, environment: dict[str, str]) -> str:
+    """What the code prints where the package is installed."""
     done = subprocess.run(
-        [sys.executable, "-c", USE],
+        [sys.executable, "-c", code],
         env=environment,
         check=True,
         capture_output=True,
         text=True,
     )
+    return done.stdout
 
-    found, fence = done.stdout.split()
+
+def test_it_is_found_by_its_scheme(environment):
+    found, fence = said(USE, environment).split()
+
     assert found == "True"
     assert int(fence) > 1e15
+
+
+def test_it_waits_no_longer_than_an_operation_may_take(environment):
+    assert 0.2 < float(said(WAIT, environment)) < 1
+
+
+def test_it_keeps_nothing_that_is_over(environment):
+    assert said(END, environment).split() == ["{}"]
 
 
 def test_it_passes_the_contract(environment):

@@ -8,7 +8,7 @@ from tests.backends.stores import FIRST, SECOND, connect, in_time, renewals
 from tests.servers import ClusterNode
 from tests.servers.process import HOST
 from tests.waiting import wait_until
-from unique_task import LockStoreError, RedisBackend
+from unique_task import LockStoreError, LockStoreRefusedError, RedisBackend
 from unique_task.backends.steps import Held, Renewal, Renewed
 
 
@@ -71,6 +71,16 @@ def test_a_cluster_that_is_down_is_given_up_in_time(own_cluster):
 def test_a_cluster_that_refuses_is_a_store_error_that_names_it():
     with pytest.raises(LockStoreError, match=f"redis\\+cluster://{HOST}:1"):
         RedisBackend(f"redis+cluster://{HOST}:1").get("key")
+
+
+@pytest.mark.parametrize("login", [":sesame@", "nobody:sesame@"])
+def test_a_password_that_nobody_has_is_a_refusal(redis_cluster, login):
+    backend = RedisBackend(redis_cluster.url.replace("://", f"://{login}"))
+
+    with pytest.raises(LockStoreRefusedError) as error:
+        backend.check()
+
+    assert "sesame" not in str(error.value)
 
 
 def test_a_node_that_came_back_is_used_again(own_cluster):

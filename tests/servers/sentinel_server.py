@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from redis import Redis, RedisError
 
-from tests.servers.process import HOST, ServerProcess
+from tests.servers.certificate import Certificate
+from tests.servers.process import HOST, ServerProcess, free_port
 from tests.servers.redis_server import RedisServer
 from tests.waiting import wait_until
 
@@ -20,8 +21,13 @@ SILENCE = 1000
 class Replica(RedisServer):
     """Follows the Redis at `port` of another."""
 
-    def __init__(self, directory: Path, master: RedisServer) -> None:
-        super().__init__(directory)
+    def __init__(
+        self,
+        directory: Path,
+        master: RedisServer,
+        certificate: Certificate | None = None,
+    ) -> None:
+        super().__init__(directory, certificate)
         self._master = master
 
     def options(self) -> list[str]:
@@ -37,18 +43,29 @@ class Replica(RedisServer):
 
 
 class SentinelServer(ServerProcess):
-    """One Sentinel; `quorum` of them have to agree that a master is down."""
+    """One Sentinel; `quorum` of them have to agree that a master is down.
+
+    With a certificate it asks the master by TLS, and is itself on `tls_port` as well.
+    """
 
     name = "redis"
 
-    def __init__(self, directory: Path, master: RedisServer, quorum: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        master: RedisServer,
+        quorum: int,
+        certificate: Certificate | None = None,
+    ) -> None:
         super().__init__(directory)
+        self.tls_port = free_port() if certificate else None
         self._configuration = directory / "sentinel.conf"
         self._configuration.write_text(
             f"bind {HOST}\nport {self.port}\ndir {directory}\n"
             f"sentinel monitor {MASTER_NAME} {HOST} {master.port} {quorum}\n"
             f"sentinel down-after-milliseconds {MASTER_NAME} {SILENCE}\n"
             f"sentinel failover-timeout {MASTER_NAME} 3000\n"
+            f"{self._tls_options(certificate) if certificate else ''}"
         )
         self.client = Redis(HOST, self.port, decode_responses=True)
 
@@ -75,6 +92,13 @@ class SentinelServer(ServerProcess):
     def stop(self) -> None:
         self.client.close()
         super().stop()
+
+    def _tls_options(self, certificate: Certificate) -> str:
+        return (
+            f"tls-port {self.tls_port}\ntls-auth-clients no\ntls-replication yes\n"
+            f"tls-cert-file {certificate.chain}\ntls-key-file {certificate.key}\n"
+            f"tls-ca-cert-file {certificate.authority}\n"
+        )
 
 
 class Sentinels:
@@ -110,21 +134,28 @@ class Sentinels:
 
 
 @contextmanager
-def sentinels(directory: Path, count: int = 1) -> Iterator[Sentinels]:
-    """Start them all; `count` is the number of Sentinels, of which most must agree."""
+def sentinels(
+    directory: Path, count: int = 1, certificate: Certificate | None = None
+) -> Iterator[Sentinels]:
+    """Start them all; `count` is the number of Sentinels, of which most must agree.
+
+    With a certificate, the master and its replica are on TLS only.
+    """
 
     def folder(name: str) -> Path:
         (directory / name).mkdir()
         return directory / name
 
     with ExitStack() as stack:
-        master = stack.enter_context(RedisServer(folder("master")))
+        master = stack.enter_context(RedisServer(folder("master"), certificate))
         # The first copy would wait five seconds for other replicas to join.
         master.client.config_set("repl-diskless-sync-delay", 0)
-        replica = stack.enter_context(Replica(folder("replica"), master))
+        replica = stack.enter_context(Replica(folder("replica"), master, certificate))
         watching = [
             stack.enter_context(
-                SentinelServer(folder(f"sentinel{number}"), master, count // 2 + 1)
+                SentinelServer(
+                    folder(f"sentinel{number}"), master, count // 2 + 1, certificate
+                )
             )
             for number in range(count)
         ]

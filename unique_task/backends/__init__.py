@@ -151,11 +151,19 @@ def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
 def _scheme(url: str) -> str:
     scheme = url.partition("://")[0]
     if scheme not in known_schemes():
-        # Celery's prefix, and behind it a database with the driver for it.
-        bare = scheme.removeprefix("db+").partition("+")[0]
-        scheme = _ALIASES.get(scheme) or _ALIASES.get(bare, bare)
+        scheme = _ALIASES.get(scheme) or _without_driver(scheme)
     # Several servers, of which Celery takes one that answers: locks need all the same.
     return "" if _AND.search(url) and scheme not in _SEVERAL else scheme
+
+
+def _without_driver(scheme: str) -> str:
+    """Return the scheme of a database without Celery's prefix and SQLAlchemy's driver.
+
+    Of others, a part behind a plus sign is not for us to leave out.
+    """
+    bare = scheme.removeprefix("db+").partition("+")[0]
+    bare = _ALIASES.get(bare, bare)
+    return bare if BACKENDS.get(bare) == _SQL else scheme
 
 
 in_forks(_forget_opened)

@@ -24,7 +24,7 @@ _REFUSALS = (
 _WORDS = re.compile(
     "DB index is out of range|unknown command|ACL failure in script|"
     "user executing the script can't run|invalid username-password|"
-    "Authentication required|invalid password"
+    "Authentication required|invalid password|without any password configured"
 )
 
 #: What each Sentinel said that was asked for a master.

@@ -70,22 +70,32 @@ def with_transport_options(url: str, options: Mapping[str, Any] | None) -> str:
     told = {f"sentinel_{name}": value for name, value in own.items()}
     for name in ("master_name", "min_other_sentinels"):
         told[name] = options.get(name)
-    query = urlencode({name: value for name, value in told.items() if value})
-    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+    return _with_options(url, told)
 
 
 def with_tls(url: str, options: Mapping[str, Any] | bool | None) -> str:
     """Return `url` with what Celery keeps beside the URLs of servers with TLS.
 
+    Behind Sentinels that is for the master: what they are asked by, their own
+    ``sentinel_kwargs`` tell.
+
     >>> with_tls("redis://host/0", {"ssl_cert_reqs": ssl.CERT_NONE})
     'rediss://host/0?ssl_cert_reqs=CERT_NONE'
     """
     scheme, _, rest = url.partition("://")
-    if not options or scheme not in ("redis", "rediss"):
+    if not options or scheme not in ("redis", "rediss", "sentinel"):
         return url
     told = options if isinstance(options, Mapping) else {}
+    if scheme == "sentinel":
+        return _with_options(url, {"ssl": True, **told})
+    return _with_options(f"rediss://{rest}", told)
+
+
+def _with_options(url: str, options: Mapping[str, Any]) -> str:
+    """Return `url` with more options, of which None says nothing."""
     query = urlencode(
-        {k: getattr(v, "name", v) for k, v in told.items() if v is not None}
+        {k: getattr(v, "name", v) for k, v in options.items() if v is not None}
     )
-    between = ("&" if "?" in rest else "?") if query else ""
-    return f"rediss://{rest}{between}{query}"
+    # Of several servers, the last one may have none yet.
+    between = "&" if "?" in url.rpartition(";")[2] else "?"
+    return f"{url}{between}{query}" if query else url
