@@ -12,12 +12,13 @@ from uuid import uuid4
 import pytest
 from celery.exceptions import TaskRevokedError
 
-from tests.waiting import wait_until
+from tests.waiting import in_time, wait_until
 from tests.worker.app import app, configure
 from tests.worker.conftest import close_app, starter, urls_on
+from tests.worker.published.shelf import Shelf
 from tests.worker.redelivery.sending import pid_of_run
 from tests.worker.tasks_policies import LATE
-from tests.worker.tasks_published import DEBOUNCED, GUARDED_BY
+from tests.worker.tasks_published import DEBOUNCE, DEBOUNCED, GUARDED_BY
 from tests.worker.tasks_redelivery import SURVIVING
 from tests.worker.test_overlap import publish
 from tests.worker.witness import Witness
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.worker
 
 STORES = ["postgresql", "mariadb", "sqlite", "memcached"]
 
-#: Seconds for which a lock stands without a sign of life: more than a machine stalls.
+#: Seconds for which a lock stands without a sign of life.
 LEASE = 6
 
 TIMEOUT = 30
@@ -68,7 +69,7 @@ def test_equal_runs_never_overlap(module_urls, witness):
 
     results = [app.AsyncResult(task_id) for task_id in publish(module_urls, keys)]
 
-    wait_until(lambda: all(result.ready() for result in results), timeout=60)
+    wait_until(lambda: all(result.ready() for result in results), timeout=120)
     assert [witness.most_at_once(key) for key in keys] == [1] * 4
     states = [result.state for result in results]
     assert set(states) == {"SUCCESS", "REVOKED"}
@@ -89,18 +90,23 @@ def test_the_value_of_a_run_is_handed_to_its_duplicates(witness, key):
 
 @pytest.mark.parametrize("lock", ["until_executed", "until_and_while_executing"])
 def test_a_duplicate_of_what_waits_is_not_sent(witness, key, lock):
-    task = GUARDED_BY[lock, "ignore"]
-    first = task.apply_async((key, 1), countdown=1)
+    task, shelf = GUARDED_BY[lock, "ignore"], Shelf(f"shelf-{key}")
+    first = shelf.put(task, key, 1)
     assert task.delay(key, 2).duplicate
+    shelf.deliver()
     witness.open(key)
 
     assert first.get(timeout=TIMEOUT) == 1
     wait_until(lambda: not task.delay(key, 3).duplicate)
 
 
-def test_a_later_call_takes_the_place_of_one_that_waits(witness, key):
-    witness.open(key)
-    first, second = DEBOUNCED.delay(key, 1), DEBOUNCED.delay(key, 2)
+def test_a_later_call_takes_the_place_of_one_that_waits(witness):
+    def calls():
+        key = uuid4().hex
+        witness.open(key)
+        return key, DEBOUNCED.delay(key, 1), DEBOUNCED.delay(key, 2)
+
+    key, first, second = in_time(calls, DEBOUNCE)
 
     assert second.get(timeout=TIMEOUT) == 2
     with pytest.raises(TaskRevokedError, match="replaced by"):
