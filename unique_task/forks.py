@@ -21,10 +21,18 @@ def in_forks_of(method: Callable[[], object]) -> None:
     in_forks(_while_alive(method))
 
 
-def before_forks_of(method: Callable[[], object]) -> None:
-    """The same in the parent, before each fork."""
+def around_forks_of(
+    before: Callable[[], object],
+    in_parent: Callable[[], object],
+    in_fork: Callable[[], object],
+) -> None:
+    """The same with three: before each fork, and after it in both processes."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_while_alive(method))
+        os.register_at_fork(
+            before=_while_alive(before),
+            after_in_parent=_while_alive(in_parent),
+            after_in_child=_while_alive(in_fork),
+        )
 
 
 def _while_alive(method: Callable[[], object]) -> Callable[[], None]:

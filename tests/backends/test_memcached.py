@@ -172,3 +172,16 @@ def test_a_fork_has_connections_of_its_own(backend):
 
     assert child is Held
     assert backend.release("key", FIRST.token)
+
+
+def test_a_record_that_has_no_room_is_refused(backend):
+    """Of a longer answer the client loses a part."""
+    fitting, long = record_of("x" * 1400), record_of("x" * 1500)
+    taken = backend.acquire("key", fitting, expire=10, once=10)
+
+    assert isinstance(taken, Acquired)
+    assert backend.get("key").record.token == fitting.token
+    assert backend.release("key", fitting.token, heir=Heir(fitting, 10))
+    for take in (backend.acquire, backend.reserve):
+        with pytest.raises(ConfigurationError, match="have room for 1500"):
+            take("another", long, expire=10)

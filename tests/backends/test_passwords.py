@@ -26,6 +26,8 @@ from unique_task.backends.passwords import without_password
         ("redis://host/0?client_name=me@home", "redis://host/0"),
         ("redis://host:6379?password=p@sesame", "redis://host:6379"),
         ("redis://[::1]:6379/0?password=p@sesame", "redis://[::1]:6379/0"),
+        ("redis://:sesame\n@host/0", "redis://:**@host/0"),
+        ("redis://:ses\name@host/0", "redis://:**@host/0"),
         ("['redis://:sesame@host/0']", "['redis:**@host/0']"),
     ],
 )

@@ -94,6 +94,8 @@ def test_a_database_that_is_no_file_is_refused(url):
         "postgresql://shop:ses@ame@host/shop",
         "mysql://shop:ses@ame@host:port/shop",
         "sqlite:///locks.sqlite?timeout=soon",
+        "postgresql://host:1/shop?password=ses@ame",
+        "mysql://shop@host/shop?password=ses@ame",
         "sqlite+pysqlcipher://:sesame@/locks.sqlite",
     ],
 )

@@ -1,14 +1,18 @@
 """What is special about a file of SQLite: the processes that share it."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.backends.stores import FIRST, SECOND
 from tests.forking import Fork, fork, in_fork
+from unique_task import LockStoreError
 from unique_task.backends import open_backend
 from unique_task.backends.sql import SQLBackend
-from unique_task.backends.steps import Held
+from unique_task.backends.steps import Acquired, Held
 
 
 @pytest.fixture
@@ -38,6 +42,41 @@ def test_what_a_fork_takes_is_taken_though_its_parent_is_gone(parent, sqlite_url
     running.result()
 
     assert isinstance(SQLBackend(sqlite_url).acquire("key", SECOND, 10), Held)
+
+
+def test_no_process_is_forked_in_the_middle_of_an_operation(parent):
+    """Its fork would take the locks of that operation for its own, and lock nothing."""
+    begun, ended = Event(), Event()
+
+    def slow(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SELECT * FROM unique_task_locks").all()
+        begun.set()
+        assert not ended.wait(0.5)
+        ended.set()
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(parent._database.run, slow)
+        assert begun.wait(20)
+        assert in_fork(ended.is_set)
+
+    assert isinstance(parent.acquire("key", FIRST, expire=10), Acquired)
+
+
+def test_a_fork_in_the_middle_of_one_that_does_not_end_locks_nothing(sqlite_url):
+    """Not waited for as ever: it is told, and nothing runs unguarded."""
+    store: Any = SQLBackend(sqlite_url, timeout=0.1)
+    store.check()
+
+    def tried() -> str:
+        with pytest.raises(LockStoreError, match="start it anew") as error:
+            store.get("key")
+        return str(error.value)
+
+    said: list[str] = []
+    store._database.run(lambda _: said.append(in_fork(tried)))
+
+    assert said
+    assert store.get("key") is None
 
 
 def test_a_store_is_of_use_after_a_fork_too(parent):

@@ -14,9 +14,10 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 from ..exceptions import ConfigurationError
 from ..forks import in_forks_of
 from .cells import Cells
-from .memcached_cells import LONGEST, Change
+from .memcached_cells import LONGEST, LONGEST_RECORD, Change
 from .memcached_url import Server, servers
 from .promises import Promises
+from .record import Record
 from .steps import Booking, Claim, Held, Renewal, Renewed, Reserved, StoreAnswer, Stored
 from .stepwise import Answer, StepwiseBackend, renew, renewed_names
 
@@ -84,6 +85,7 @@ class MemcachedBackend(StepwiseBackend):
                 node.version()
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
+        _check_length(claim.record)
         # Who has waited for long already may wait for as long as can be.
         if not claim.over:
             _check(claim.expire)
@@ -91,6 +93,7 @@ class MemcachedBackend(StepwiseBackend):
 
     def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
         _check(booking.expire)
+        _check_length(booking.record)
         return super()._reserve(booking)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
@@ -161,6 +164,14 @@ def _check(expire: float) -> None:
         raise ConfigurationError(
             f"a lock cannot stand for {expire:.0f} seconds in memcached: {LONGEST} is "
             "the most"
+        )
+
+
+def _check_length(record: Record) -> None:
+    if len(record.tail) > LONGEST_RECORD:
+        raise ConfigurationError(
+            f"the id of the task, its name and the worker's have {len(record.tail)} "
+            f"letters in all, and locks in memcached have room for {LONGEST_RECORD}"
         )
 
 

@@ -22,6 +22,11 @@ _BEHIND = 2
 LONGEST = 30 * 86400 - _BEHIND
 
 
+#: Letters of a record: of an answer of more than 4096 bytes the client drops a part,
+#: and it may have two records.
+LONGEST_RECORD = 1500
+
+
 class Change:
     """The cells of a key as they are found, and the way back for what changes.
 

@@ -11,7 +11,7 @@ QUOTING = "in a password, / # ? ; and @ are written as %2F %23 %3F %3B and %40"
 _NEXT = re.compile(r";(?=(?:sentinel|rediss?\+cluster)://)")
 
 #: Where a server is, and no beginning of a password.
-_PLACE = re.compile(r"[\w+.-]+://(\[[\w:.%]*\]|[\w.-]*)(:\d+)?(/|$)")
+_PLACE = re.compile(r"[\w+.-]+://(\[[\w:.%]*\]|[\w.-]*)(:\d+)?(/|\Z)")
 
 
 def without_password(url: str) -> str:
@@ -26,4 +26,4 @@ def _of_one(url: str) -> str:
     rest = "@" in options and "@" not in place
     named = _PLACE.match(place) and "=" in options.partition("@")[0]
     shown = url if rest and not named else place
-    return re.sub(r"^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", shown)
+    return re.sub(r"(?s)^([\w+.-]+://)?([^:/@]*:)?.*@", r"\1\2**@", shown)

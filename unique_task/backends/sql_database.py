@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 from weakref import finalize
 
@@ -14,9 +14,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..exceptions import LockStoreRefusedError
-from ..forks import before_forks_of, in_forks_of
+from ..forks import in_forks_of
 from .sql_engine import limited, open_engine, seconds_left
 from .sql_errors import is_for_now, is_missing, is_read_only, is_refusal, reason_of
+from .sql_fork_gate import ForkGate
 
 Result = TypeVar("Result")
 
@@ -53,8 +54,10 @@ class Database:
         self._engine = open_engine(url, timeout)
         self.kind = self._engine.dialect.name
         self._begin = _BEGIN.get(self.kind, _BEGIN_ELSE).format(round(timeout * 1000))
+        self._gate: Callable[[], AbstractContextManager[None]] = nullcontext
         if self.kind == "sqlite":
-            before_forks_of(self._close_connections)
+            # What has begun may take half of its time more.
+            self._gate = ForkGate(self._engine.dispose, timeout * 2).operation
         in_forks_of(self._leave_connections)
         # Its connections are closed with it, and not some time later.
         finalize(self, _dispose, self._engine, os.getpid())
@@ -73,7 +76,7 @@ class Database:
 
         That is no harm where it was done and only the answer was lost.
         """
-        with self.one_operation():
+        with self._gate(), self.one_operation():
             while True:
                 try:
                     with self._connect() as connection:
@@ -138,11 +141,6 @@ class Database:
                 f"{self._name}: the table {table.fullname} is missing and cannot be "
                 f"created ({reason_of(error)}); have it created by\n{self.ddl()}"
             ) from error
-
-    def _close_connections(self) -> None:
-        # SQLite keeps a list of the locks that its process has on a file. A fork, which
-        # has none of them, would believe its copy of the list and lock nothing.
-        self._engine.dispose()
 
     def _leave_connections(self) -> None:
         # A fork leaves its parent's connections to the parent, and opens its own.

@@ -49,7 +49,7 @@ def engine_url(text: str) -> URL:
         place = (
             "" if url.get_backend_name() == "sqlite" else f"{url.host}{url.database}"
         )
-        if "@" in place:
+        if "@" in place or _login_has_slash(text, place):
             raise ValueError("a part of the password")
     except (ArgumentError, ValueError):
         # Without the cause, which may show a part of the password.
@@ -70,6 +70,12 @@ def engine_url(text: str) -> URL:
             "memory:// in tests"
         )
     return url.set(drivername=f"{kind}+{driver}")
+
+
+def _login_has_slash(text: str, place: str) -> bool:
+    """Tell whether what stands before the last "@" looks like a place or options."""
+    login = text.partition("://")[2].rpartition("@")[0]
+    return bool(place and re.search("[/?#]", login))
 
 
 def _is_file(url: URL) -> bool:
