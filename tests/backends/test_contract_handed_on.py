@@ -112,7 +112,7 @@ def test_a_lock_whose_end_was_kept_ends_then(backend, short):
 
     key = undisturbed(start_under, short)
 
-    wait_until(lambda: isinstance(backend.acquire(key, FIRST, 10), Acquired))
+    wait_until(lambda: isinstance(backend.acquire(key, FIRST, 10), Acquired), 60)
 
 
 def test_who_finds_the_lock_free_has_no_end_to_keep(backend):

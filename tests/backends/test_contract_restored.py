@@ -115,7 +115,7 @@ def test_a_lock_that_was_given_back_ends_by_time(backend, short):
     key, replaced = undisturbed(book_over, short)
     backend.restore(key, TWO.token, replaced)
 
-    wait_until(lambda: isinstance(backend.acquire(key, FIRST, 10), Acquired))
+    wait_until(lambda: isinstance(backend.acquire(key, FIRST, 10), Acquired), 60)
 
 
 def test_who_got_the_lock_back_starts(backend, one, two):

@@ -6,7 +6,7 @@ import pytest
 from redis import ConnectionPool
 
 from tests.backends.django_stores import assert_locks, opened, refused
-from tests.backends.stores import FIRST, ONE, SECOND, TWO, book, in_time
+from tests.backends.stores import FIRST, ONE, PATIENCE, SECOND, TWO, book, in_time
 from tests.django_settings import DJANGO_REDIS_CACHE, REDIS_CACHE, django_caches
 from unique_task import LockStoreError, RedisBackend
 from unique_task.backends.django import DjangoCacheBackend
@@ -111,8 +111,11 @@ def test_the_time_of_locks_is_limited_whatever_the_cache_says(kind, own_redis):
 
 OWN_POOL = f"{__name__}.OwnPool"
 POOLS = [
-    (REDIS_CACHE, {"pool_class": OWN_POOL, "socket_timeout": 1}),
-    (DJANGO_REDIS_CACHE, {"CONNECTION_POOL_CLASS": OWN_POOL, "SOCKET_TIMEOUT": 1}),
+    (REDIS_CACHE, {"pool_class": OWN_POOL, "socket_timeout": PATIENCE}),
+    (
+        DJANGO_REDIS_CACHE,
+        {"CONNECTION_POOL_CLASS": OWN_POOL, "SOCKET_TIMEOUT": PATIENCE},
+    ),
 ]
 
 
@@ -128,7 +131,7 @@ def test_a_pool_that_does_more_is_used_as_it_is(kind, options, redis_url):
 def test_a_pool_that_does_more_and_waits_for_ever_is_refused():
     options = {"pool_class": OWN_POOL, "socket_timeout": None}
 
-    assert "with socket_timeout=1" in refused(
+    assert f"with socket_timeout={PATIENCE // 2}, or less" in refused(
         REDIS_CACHE, "redis://localhost/0", OPTIONS=options
     )
 

@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from tests.backends.stores import FIRST, record_of
+from tests.backends.stores import FIRST, PATIENCE, record_of
 from tests.forking import Fork, in_fork
 from tests.servers import RedisServer
 from tests.servers.certificate import Certificate
@@ -94,7 +94,7 @@ def test_every_url_makes_a_client_that_is_not_connected_yet(url):
 
 def test_a_client_of_your_own_is_used(redis_url, redis_server):
     url = redis_url.replace("redis://", "redis://default:sesame@")
-    with Redis.from_url(url, socket_timeout=1) as client:
+    with Redis.from_url(url, socket_timeout=PATIENCE) as client:
         backend = RedisBackend(client=client)
         backend.acquire("key", FIRST, expire=10)
 
@@ -105,7 +105,7 @@ def test_a_client_of_your_own_is_used(redis_url, redis_server):
 def test_a_client_that_waits_for_ever_is_refused(redis_url):
     with Redis.from_url(redis_url, socket_timeout=None) as client:
         with pytest.raises(ConfigurationError, match="with socket_timeout=1, or less"):
-            RedisBackend(client=client)
+            RedisBackend(client=client, timeout=2)
 
 
 def test_a_client_that_decodes_responses_is_refused(redis_url):

@@ -3,7 +3,7 @@
 import pytest
 from redis.cluster import RedisCluster
 
-from tests.backends.stores import FIRST, SECOND, renewals
+from tests.backends.stores import FIRST, PATIENCE, SECOND, renewals
 from tests.servers import ClusterNode, cluster
 from tests.servers.certificate import Certificate
 from tests.servers.process import HOST
@@ -68,7 +68,7 @@ def test_one_store_is_the_same_in_whatever_order_its_nodes_are_named():
 
 def test_a_client_of_your_own_is_used(redis_cluster, cluster_url):
     client = RedisCluster.from_url(
-        cluster_url.replace("+cluster", ""), socket_timeout=1
+        cluster_url.replace("+cluster", ""), socket_timeout=PATIENCE
     )
     backend = RedisBackend(client=client)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.sentinel import Sentinel
 
-from tests.backends.stores import FIRST, SECOND, connect, in_time
+from tests.backends.stores import FIRST, PATIENCE, SECOND, connect, in_time
 from tests.forking import in_fork
 from tests.servers import Proxy, Sentinels, sentinels
 from tests.servers.process import HOST
@@ -214,7 +214,7 @@ def test_sentinels_and_their_master_have_passwords_of_their_own(own):
 def test_a_client_of_your_own_is_used(redis_sentinels, sentinel_url):
     make: Any = Sentinel
     own = make([(HOST, redis_sentinels.sentinels[0].port)])
-    client = own.master_for(MASTER_NAME, socket_timeout=1)
+    client = own.master_for(MASTER_NAME, socket_timeout=PATIENCE)
     with client:
         backend = RedisBackend(client=client)
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from tests.backends.stores import FIRST, SECOND, connect, in_time
+from tests.backends.stores import FIRST, PATIENCE, SECOND, connect, in_time
 from tests.forking import in_fork, start_fork
 from tests.servers import MariaDBServer, PostgreSQLServer, Proxy
 from tests.waiting import wait_until
@@ -131,7 +131,7 @@ def test_a_fork_has_connections_of_its_own(backend):
 
 
 def test_a_fork_leaves_the_connections_of_its_parent_alone(backend, url):
-    opened: Any = open_backend(url, timeout=2)
+    opened: Any = open_backend(url, timeout=PATIENCE)
     opened.get("key")
     connections: list[Any] = []
     sa.event.listen(
