@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.backends.stores import open_store
 from unique_task import unique
+from unique_task.backends import backend_class
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -27,7 +27,8 @@ def mariadb_of_small_packets(mariadb, mariadb_url) -> Iterator[str]:
 def test_a_value_that_is_too_big_keeps_no_lock(app, caplog, request, store):
     runs = []
     # With connections of its own: older ones have the server's old limit.
-    backend = open_store(request.getfixturevalue(store))
+    url = request.getfixturevalue(store)
+    backend = backend_class(url).from_url(url, timeout=2)
 
     @app.task
     @unique(on_duplicate="cached", backend=backend)

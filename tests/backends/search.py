@@ -20,7 +20,7 @@ INSTANT = 0.001
 
 # Derandomized, as all searches here: a red run is the fault of the change under test.
 search = settings(
-    max_examples=100,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,

@@ -22,7 +22,7 @@ from unique_task.backends.steps import Acquired, Replaced, Reserved
 
 pytestmark = pytest.mark.usefixtures("hasty_threads")
 
-KEYS = [f"key {number}" for number in range(100)]
+KEYS = [f"key {number}" for number in range(50)]
 
 #: What one of many does with a key.
 Step = Callable[[Backend, str], Any]
