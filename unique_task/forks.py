@@ -12,8 +12,7 @@ def in_forks(function: Callable[[], object]) -> None:
 
     Not where no process can be forked, as on Windows.
     """
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=function)
+    _register(after_in_child=function)
 
 
 def in_forks_of(method: Callable[[], object]) -> None:
@@ -27,12 +26,16 @@ def around_forks_of(
     in_fork: Callable[[], object],
 ) -> None:
     """The same with three: before each fork, and after it in both processes."""
+    _register(
+        before=_while_alive(before),
+        after_in_parent=_while_alive(in_parent),
+        after_in_child=_while_alive(in_fork),
+    )
+
+
+def _register(**hooks: Callable[[], object]) -> None:
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=_while_alive(before),
-            after_in_parent=_while_alive(in_parent),
-            after_in_child=_while_alive(in_fork),
-        )
+        os.register_at_fork(**hooks)
 
 
 def _while_alive(method: Callable[[], object]) -> Callable[[], None]:

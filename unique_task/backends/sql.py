@@ -13,9 +13,9 @@ from .record import VERSION
 from .sql_database import Database
 from .sql_engine import engine_url, identity
 from .sql_errors import is_refusal, reason_of
-from .sql_renewals import find, named, renew_all
-from .sql_rows import cells_of, row_of
-from .sql_statements import Statements, microseconds
+from .sql_renewals import renew_all
+from .sql_rows import cells_of, find, row_of
+from .sql_statements import Statements, held_by, microseconds
 from .sql_sweeper import RETENTION, Sweeper
 from .sql_table import NAME_LENGTH, lock_table
 from .steps import (
@@ -137,7 +137,7 @@ class SQLBackend(StepwiseBackend):
     def _release(self, release: Release) -> bool:
         if release.value is not None or release.finished or release.heir:
             return super()._release(release)
-        held = named([(release.key, release.token)])
+        held = held_by([(release.key, release.token)])
         return self._database.run(
             lambda connection: connection.execute(self._say.free, held).rowcount == 1
         )
@@ -168,9 +168,9 @@ class SQLBackend(StepwiseBackend):
             return Renewed.UNKNOWN
 
     def _get(self, key: str) -> Held | None:
-        names = {LOCK: short_name(key, LOCK, NAME_LENGTH)}
-        rows = self._database.run(lambda connection: find(connection, self._say, names))
-        return cells_of(names, rows).held() if rows else None
+        name = short_name(key, LOCK, NAME_LENGTH)
+        rows = self._database.run(lambda one: find(one, self._say, [name]))
+        return cells_of({LOCK: name}, rows).held() if rows else None
 
     def _change(
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
@@ -181,7 +181,7 @@ class SQLBackend(StepwiseBackend):
             with self._database.transaction(connection):
                 connection.execute(self._say.claim, {"name": short[LOCK]})
                 # Only now is it sure that nobody changes them.
-                cells = cells_of(short, find(connection, self._say, short))
+                cells = cells_of(short, find(connection, self._say, short.values()))
                 answer = step(cells)
                 self._write(connection, key, cells)
             return answer

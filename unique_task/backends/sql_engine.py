@@ -46,17 +46,14 @@ def engine_url(text: str) -> URL:
     try:
         # As some providers write it, and SQLAlchemy did before version 1.4.
         url = make_url(re.sub(r"^postgres\b", "postgresql", text.removeprefix("db+")))
-        place = (
-            "" if url.get_backend_name() == "sqlite" else f"{url.host}{url.database}"
-        )
-        if "@" in place or _login_has_slash(text, place):
+        kind = url.get_backend_name()
+        if kind != "sqlite" and _is_misread(url, text):
             raise ValueError("a part of the password")
     except (ArgumentError, ValueError):
         # Without the cause, which may show a part of the password.
         raise ConfigurationError(
             f"the backend's URL {shown!r} cannot be read; {QUOTING}"
         ) from None
-    kind = url.get_backend_name()
     driver = DRIVERS[kind]
     if find_spec(_MODULES[driver]) is None:
         raise ConfigurationError(
@@ -72,10 +69,10 @@ def engine_url(text: str) -> URL:
     return url.set(drivername=f"{kind}+{driver}")
 
 
-def _login_has_slash(text: str, place: str) -> bool:
-    """Tell whether what stands before the last "@" looks like a place or options."""
+def _is_misread(url: URL, text: str) -> bool:
+    """Tell whether a part of a password is taken for a place, or a place for one."""
     login = text.partition("://")[2].rpartition("@")[0]
-    return bool(place and re.search("[/?#]", login))
+    return "@" in f"{url.host}{url.database}" or bool(re.search("[/?#]", login))
 
 
 def _is_file(url: URL) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from .cells import ADMITTED, LOCK, Cell, mark_name, short_name
-from .sql_rows import cells_of, row_of
-from .sql_statements import Statements, microseconds
+from .sql_rows import cells_of, find, row_of
+from .sql_statements import Statements, held_by, microseconds
 from .sql_table import NAME_LENGTH, clock
 from .steps import Renewal
 
@@ -21,7 +21,7 @@ def renew_all(
     expire: float,
 ) -> list[bool]:
     """Let locks stand for `expire` seconds, where they are held; tell which are."""
-    locks = named([(one.key, one.record.token) for one in renewals])
+    locks = held_by([(one.key, one.record.token) for one in renewals])
     parameters = {**locks, "length": microseconds(expire)}
     count = connection.execute(say.renew, parameters).rowcount
     whole = count == len(renewals)
@@ -36,7 +36,7 @@ def _held(
     connection: sa.Connection, say: Statements, renewals: Sequence[Renewal]
 ) -> list[bool]:
     names = [short_name(one.key, LOCK, NAME_LENGTH) for one in renewals]
-    rows = {row.name: row for row in find(connection, say, dict(zip(names, names)))}
+    rows = {row.name: row for row in find(connection, say, names)}
     return [
         name in rows and _is_held(name, rows[name], one.record.token)
         for name, one in zip(names, renewals)
@@ -57,17 +57,3 @@ def _prolong_marks(
         cell = Cell(ADMITTED, now / 1e6 + renewal.once)
         rows.append(row_of(short_name(renewal.key, name, NAME_LENGTH), name, cell))
     connection.execute(say.prolong, rows)
-
-
-def find(
-    connection: sa.Connection, say: Statements, names: Mapping[str, str]
-) -> Sequence[Any]:
-    """Return the rows of some cells, by the names of the cells and of their rows."""
-    return connection.execute(say.find, {"names": list(names.values())}).all()
-
-
-def named(locks: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Return the parameters that name locks, by key and token."""
-    names = [short_name(key, LOCK, NAME_LENGTH) for key, _ in locks]
-    tokens = [token.encode() for _, token in locks]
-    return {"names": names, "held": list(zip(names, tokens))}

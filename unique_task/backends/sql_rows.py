@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from .cells import LOCK, Cell, Cells
+from .sql_statements import Statements
+
+
+def find(
+    connection: sa.Connection, say: Statements, names: Iterable[str]
+) -> Sequence[Any]:
+    """Return the rows of those names, each with the time."""
+    return connection.execute(say.find, {"names": list(names)}).all()
 
 
 def cells_of(names: Mapping[str, str], rows: Sequence[Any]) -> Cells:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from .cells import LOCK, short_name
 from .record import VERSION
-from .sql_table import clock
+from .sql_table import NAME_LENGTH, clock
 
 _INSERT: Mapping[str, Any] = {
     "postgresql": postgresql.insert,
@@ -24,6 +25,13 @@ def microseconds(seconds: float) -> int:
     """Return seconds as the table counts them."""
     # 2**32 seconds are longer than any lock stands.
     return max(1, round(min(seconds, 2**32) * 1e6))
+
+
+def held_by(locks: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return the parameters `names` and `held`, for locks by key and token."""
+    names = [short_name(key, LOCK, NAME_LENGTH) for key, _ in locks]
+    tokens = [token.encode() for _, token in locks]
+    return {"names": names, "held": list(zip(names, tokens))}
 
 
 class Statements:
