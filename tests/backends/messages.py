@@ -11,6 +11,7 @@ from hypothesis.stateful import rule
 from tests.backends.clients import Clients
 from tests.backends.model import Attempt
 from tests.backends.search import (
+    LEASES,
     Fate,
     Name,
     any_of,
@@ -160,6 +161,30 @@ class Messages(Clients):
         restored = self.model.restore(*args)
         for store in self.stores:
             store.restore(message.client, restored, *args)
+
+    @if_any(awaited)
+    @rule(
+        first=any_of(awaited),
+        names=st.tuples(names, names),
+        told=st.integers(1, 2),
+        back=st.permutations([0, 1]),
+    )
+    def fail_in_turn(
+        self, first: Message, names: tuple[Name, Name], told: int, back: list[int]
+    ) -> None:
+        """Two messages replace others, the first of which is told; neither is sent."""
+        later = []
+        for number, name in enumerate(names, 1):
+            self.take_the_place(
+                first.client, first, name, LEASES[0], True, Fate.ANSWERED
+            )
+            later.append(self.messages[-1])
+            if number == told:
+                plain = first.client, LEASES[0], False, REMEMBERED, False
+                self._deliver(first, plain, Fate.ANSWERED)
+        for number in back:
+            if later[number].replaced is not None:
+                self.give_back(later[number])
 
     @if_any(awaited)
     @rule(message=any_of(awaited), how=deliveries, fate=fates)

@@ -37,7 +37,7 @@ class Model:
     finished: set[tuple[str, str]] = field(default_factory=set)
     #: Number of the last message that took the place of another.
     generations: Counter[str] = field(default_factory=Counter)
-    #: Number of the last message that heard of it.
+    #: Greatest number of a message that heard of it.
     told: Counter[str] = field(default_factory=Counter)
     #: Who gets a lock in place of a token to which it would be given back.
     heirs: dict[tuple[str, str], Held] = field(default_factory=dict)
@@ -108,7 +108,8 @@ class Model:
             return False
         self.locks[key] = held
         self.generations[key] = held.record.fence or 0
-        if self.told[key] == held.record.fence:
+        # Those before the last one that was told are not kept apart.
+        if self.told[key] >= (held.record.fence or 0):
             del self.locks[key]
         return True
 

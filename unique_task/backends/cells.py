@@ -16,8 +16,8 @@ from .steps import Held
 LOCK = "lock"
 #: What an earlier run returned.
 VALUE = "value"
-#: Fence of the last message that took the place of another, and of the last one that
-#: was told so.
+#: Fence of the last message that took the place of another, and the greatest of those
+#: that were told so.
 GENERATION = "generation"
 
 #: What is remembered of an attempt.
@@ -103,7 +103,7 @@ class Cells:
         return None
 
     def generation(self) -> tuple[int, int]:
-        """Return the fence of the last replacement, and that of the last one told."""
+        """Return the fence of the last replacement, and the greatest that was told."""
         words = (self.content(GENERATION) or b"0 0").split()
         return int(words[0]), int(words[1])
 
@@ -111,7 +111,7 @@ class Cells:
         """Return a fence that is greater than all before."""
         held = self.held()
         last = (held.record.fence or 0) if held is not None else 0
-        self.fence = max(self.fence, last + 1, self.generation()[0] + 1)
+        self.fence = max(self.fence, last + 1, *(n + 1 for n in self.generation()))
         return self.fence
 
     def put(self, name: str, content: bytes, seconds: float) -> None:

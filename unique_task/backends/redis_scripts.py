@@ -68,7 +68,8 @@ return {1, fence, mark and 1 or 0}
 """
 
 # The generation is the fence of the last message that took the place of another, and
-# after a blank that of the last one which was told so.
+# after a blank the greatest fence of those that were told so. That stays when others
+# take their places or give them back.
 #
 # Keys: 1 the lock, then the generation if there are more arguments than three, then the
 # value if one is accepted.
@@ -90,9 +91,11 @@ local function text(first)
   local more = ARGV[4] == '1' and ' ' .. first or ''
   return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] .. more
 end
-local latest = ARGV[4] == '1' and redis.call('GET', KEYS[2])
+local told = ''
+local latest = ARGV[4] and redis.call('GET', KEYS[2])
 if latest then
-  latest = tonumber(string.match(latest, '^%d+'))
+  latest, told = string.match(latest, '^(%d+)( ?%d*)$')
+  latest = math.max(tonumber(latest), tonumber(told) or 0)
   fence = string.format('%.0f', math.max(tonumber(fence), latest + 1))
 end
 if redis.call('SET', KEYS[1], text(fence), 'NX', 'PX', ARGV[3]) then
@@ -113,7 +116,7 @@ fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
 redis.call('SET', KEYS[1], text(first), 'PX', ARGV[3])
 local known = math.max(left, tonumber(ARGV[3])) + tonumber(ARGV[6])
 known = math.max(known, redis.call('PTTL', KEYS[2]))
-redis.call('SET', KEYS[2], fence, 'PX', string.format('%.0f', known))
+redis.call('SET', KEYS[2], fence .. told, 'PX', string.format('%.0f', known))
 return {1, fence, first, record, left}
 """
 
@@ -121,8 +124,8 @@ return {1, fence, first, record, left}
 # if that is to get it back, and 4 the same for the replaced one: the publish of either
 # may have failed while a third one held the lock.
 # Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds.
-# Returns 1 restored, or freed if the replaced one has arrived and was told so, 0 not
-# held by this token.
+# Returns 1 restored, or freed if the replaced one, or a later one, has arrived and was
+# told so, 0 not held by this token.
 # Freed first: a server that is out of memory refuses a first write that takes some.
 RESTORE = """
 local record = redis.call('GET', KEYS[1])
@@ -134,8 +137,9 @@ if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then
 end
 redis.call('DEL', KEYS[1])
 local number, latest = string.match(heir, '^%d+ (%d+)'), redis.call('GET', KEYS[2])
-if latest then redis.call('SET', KEYS[2], number, 'KEEPTTL') end
-if latest and string.match(latest, ' (%d+)$') == number then return 1 end
+local told = latest and string.match(latest, ' %d+$') or ''
+if latest then redis.call('SET', KEYS[2], number .. told, 'KEEPTTL') end
+if told ~= '' and tonumber(told) >= tonumber(number) then return 1 end
 redis.call('SET', KEYS[1], heir, 'PX', left)
 return 1
 """

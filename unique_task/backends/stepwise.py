@@ -151,7 +151,7 @@ def reserve(cells: Cells, booking: Booking) -> Reserved | Held | Stored:
         if booking.replace is None or first is None or since > booking.replace:
             return held
         known = max(held.remaining, booking.expire) + booking.remember
-        cells.tell(fence, 0, known)
+        cells.tell(fence, cells.generation()[1], known)
     first = first if booking.replaceable else None
     cells.hold(replace(record, first=first), fence, booking.expire)
     return Reserved(fence, since, held)
@@ -163,7 +163,8 @@ def _again(cells: Cells, held: Held, booking: Booking) -> Reserved:
     first = fence if held.record.first is None else held.record.first
     if first < fence and cells.generation()[0] < fence:
         # It broke off between two steps of the store.
-        cells.tell(fence, 0, held.remaining + booking.remember)
+        told = cells.generation()[1]
+        cells.tell(fence, told, held.remaining + booking.remember)
     return Reserved(fence, (fence - first) / 1e6)
 
 
@@ -177,7 +178,9 @@ def restore(cells: Cells, token: str, held: Held) -> bool:
         cells.hold(held.record, fence, held.remaining, heir_name(token))
         return False
     latest, told = cells.generation()
-    if latest and told == fence:
+    # Who was told that it is replaced has ended, and would never free the lock. It is
+    # not known of those before the last one, and those are replaced by any new call.
+    if told >= fence > 0:
         cells.drop()
     else:
         cells.hold(held.record, fence, held.remaining)
