@@ -1,4 +1,4 @@
-"""What every store does for those who gave up as replaced, when later publishes fail."""
+"""What every store does for who was told that it is replaced, if publishes fail."""
 
 from typing import Any
 
