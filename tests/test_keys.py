@@ -20,7 +20,7 @@ from kombu.utils import json
 
 from unique_task import ConfigurationError, UniqueKeyError
 from unique_task.arguments import Parameters, models_of
-from unique_task.keys import FORMAT, Key, KeyOption, digest_of
+from unique_task.keys import FORMAT, Key, KeyOption, digest_of, digest_of_run
 
 
 def keyed(
@@ -549,3 +549,10 @@ def test_a_call_has_one_key_before_and_after_the_broker(a, b):
     args, kwargs = json.loads(json.dumps([[a], {"b": b}]))
 
     assert f(*args, **kwargs) == f(a, b)
+
+
+@pytest.mark.parametrize("owner", ["b3a1c1e2-7d0f-4a51-9d2e-2f6f1f0a7c11", "own/1", ""])
+def test_the_key_of_a_run_is_what_other_versions_make_of_it(owner):
+    key = digest_of("task", 1)
+
+    assert digest_of_run(key, owner) == digest_of(key, owner)

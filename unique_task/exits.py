@@ -11,6 +11,7 @@ from celery import Task, signals, states
 
 from .calls import Call, progress_of
 from .lease import Lease
+from .signals import connect_once
 
 
 class End(Enum):
@@ -62,7 +63,7 @@ def settle(call: Call, remember: Callable[[], object]) -> None:
 def _when_stored(call: Call, finish: Callable[[str | None], None]) -> None:
     call.finish_later(finish)
     # Only now, because every task of a worker pays for a receiver.
-    signals.task_postrun.connect(outcome_stored, dispatch_uid="unique_task")
+    connect_once(signals.task_postrun, outcome_stored)
 
 
 def _is_final(task: Task, state: str | None) -> bool:

@@ -15,6 +15,7 @@ from .orphans import watched
 from .sending import guarded_send_task
 from .settings import backend_of, settings_of
 from .settle import apps_with_events
+from .signals import connect_once
 from .started import defer_started
 from .wrapping import GUARDED, rules_of
 
@@ -38,8 +39,8 @@ def hook() -> None:
     """Hook Celery; more than once does no harm."""
     setattr(Task, "bind", classmethod(_bind_and_guard))
     setattr(Celery, "send_task", guarded_send_task(Celery.send_task))
-    signals.worker_init.connect(_on_worker_init, dispatch_uid="unique_task")
-    signals.worker_ready.connect(_on_worker_ready, dispatch_uid="unique_task")
+    connect_once(signals.worker_init, _on_worker_init)
+    connect_once(signals.worker_ready, _on_worker_ready)
 
 
 def _on_worker_init(sender: Any, **_: Any) -> None:

@@ -90,16 +90,29 @@ def digest_of(namespace: str, value: Any) -> str:
     except _NO_KEY as error:
         text = f"{reprlib.repr(value)} cannot be a key: {error}; {_ADVICE}"
         raise UniqueKeyError(text) from error
-    digest = _digest_in(namespace).copy()
+    digest = _remembered_beginning(namespace).copy()
     digest.update(data)
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=None)
-def _digest_in(namespace: str) -> hashlib.blake2b:
+def digest_of_run(key: str, owner: str) -> str:
+    """Return the key of the run of the task `owner` where runs of `key` are not alike.
+
+    As :func:`digest_of` would, but for that it remembers nothing: there are as many.
+    """
+    digest = _beginning(key)
+    digest.update(encode(owner))
+    return digest.hexdigest()
+
+
+def _beginning(namespace: str) -> hashlib.blake2b:
     """Return what all digests of a namespace begin with."""
     head = encode([FORMAT, namespace])
     return hashlib.blake2b(head, digest_size=_DIGEST_BYTES)
+
+
+#: There are as many namespaces as tasks.
+_remembered_beginning = lru_cache(maxsize=1024)(_beginning)
 
 
 def _key_function(option: KeyOption, parameters: Parameters) -> KeyFunction:

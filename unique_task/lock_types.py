@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .exceptions import ConfigurationError
-from .keys import digest_of
+from .keys import digest_of_run
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class LockType:
 
     def run(self, key: str, owner: str) -> str:
         """Return under what the store keeps the lock of the task `owner` that runs."""
-        return key if self.exclusive else digest_of(key, owner)
+        return key if self.exclusive else digest_of_run(key, owner)
 
 
 #: The lock types by their names.

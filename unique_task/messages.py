@@ -13,6 +13,8 @@ from typing import Any
 
 from celery import signals
 
+from .signals import connect_once
+
 #: Message header with what no other message has, and when it was published, in seconds
 #: since 1970. It travels with each delivery of the message.
 HEADER = "unique_task_message"
@@ -71,7 +73,7 @@ def is_stamped(task_id: str | None) -> bool:
 
 def listen() -> None:
     """See to it that messages get their headers; who needs none pays for none."""
-    signals.before_task_publish.connect(_mark, dispatch_uid="unique_task")
+    connect_once(signals.before_task_publish, _mark)
 
 
 def mark_of(header: Any) -> tuple[str, float]:

@@ -13,6 +13,7 @@ Connect to them as to Celery's own; the sender is the task::
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from celery.utils.dispatch import Signal
@@ -47,3 +48,18 @@ def tell(signal: Signal, task: Any, **told: Any) -> None:
         # Celery catches what receivers raise, but for SystemExit: that would end the
         # thread that renews all leases, or keep a lock from being freed.
         logger.exception("a receiver of %r failed", signal)
+
+
+def connect_once(signal: Signal, receiver: Callable[..., Any]) -> None:
+    """Connect `receiver` to a signal of Celery's; cheap where it is connected already.
+
+    So code that runs for each task or message may call this, and a process that never
+    comes there has no receiver to pay for. A fork has the receivers of its parent.
+    """
+    # A list of pairs. Asked, not remembered: others may disconnect what they like.
+    if any(known is receiver for _, known in signal.receivers or ()):
+        return
+    # Strong: for each call with a weak receiver Celery keeps a finalizer for ever.
+    signal.connect(
+        receiver, weak=False, dispatch_uid=f"unique_task.{receiver.__name__}"
+    )

@@ -52,7 +52,9 @@ class Token:
         return cls(unquote(owner), int(retries), int(nesting), message, nonce)
 
     def __str__(self) -> str:
-        owner = self.owner if _UUID.fullmatch(self.owner) else _quoted(self.owner)
+        owner = self.owner
+        if not _UUID.fullmatch(owner):
+            owner = quote(owner, safe=_PLAIN)
         return f"{owner}/{self.retries}/{self.nesting}/{self.message}/{self.nonce}"
 
 
@@ -137,6 +139,7 @@ class Record:
             ) from error
 
 
+# Names of tasks and workers, which come again and again.
 @lru_cache(maxsize=1024)
 def _quoted(text: str) -> str:
     return quote(text, safe=_PLAIN)
