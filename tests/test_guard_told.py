@@ -93,6 +93,8 @@ def test_a_duplicate_is_told_with_the_ids_of_both(app, told, work, gate):
         "key": taken["lock"].key,
         "owner": "first",
         "task_id": "second",
+        "outcome": "dropped",
+        "at": "run",
     }
 
 

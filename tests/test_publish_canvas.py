@@ -9,7 +9,7 @@ from celery.exceptions import TaskRevokedError
 from tests.inprocess import value_of
 from tests.publishing import ONE, holder, is_duplicate, task_of
 from tests.waiting import wait_until
-from unique_task import MemoryBackend, skip, unique
+from unique_task import DuplicateTaskError, MemoryBackend, skip, unique
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -21,7 +21,6 @@ def work(app):
 
 BOUND = {
     "group": lambda task: group(task.si(1), task.si(1)).apply_async(),
-    "frozen": lambda task: frozen(task).apply_async(),
     "chain head": lambda task: chain(task.si(1), task.si(2)).apply_async(),
     "chord header": lambda task: chord([task.si(1), task.si(1)])(task.si(3)),
     "reply_to": lambda task: task.apply_async((1,), reply_to="me"),
@@ -29,12 +28,6 @@ BOUND = {
     "group_id": lambda task: task.apply_async((1,), group_id="group"),
     "chord": lambda task: task.apply_async((1,), chord=task.si(5)),
 }
-
-
-def frozen(task: Any) -> Any:
-    signature = task.si(1)
-    signature.freeze("mine")
-    return signature
 
 
 @pytest.mark.parametrize("publish", BOUND.values(), ids=BOUND)
@@ -137,6 +130,20 @@ def test_a_chain_and_a_chord_go_on_past_what_is_skipped(worker_app, gate):
     assert value_of(second) == 20
     gate.open()
     assert value_of(first) == 1
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_body_of_a_chord_is_sent_though_its_key_is_held(add, gate, sent, size):
+    held = add.delay(0)
+    gate.wait_for_arrival()
+    header = [add.si(number) for number in range(1, size + 1)]
+    result = chord(header)(add.si(0).set(unique={"on_duplicate": "raise"}))
+
+    with pytest.raises(DuplicateTaskError):
+        value_of(result)
+    assert sent.last.id == result.id
+    gate.open()
+    assert value_of(held) == 1
 
 
 def test_a_chain_of_different_calls_passes_each_ones_value_on(add):

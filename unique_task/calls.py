@@ -68,6 +68,11 @@ class Call:
         return self.request is not None and bool(self.request.is_eager)
 
     @property
+    def task_id(self) -> str | None:
+        """Id of the task; None for a direct call."""
+        return None if self.request is None else self.request.id
+
+    @property
     def late(self) -> bool:
         """True if the message is acknowledged only after the run."""
         return self.queued and bool(self.task.acks_late)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from celery import Task
+from celery import Celery, Task
 
 from .backends.base import Backend
 from .backends.record import Record, Token
@@ -18,9 +18,15 @@ from .policies import Replace
 from .rules import Rules
 from .settings import Settings, settings_of
 
-#: Options that Celery gives to what belongs to a canvas, or is sent for a task that
-#: ends or retries: somebody waits for that id, or nobody would catch an error.
-_BOUND = ("reply_to", "parent_id", "group_id", "chord")
+#: Options that only a message has which belongs to a canvas, or which is sent for a
+#: task that ends, retries or replaces itself.
+_BOUND = (
+    *("parent_id", "group_id", "chord", "chain"),
+    *("retries", "replaced_task_nesting"),
+)
+
+#: Options with the callbacks of a call, which run only if it does.
+_CALLBACKS = ("link", "link_error")
 
 
 @dataclass
@@ -35,6 +41,7 @@ class Outgoing:
         said: what the call says of its guard.
         rules: for the task.
         message: header of the message.
+        named: whether the caller chose the id, so that others may wait for it.
     """
 
     task: Task
@@ -44,6 +51,7 @@ class Outgoing:
     said: CallOptions
     rules: Rules
     message: str
+    named: bool = False
     _plan: Plan | None = None
     _backend: Backend | None = None
     _key: str | None = None
@@ -56,7 +64,12 @@ class Outgoing:
     @property
     def bound(self) -> bool:
         """True if the message must be sent, and its sender must not fail."""
-        return is_bound(self.options)
+        return is_bound(self.task.app, self.options, self.named)
+
+    @property
+    def awaited(self) -> bool:
+        """True if others go on when it ends: it is sent, duplicate or not."""
+        return self.bound or any(self.options.get(name) for name in _CALLBACKS)
 
     @property
     def sent_anyway(self) -> bool:
@@ -87,6 +100,17 @@ class Outgoing:
         """The policy, if the message may take the place of another."""
         policy = None if self.bound else self.plan.publish
         return policy if isinstance(policy, Replace) else None
+
+    @property
+    def replaceable(self) -> bool:
+        """True if another message may take its place in turn."""
+        return self.replace is not None and not self.awaited
+
+    @property
+    def ignored(self) -> bool:
+        """True if nobody will ask for its result: the call says so, else the task."""
+        ignore = self.options.get("ignore_result")
+        return bool(self.task.ignore_result if ignore is None else ignore)
 
     @property
     def reservation(self) -> str:
@@ -175,6 +199,31 @@ class Outgoing:
         )
 
 
-def is_bound(options: Mapping[str, Any]) -> bool:
-    """Tell whether a message belongs to a canvas, or to a task that ends or retries."""
-    return any(options.get(name) is not None for name in _BOUND)
+def is_bound(app: Celery, options: Mapping[str, Any], named: bool) -> bool:
+    """Tell whether a message belongs to a canvas, or to a task that ends or retries.
+
+    Arguments:
+        options: of ``apply_async``.
+        named: whether the caller chose the id.
+    """
+    if any(options.get(name) for name in _BOUND):
+        return True
+    if not options.get("reply_to"):
+        return False
+    # With an id beside it, this is a signature that was frozen, which is no more than
+    # to give it an id; else the caller listens on a queue of its own.
+    return not named or _is_chord_body(app, options)
+
+
+def _is_chord_body(app: Celery, options: Mapping[str, Any]) -> bool:
+    """Tell whether a worker sends the body of a chord, whose header is complete.
+
+    Its options are those of any frozen signature, so what tells is who sends it: the
+    last task of the header, or the task with which Celery waits for them all.
+    """
+    sender = app.current_worker_task
+    if sender is None:
+        return False
+    chord: Any = sender.request.chord or {}
+    body_id = (chord.get("options") or {}).get("task_id")
+    return sender.name == "celery.chord_unlock" or body_id == options.get("task_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,8 +15,12 @@ from celery.exceptions import Ignore, Reject
 from kombu import serialization
 from kombu.exceptions import EncodeError
 
+from .exceptions import DuplicateTaskError
 from .messages import HEADER as MESSAGE
 from .messages import LOCK_HEADER, header_of, new_header, published_with
+
+# Documented, and so not the name of a module, which may move.
+logger = logging.getLogger("unique_task.duplicates")
 
 #: Message header that counts the waits of one attempt.
 HEADER = "unique_task_wait"
@@ -127,7 +132,21 @@ def come_back(
         if task.acks_late:
             raise Reject(error, requeue=True) from error
         raise reason from error
+    whom = _holder(request, reason)
+    logger.info(
+        "%s[%s] waits for %s, back in %g s",
+        *(task.name, request.id, whom, round(countdown, 1)),
+    )
     raise LeftAlone(f"comes back in {countdown:.1f} s: {reason}")
+
+
+def _holder(request: Any, reason: Exception) -> str:
+    """Say whom a task waits for."""
+    if not isinstance(reason, DuplicateTaskError):
+        return "the store of locks"
+    if reason.owner == request.id:
+        return "an earlier delivery or try of its own"
+    return reason.owner or "another call"
 
 
 def _headers(request: Any, sent: str) -> dict[str, Any]:

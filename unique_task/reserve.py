@@ -6,7 +6,11 @@ import logging
 import math
 import time
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
+
+from celery.exceptions import TaskRevokedError
+from celery.result import AsyncResult
 
 from .backends.base import Backend
 from .backends.record import Record
@@ -14,11 +18,12 @@ from .backends.steps import Held, Reserved, Stored
 from .background import in_background
 from .duplicate import Duplicate
 from .exceptions import LockStoreError
+from .outcomes import reported
 from .outgoing import Outgoing
 from .policies import Cached, Replace, Skip, Wait, ignore
-from .results import of_holder, ready
+from .results import of_holder, ready, store_error, store_value
 from .ticket import Answered, Ticket, with_token
-from .told import tell_duplicate
+from .told import ANSWERED, DROPPED, report
 from .values import UNREADABLE, decode_value
 
 logger = logging.getLogger(__name__)
@@ -59,7 +64,7 @@ def reserve(outgoing: Outgoing, *, stored: bool) -> Ticket | Answered:
     if isinstance(answer, Held):
         return _met(outgoing, answer)
     outgoing.put_off(answer.since)
-    generation = answer.fence if outgoing.replace is not None else None
+    generation = answer.fence if outgoing.replaceable else None
     published = with_token(outgoing, record, pending, generation)
     return Ticket(published, partial(_give_back, outgoing, record.token, answer))
 
@@ -76,8 +81,8 @@ def _asked(
             outgoing.reservation,
             record,
             pending,
-            stored=stored and not outgoing.bound,
-            replaceable=replace is not None,
+            stored=stored and not outgoing.awaited,
+            replaceable=outgoing.replaceable,
             replace=None if replace is None else replace.max_wait or math.inf,
             remember=outgoing.plan.remember,
         )
@@ -106,8 +111,25 @@ def _stored(outgoing: Outgoing, stored: Stored) -> Ticket | Answered:
     except UNREADABLE as error:
         logger.info("%s: a stored value is of no use: %s", task.name, error)
         return reserve(outgoing, stored=False)
-    tell_duplicate(_duplicate(outgoing), outgoing.id)
-    return Answered(ready(task, value))
+    report(_duplicate(outgoing), outgoing.id, ANSWERED)
+    return _answered(outgoing, value)
+
+
+def _answered(outgoing: Outgoing, value: Any) -> Answered:
+    """Return the value of a call that is not sent, as a result of its id."""
+    task, task_id = outgoing.task, outgoing.id
+    if isinstance(value, AsyncResult):
+        _settle(outgoing, TaskRevokedError(f"answered by the result of {value.id}"))
+        return Answered(value)
+    if not outgoing.ignored:
+        store_value(task, task_id, value)
+    return Answered(ready(task, task_id, value))
+
+
+def _settle(outgoing: Outgoing, error: Exception) -> None:
+    """Let nobody wait for ever for an id that the caller chose."""
+    if outgoing.named and not outgoing.ignored:
+        store_error(outgoing.task, outgoing.id, error)
 
 
 def _met(outgoing: Outgoing, held: Held) -> Ticket | Answered:
@@ -122,12 +144,49 @@ def _met(outgoing: Outgoing, held: Held) -> Ticket | Answered:
         wait = policy if isinstance(policy, Wait) else Wait()
         outgoing.wait = max(outgoing.wait, wait.next_countdown(0))
         return Ticket(outgoing.published(key=outgoing.key))
+    if _goes_anyway(outgoing, held):
+        return Ticket(outgoing.published(key=outgoing.key))
     duplicate = _duplicate(outgoing, held)
-    tell_duplicate(duplicate, outgoing.id)
     if policy is ignore or isinstance(policy, (Skip, Cached, Replace)):
-        ignored = bool(outgoing.options.get("ignore_result"))
-        return Answered(of_holder(task, held.record, ignored))
-    return Answered(ready(task, policy(duplicate)))
+        report(duplicate, outgoing.id, DROPPED)
+        return _shared(outgoing, held)
+    return _decided(outgoing, duplicate)
+
+
+def _goes_anyway(outgoing: Outgoing, held: Held) -> bool:
+    """Tell whether a duplicate is sent, because its own id has to get its outcome.
+
+    Of a value that is yet to come only the worker can say what it is.
+    """
+    if outgoing.awaited:
+        return True
+    valued = isinstance(outgoing.plan.publish, Cached) and not outgoing.ignored
+    return valued and outgoing.named and held.record.owner != outgoing.id
+
+
+def _shared(outgoing: Outgoing, held: Held) -> Answered:
+    """Return the holder's result; the id of the call itself is not sent."""
+    policy, owner = outgoing.plan.publish, held.record.owner
+    if held.record.state == "called" and not outgoing.ignored:
+        # It has no result of its own, and its id is returned.
+        store_error(outgoing.task, owner, TaskRevokedError(f"duplicate of {owner}"))
+    if owner != outgoing.id:
+        if isinstance(policy, Skip) and outgoing.named and not outgoing.ignored:
+            store_value(outgoing.task, outgoing.id, policy.value)
+        else:
+            _settle(outgoing, TaskRevokedError(f"duplicate of {owner}"))
+    return Answered(of_holder(outgoing.task, held.record, outgoing.ignored))
+
+
+def _decided(outgoing: Outgoing, duplicate: Duplicate) -> Answered:
+    """Let the policy give a value, or raise to the caller."""
+    try:
+        value = reported(outgoing.plan.publish, duplicate, outgoing.id)
+    except Exception as error:
+        if duplicate.owner != outgoing.id:
+            _settle(outgoing, error)
+        raise
+    return _answered(outgoing, value)
 
 
 def _duplicate(outgoing: Outgoing, held: Held | None = None) -> Duplicate:

@@ -54,7 +54,7 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
         if len(more) > len(names):  # wrapped by somebody who does not tell them
             return send_task(app, name, args, kwargs, *more, **options)
         options.update(zip(names, more))
-        said = _said(options)
+        said = _said(app, options)
         send = functools.partial(send_task, app, name, args, kwargs)
         if is_stamped(options.get("task_id")):  # the same message, once more
             return send(**options)
@@ -73,11 +73,11 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _said(options: dict[str, Any]) -> CallOptions:
+def _said(app: Celery, options: dict[str, Any]) -> CallOptions:
     try:
         return CallOptions.taken(options)
     except ConfigurationError:
-        if not is_bound(options):
+        if not is_bound(app, options, bool(options.get("task_id"))):
             raise
         # Nobody would catch it but the task that has ended, and would fail by it.
         logger.exception("a callback or member of a canvas is sent without its unique=")
@@ -91,9 +91,10 @@ def _publish(
     said: CallOptions,
     send: Callable[..., Any],
 ) -> Any:
+    named = bool(options.get("task_id"))
     options["task_id"] = options.get("task_id") or uuid()
     said = said or _said_before(task, options)
-    outgoing = Outgoing(task, *call, options, said, rules_of(task), new_header())
+    outgoing = Outgoing(task, *call, options, said, rules_of(task), new_header(), named)
     return publish(outgoing, send)
 
 

@@ -30,11 +30,15 @@ lock_released: Signal = Signal(name="lock_released", providing_args=["lock"])
 #: Arguments: ``lock``.
 lock_lost: Signal = Signal(name="lock_lost", providing_args=["lock"])
 
-#: A call met the lock of another one. Arguments: ``key``, ``owner`` (the holder's task
-#: id; None if it got the value of an earlier run), ``task_id`` (the duplicate's; None
-#: for a direct call).
+#: A call met the lock of another one. Arguments: ``key``; ``owner``, the holder's task
+#: id (None if the call got the value of an earlier run, or if nobody holds the lock any
+#: more); ``task_id``, the duplicate's (None for a direct call); ``outcome``, what
+#: becomes of the duplicate: ``"dropped"``, ``"answered"`` (with a value), ``"waits"``,
+#: ``"failed"``, or ``"replaced"`` (by ``owner``); ``at``, where it was met:
+#: ``"publish"``, ``"run"``, or ``"call"`` for a direct call.
 task_duplicate: Signal = Signal(
-    name="task_duplicate", providing_args=["key", "owner", "task_id"]
+    name="task_duplicate",
+    providing_args=["key", "owner", "task_id", "outcome", "at"],
 )
 
 

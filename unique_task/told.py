@@ -1,4 +1,4 @@
-"""Duplicates are told of: to the log, to the signal's receivers, and by a count."""
+"""Reports a duplicate: log line, signal, counter."""
 
 from __future__ import annotations
 
@@ -8,20 +8,40 @@ from collections import Counter
 from .duplicate import Duplicate
 from .signals import task_duplicate, tell
 
-logger = logging.getLogger(__name__)
+# Documented, and so not the name of a module, which may move.
+logger = logging.getLogger("unique_task.duplicates")
 
 #: How many duplicates each task has met in this process, by the task's name.
 duplicates: Counter[str] = Counter()
 
+#: What becomes of a duplicate: the values of ``outcome`` of ``task_duplicate``.
+DROPPED = "dropped"
+ANSWERED = "answered"
+WAITS = "waits"
+FAILED = "failed"
+REPLACED = "replaced"
 
-def tell_duplicate(duplicate: Duplicate, task_id: str | None) -> None:
-    """Tell of a duplicate.
+
+def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
+    """Report a duplicate.
 
     Arguments:
         task_id: of the duplicate itself; None for a direct call.
+        outcome: what becomes of it.
     """
     name, owner = duplicate.task.name, duplicate.owner
     duplicates[name] += 1
-    logger.info("%s[%s] is a duplicate of %s", name, task_id, owner or "an earlier run")
-    told = {"key": duplicate.key, "owner": owner, "task_id": task_id}
-    tell(task_duplicate, duplicate.task, **told)
+    if outcome == REPLACED:
+        logger.info("%s[%s] was replaced by %s", name, task_id, owner or "a later call")
+    else:
+        by = owner or "an earlier run"
+        logger.info("%s[%s] is a duplicate of %s", name, task_id, by)
+    tell(
+        task_duplicate,
+        duplicate.task,
+        key=duplicate.key,
+        owner=owner,
+        task_id=task_id,
+        outcome=outcome,
+        at=duplicate.at,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 from functools import partial
@@ -12,11 +13,12 @@ from .backends.record import attempt_of
 from .backends.steps import Finished, Held, Replaced, Stored
 from .duplicate import Duplicate
 from .exceptions import DuplicateTaskError
+from .outcomes import reported
 from .policies import Cached, Wait
 from .redemption import keep_place
 from .requeue import LeftAlone, come_back
 from .settle import settle_and_ignore
-from .told import tell_duplicate
+from .told import ANSWERED, REPLACED, report
 from .values import decode_value
 
 logger = logging.getLogger(__name__)
@@ -51,8 +53,10 @@ def turned_away(attempt: Attempt, answer: Finished | Held | Replaced) -> Answer:
 
 def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
     """End a message whose place a later one took."""
-    call, by = attempt.call, replaced.owner or "a later call"
-    logger.info("%s[%s] was replaced by %s", call.task.name, call.owner, by)
+    call = attempt.call
+    duplicate = dataclasses.replace(_duplicate(attempt), owner=replaced.owner)
+    report(duplicate, call.owner, REPLACED)
+    by = replaced.owner or "a later call"
     settle_and_ignore(call.task, call.request, f"replaced by {by}")
 
 
@@ -66,9 +70,9 @@ def _held_up(attempt: Attempt, held: Held) -> Answer:
         replaced = keep_place(attempt, wait_of(attempt).maximum)
         if replaced is not None:
             _end_replaced(attempt, replaced)
-    if not duplicate.admitted:
-        _tell(attempt, duplicate)
-    return Answer(policy(duplicate))
+    if duplicate.admitted or call.waited.times:  # reported when it first came
+        return Answer(policy(duplicate))
+    return Answer(reported(policy, duplicate, call.task_id))
 
 
 def wait_of(attempt: Attempt) -> Wait:
@@ -95,7 +99,8 @@ def _wait_for_own(attempt: Attempt, held: Held, reason: DuplicateTaskError) -> N
 
 def stored_value(attempt: Attempt, stored: Stored) -> Answer:
     value = decode_value(attempt.call.task, stored.value)
-    _tell(attempt, _duplicate(attempt))
+    if not attempt.call.waited.times:
+        report(_duplicate(attempt), attempt.call.task_id, ANSWERED)
     return Answer(value)
 
 
@@ -111,13 +116,6 @@ def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
         admitted=call.admitted or bool(held and held.admitted),
         at=call.at,
     )
-
-
-def _tell(attempt: Attempt, duplicate: Duplicate) -> None:
-    """Tell of a duplicate, once: not each time that it comes back."""
-    call = attempt.call
-    if not call.waited.times:
-        tell_duplicate(duplicate, None if call.request is None else call.request.id)
 
 
 def is_same(attempt: Attempt, held: Held) -> bool:
