@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from ..exceptions import LockStoreError, LockStoreRefusedError
 from .fingerprint import fingerprint_of
@@ -22,6 +22,7 @@ from .steps import (
     StoreAnswer,
     Stored,
 )
+from .turns import Turns
 
 
 class Backend(ABC):
@@ -47,6 +48,9 @@ class Backend(ABC):
 
     #: What the store can do, for the documentation and for who depends on it.
     promises: Promises = Promises()
+
+    #: Bounds the connections of this process; None where operations take none.
+    _turns: Turns | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -108,7 +112,7 @@ class Backend(ABC):
         Raises:
             LockRecordError: if the lock was written by a newer version.
         """
-        with self._driver_errors_told():
+        with self._operation():
             return self._acquire(
                 Claim(key, record, expire, stored, once, over, keep, generation)
             )
@@ -142,7 +146,7 @@ class Backend(ABC):
         Raises:
             LockRecordError: if the lock was written by a newer version.
         """
-        with self._driver_errors_told():
+        with self._operation():
             return self._reserve(
                 Booking(key, record, expire, stored, replaceable, replace, remember)
             )
@@ -156,7 +160,7 @@ class Backend(ABC):
             False if `token` did not hold it any more. What is given back to that
             goes on to `held`.
         """
-        with self._driver_errors_told():
+        with self._operation(first=True):
             return self._restore(key, token, held)
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
@@ -166,7 +170,7 @@ class Backend(ABC):
         The locks in a part of the store that does not answer, while others do, are
         :attr:`Renewed.UNKNOWN`.
         """
-        with self._driver_errors_told():
+        with self._operation(first=True):
             return self._renew(renewals)
 
     def release(
@@ -194,12 +198,12 @@ class Backend(ABC):
         Returns:
             False if `token` did not hold the lock any more.
         """
-        with self._driver_errors_told():
+        with self._operation(first=True):
             return self._release(Release(key, token, value, fresh, finished, heir))
 
     def get(self, key: str) -> Held | None:
         """Tell who holds a lock, None if nobody. Raises what :meth:`acquire` does."""
-        with self._driver_errors_told():
+        with self._operation():
             return self._get(key)
 
     def check(self) -> None:
@@ -227,12 +231,18 @@ class Backend(ABC):
     def _get(self, key: str) -> Held | None: ...
 
     @contextmanager
-    def _driver_errors_told(self) -> Iterator[None]:
-        try:
-            yield
-        except self.driver_errors as error:
-            kind = LockStoreRefusedError if self._refuses(error) else LockStoreError
-            raise kind(f"{self.name}: {self._reason(error)}") from error
+    def _operation(self, first: bool = False) -> Iterator[None]:
+        """Do the block when there is a connection for it, in our words for its errors.
+
+        Arguments:
+            first: whether it frees or keeps a lock, and goes before those that start.
+        """
+        with self._turns.one(first) if self._turns else nullcontext():
+            try:
+                yield
+            except self.driver_errors as error:
+                kind = LockStoreRefusedError if self._refuses(error) else LockStoreError
+                raise kind(f"{self.name}: {self._reason(error)}") from error
 
     def _refuses(self, error: Exception) -> bool:
         """Tell whether the store will say so until somebody mends it."""

@@ -75,6 +75,7 @@ class DjangoCacheBackend(Backend):
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.name}: {error}") from error
         self.shared = self.store.shared
+        self._turns = self.store._turns
         self.driver_errors = self.store.driver_errors
         self.promises = self._promises_with(self.store.promises)
 

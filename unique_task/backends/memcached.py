@@ -20,6 +20,7 @@ from .promises import Promises
 from .record import Record
 from .steps import Booking, Claim, Held, Renewal, Renewed, Reserved, StoreAnswer, Stored
 from .stepwise import Answer, StepwiseBackend, renew, renewed_names
+from .turns import CONNECTIONS, Turns
 
 
 class MemcachedBackend(StepwiseBackend):
@@ -55,6 +56,7 @@ class MemcachedBackend(StepwiseBackend):
         self._timeout = timeout
         names = ";".join(map(_name, self._servers))
         self.name = f"memcached://{names}"
+        self._turns = Turns(self.name, CONNECTIONS, timeout)
         self._nodes: dict[str, PooledClient] = {}
         self._down: set[str] = set()
         self._connect()
@@ -80,7 +82,7 @@ class MemcachedBackend(StepwiseBackend):
 
     def check(self) -> None:
         super().check()
-        with self._driver_errors_told():
+        with self._operation():
             for node in self._nodes.values():
                 node.version()
 

@@ -31,6 +31,7 @@ from .steps import (
     StoreAnswer,
     Stored,
 )
+from .turns import Turns
 
 #: Seconds that are longer than any lock stands; as microseconds exact in a script.
 _EVER = 2**32
@@ -78,6 +79,7 @@ class RedisBackend(Backend):
                 f"socket_timeout={timeout / 2:g}, or less"
             )
         self._found = found
+        self._turns = Turns(self.name, found.connections, timeout)
         if found.replicated:
             self.promises = REPLICATED
         self._acquire_script = Script(found.client, ACQUIRE)

@@ -15,6 +15,7 @@ from .redis_options import client_of, hurry, options_of, place
 from .redis_scripts import Eval, eval_all
 from .redis_sentinel import connect_to_master, master_of
 from .redis_time import TimedClient
+from .turns import CONNECTIONS
 
 
 class Found(NamedTuple):
@@ -33,6 +34,11 @@ class Found(NamedTuple):
     identity: str
     options: Mapping[str, Any]
     replicated: bool = False
+
+    @property
+    def connections(self) -> int:
+        """How many of them one process may have, and at most as many as we use."""
+        return min(self.options.get("max_connections") or CONNECTIONS, CONNECTIONS)
 
 
 def connect(url: str, timeout: float) -> Found:
@@ -77,7 +83,7 @@ def adopt(client: Any, timeout: float) -> Found:
         cluster = ClusterClient(lambda: own, timeout, nodes)
         return _of_cluster(cluster, own.get_connection_kwargs())
     pool = client.connection_pool
-    options = pool.connection_kwargs
+    options = {"max_connections": pool.max_connections, **pool.connection_kwargs}
     if hasattr(pool, "sentinel_manager"):
         return _of_master(TimedClient(client, timeout), options)
     return Found(client, partial(eval_all, client), place(options), options)

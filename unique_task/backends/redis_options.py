@@ -55,7 +55,11 @@ def options_of(server: str, url: str) -> Options:
         raise ConfigurationError(
             f"the backend's URL {without_password(url)!r} cannot be read; {QUOTING}"
         ) from None
-    return {"connection_class": pool.connection_class, **pool.connection_kwargs}
+    return {
+        "connection_class": pool.connection_class,
+        "max_connections": pool.max_connections,
+        **pool.connection_kwargs,
+    }
 
 
 def hurry(options: Options, step: float, retries: int = 1) -> None:

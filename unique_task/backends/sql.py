@@ -11,7 +11,7 @@ from .cells import LOCK, Cells, short_name
 from .promises import Promises
 from .record import VERSION
 from .sql_database import Database
-from .sql_engine import engine_url, identity
+from .sql_engine import CONNECTIONS, engine_url, identity
 from .sql_errors import is_refusal, reason_of
 from .sql_renewals import renew_all
 from .sql_rows import cells_of, find, row_of
@@ -31,6 +31,7 @@ from .steps import (
     Stored,
 )
 from .stepwise import Answer, StepwiseBackend
+from .turns import Turns
 
 #: What each kind of database promises.
 PROMISES = {
@@ -70,6 +71,7 @@ class SQLBackend(StepwiseBackend):
         self._url = engine_url(url)
         self.name = self._url.set(query={}).render_as_string(hide_password=True)
         self._table = lock_table(table, schema)
+        self._turns = Turns(self.name, CONNECTIONS, timeout)
         self._database = Database(self.name, self._url, self._table, timeout)
         kind = self._database.kind
         self.promises = PROMISES["mysql" if kind == "mariadb" else kind]

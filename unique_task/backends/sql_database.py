@@ -16,7 +16,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ..exceptions import LockStoreRefusedError
 from ..forks import in_forks_of
 from .sql_engine import limited, open_engine, seconds_left
-from .sql_errors import is_for_now, is_missing, is_read_only, is_refusal, reason_of
+from .sql_errors import (
+    is_for_now,
+    is_full,
+    is_missing,
+    is_read_only,
+    is_refusal,
+    reason_of,
+)
 from .sql_fork_gate import ForkGate
 
 Result = TypeVar("Result")
@@ -24,7 +31,7 @@ Result = TypeVar("Result")
 #: What drivers say of an option, or of what they have not found beside them.
 _NO_OPTION = (TypeError, ValueError, AttributeError, RuntimeError, ImportError)
 
-#: Seconds between two tries on a server that does not write.
+#: Seconds between two tries on a server that does not write, or is full.
 _PAUSE = 0.1
 
 #: A client that stands still in the middle must not keep others out for long. What is
@@ -91,7 +98,8 @@ class Database:
             _check_time(error)
         elif not is_for_now(error):
             raise error
-        pause = _PAUSE if is_read_only(error) else 0  # as long as a fail-over lasts
+        # As long as a fail-over lasts, or until somebody closes a connection.
+        pause = _PAUSE if is_read_only(error) or is_full(error) else 0
         if seconds_left() < pause:
             raise error
         time.sleep(pause)

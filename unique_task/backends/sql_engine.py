@@ -32,6 +32,10 @@ DRIVERS = {
 _MODULES = {"psycopg": "psycopg", "pymysql": "pymysql", "pysqlite": "sqlite3"}
 _EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
 
+#: Connections that a process has at most, beside one that sweeps: PostgreSQL has a
+#: hundred in all, unless told otherwise.
+CONNECTIONS = 10
+
 #: When the operation of this thread has to be over, by the monotonic clock.
 _deadline = local()
 
@@ -130,6 +134,9 @@ def _engine(url: URL, timeout: float) -> sa.Engine:
         # We end our transactions, and drop a connection that is in doubt.
         pool_reset_on_return=None,
         pool_timeout=timeout,
+        # One more, for the thread that sweeps.
+        pool_size=CONNECTIONS + 1,
+        max_overflow=0,
         poolclass=sa.QueuePool,
         connect_args=_arguments(url, timeout),
     )

@@ -14,6 +14,12 @@ _NO_TABLE = {"42P01", 1146}
 #: And that it is, or has become, a replica.
 _READ_ONLY = {"25006", 1290, 1836}
 
+#: And that it has no connection left, for the moment.
+_FULL = {"53300", 1040, 1203, 1226}
+_FULL_WORDS = re.compile(
+    "too many (clients|connections)|remaining connection slots", re.IGNORECASE
+)
+
 #: And that nobody gets in, or may do what we do, until somebody sees to it.
 _REFUSED = {
     *("28000", "28P01", "3D000", "3F000", "42501"),
@@ -36,7 +42,12 @@ def is_for_now(error: DBAPIError) -> bool:
     # SQLite does not wait while another process makes the file.
     locked = "database is locked" in str(error.orig)
     again = bool(_codes(error) & (_AGAIN | _READ_ONLY))
-    return locked or again or error.connection_invalidated
+    return locked or again or is_full(error) or error.connection_invalidated
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Tell whether the server has no connection left, until another one is closed."""
+    return bool(_codes(error) & _FULL or _FULL_WORDS.search(str(error.orig)))
 
 
 def is_read_only(error: Exception) -> bool:
