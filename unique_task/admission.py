@@ -14,7 +14,14 @@ from .process import is_gone
 from .redemption import check_store, redeem
 from .requeue import come_back
 from .signals import lock_acquired, tell
-from .turned_away import Answer, is_same, stored_value, turned_away, wait_of
+from .turned_away import (
+    Answer,
+    Verdict,
+    is_same,
+    stored_value,
+    turned_away,
+    wait_of,
+)
 from .values import UNREADABLE
 
 logger = logging.getLogger(__name__)
@@ -35,12 +42,14 @@ def admit(attempt: Attempt) -> Lease | Answer:
         celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
     """
     try:
-        return _admit(attempt)
+        entry = _admit(attempt)
     except LockStoreError as error:
         return _without_store(attempt, error)
+    # Outside: what a policy meets, as when it publishes, says nothing of this store.
+    return entry() if isinstance(entry, Verdict) else entry
 
 
-def _admit(attempt: Attempt) -> Lease | Answer:
+def _admit(attempt: Attempt) -> Lease | Answer | Verdict:
     call, plan = attempt.call, attempt.plan
     check_store(attempt)
     # A task that was let in before runs to its end, whatever was stored meanwhile.

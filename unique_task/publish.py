@@ -34,18 +34,13 @@ def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         UniqueKeyError: if the arguments cannot be made a key.
         ConfigurationError: if what the call says of its guard makes no sense.
     """
-    name, task_id = outgoing.task.name, outgoing.id
     try:
         decision = _decide(outgoing)
-    except LockStoreError as error:
-        if not outgoing.sent_anyway:
-            raise
-        logger.warning("%s[%s] is sent without a lock: %s", name, task_id, error)
-        decision = _unlocked(outgoing)
     except Exception:
         if not outgoing.bound:
             raise
         # The worker meets the same error, and whoever waits for the task hears of it.
+        name, task_id = outgoing.task.name, outgoing.id
         logger.exception("%s[%s] is sent without a lock", name, task_id)
         decision = Ticket()
     if isinstance(decision, Answered):

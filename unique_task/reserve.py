@@ -17,7 +17,7 @@ from .backends.record import Record
 from .backends.steps import Held, Reserved, Stored
 from .background import in_background
 from .duplicate import Duplicate
-from .exceptions import LockStoreError
+from .exceptions import LockRecordError, LockStoreError
 from .outcomes import reported
 from .outgoing import Outgoing
 from .policies import Cached, Replace, Skip, Wait, ignore
@@ -49,9 +49,11 @@ def reserve(outgoing: Outgoing, *, stored: bool) -> Ticket | Answered:
     pending = outgoing.pending
     if not pending:  # it has expired already, and no worker will run it
         return Ticket()
+    # By code of the user's, whose errors are not the store's.
+    key = outgoing.reservation
     record = outgoing.record()
     try:
-        answer = _asked(outgoing, record, pending, stored)
+        answer = _asked(outgoing, key, record, pending, stored)
     except LockStoreError as error:
         if not outgoing.sent_anyway:
             raise
@@ -70,7 +72,7 @@ def reserve(outgoing: Outgoing, *, stored: bool) -> Ticket | Answered:
 
 
 def _asked(
-    outgoing: Outgoing, record: Record, pending: float, stored: bool
+    outgoing: Outgoing, key: str, record: Record, pending: float, stored: bool
 ) -> Reserved | Held | Stored:
     replace, backend = outgoing.replace, outgoing.backend
     # Each member of a large group would wait for it anew, and is sent all the same.
@@ -78,7 +80,7 @@ def _asked(
         raise LockStoreError(f"{backend.name}: it did not answer a moment ago")
     try:
         return backend.reserve(
-            outgoing.reservation,
+            key,
             record,
             pending,
             stored=stored and not outgoing.awaited,
@@ -86,14 +88,19 @@ def _asked(
             replace=None if replace is None else replace.max_wait or math.inf,
             remember=outgoing.plan.remember,
         )
-    except BaseException:
+    except BaseException as error:
+        if _is_away(error):
+            _away[backend] = time.monotonic() + _SPARED
         # Its answer may be lost, not the lock: whoever tries once more would be a
         # duplicate of what was never sent.
-        _away[backend] = time.monotonic() + _SPARED
         if not outgoing.sent_anyway:
-            release = partial(backend.release, outgoing.reservation, record.token)
-            in_background(release)
+            in_background(partial(backend.release, key, record.token))
         raise
+
+
+def _is_away(error: BaseException) -> bool:
+    """Tell whether `error` says of the store, not of this lock, that it is no use."""
+    return isinstance(error, LockStoreError) and not isinstance(error, LockRecordError)
 
 
 def _give_back(outgoing: Outgoing, token: str, reserved: Reserved) -> None:

@@ -28,7 +28,14 @@ class ClassGuard(Guard):
 
     def digest(self, task: Any, args: Any, kwargs: Any) -> str:
         args, kwargs = self.parameters.as_called(self.parameters.bind(args, kwargs))
-        lock_id = task.generate_lock_id(*args, **kwargs)
+        try:
+            lock_id = task.generate_lock_id(*args, **kwargs)
+        except UniqueKeyError:
+            raise
+        except Exception as error:
+            raise UniqueKeyError(
+                f"{task.name}: generate_lock_id() raised {error!r}"
+            ) from error
         if lock_id is None:
             raise UniqueKeyError(
                 f"{task.name}: generate_lock_id() returned None, which would be one "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -34,11 +35,26 @@ class Answer:
     value: Any
 
 
-def turned_away(attempt: Attempt, answer: Finished | Held | Replaced) -> Answer:
-    """Do with a call that did not get the lock what is due.
+@dataclass
+class Verdict:
+    """What the policy has to say of a duplicate; it is asked when this is called."""
+
+    policy: Callable[[], Any]
+
+    def __call__(self) -> Answer:
+        """Return the value of the call.
+
+        Raises:
+            DuplicateTaskError: if the policy says so.
+            celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
+        """
+        return Answer(self.policy())
+
+
+def turned_away(attempt: Attempt, answer: Finished | Held | Replaced) -> Verdict:
+    """Return what is due for a call that did not get the lock.
 
     Raises:
-        DuplicateTaskError: if the policy says so.
         celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
     """
     call = attempt.call
@@ -60,7 +76,7 @@ def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
     settle_and_ignore(call.task, call.request, f"replaced by {by}")
 
 
-def _held_up(attempt: Attempt, held: Held) -> Answer:
+def _held_up(attempt: Attempt, held: Held) -> Verdict:
     call = attempt.call
     duplicate = _duplicate(attempt, held)
     if call.queued and held.record.owner == call.owner:
@@ -71,8 +87,8 @@ def _held_up(attempt: Attempt, held: Held) -> Answer:
         if replaced is not None:
             _end_replaced(attempt, replaced)
     if duplicate.admitted or call.waited.times:  # reported when it first came
-        return Answer(policy(duplicate))
-    return Answer(reported(policy, duplicate, call.task_id))
+        return Verdict(partial(policy, duplicate))
+    return Verdict(partial(reported, policy, duplicate, call.task_id))
 
 
 def wait_of(attempt: Attempt) -> Wait:
