@@ -16,6 +16,10 @@ from tests.servers import (
     RabbitMQServer,
     RedisServer,
 )
+from tests.surroundings import forget
+
+# Before any app, any client and any worker is made.
+forget()
 
 #: The files that take longest.
 LONGEST = ("tests/backends/test_fuzz", "tests/worker", "tests/soak", "tests/test_demo")

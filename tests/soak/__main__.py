@@ -12,6 +12,7 @@ from tests.servers import RabbitMQServer
 from tests.soak.run import soak
 from tests.soak.stage import staged
 from tests.soak.verdict import Verdict
+from tests.surroundings import forget
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     # As Ctrl-C does, so that no server and no worker is left behind.
     signal.signal(signal.SIGTERM, _leave)
+    forget()
     print(f"seed {options.seed}, {options.seconds:g} s", flush=True)
     verdict = _soak(options)
     print(verdict.table())
