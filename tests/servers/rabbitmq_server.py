@@ -82,9 +82,7 @@ class RabbitMQServer(ServerProcess):
     def _erlang(self, program: Path, path: str) -> dict[str, str]:
         """Have the Erlang beside `program` found; its `erl` knows one folder only."""
         places = "usr/lib*/erlang/erts-*/bin/erlexec"
-        launchers = (
-            found for root in program.parents for found in root.glob(places)
-        )
+        launchers = (found for root in program.parents for found in root.glob(places))
         launcher = next(launchers, None)
         if launcher is None:  # installed where only its own `erl` knows
             return {}
