@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, overload
 
 from celery import Task, _state
@@ -13,9 +13,10 @@ from celery.local import PromiseProxy, Proxy
 from .backends.base import Backend
 from .durations import Duration
 from .exceptions import ConfigurationError
+from .home import registered
 from .keys import KeyOption
 from .options import Options, options_from
-from .wrapping import GUARDED, PENDING, Wrapping, function_in, wrapping_in
+from .wrapping import PENDING, Wrapping, function_in, home_of, wrapping_in
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,10 +103,27 @@ def _guard_task(options: Options, task: Any) -> Any:
     _refuse_lazy_body(function)
     wrapping = Wrapping(options, function)
     setattr(function, PENDING, wrapping)
-    for app in _active_apps():
-        for made in list(app._tasks.values()):
-            install_pending(type(made), app, made)
+    for made in _made_of(task, function):
+        home_of(made)
     return task
+
+
+def _made_of(task: Any, function: Any) -> Iterator[Task]:
+    """Yield the tasks that exist already of those that `task` is, or will be.
+
+    Each app has its own of what is shared, under one name.
+    """
+    lazy = _is_lazy(task)
+    if not lazy:
+        yield task
+    options = _options_of(task) if lazy else {"name": task.name}
+    for app in _active_apps():
+        name = options.get("name") or app.gen_task_name(
+            function.__name__, function.__module__
+        )
+        made = registered(app, name)
+        if issubclass(type(made), Task):
+            yield made
 
 
 def _active_apps() -> Any:
@@ -113,7 +131,7 @@ def _active_apps() -> Any:
 
 
 def _refuse_second(function: Callable[..., Any]) -> None:
-    if wrapping_in(function, GUARDED) or wrapping_in(function, PENDING):
+    if wrapping_in(function):
         raise ConfigurationError(f"{function.__qualname__}() has @unique already")
 
 
@@ -132,25 +150,31 @@ def _refuse_lazy_body(function: Callable[..., Any]) -> None:
 
 def _function_of(task: Any) -> Any:
     """Return the function that a task was, or will be, made of; the task stays lazy."""
-    if type(task) is PromiseProxy and not task.__evaluated__():
-        return object.__getattribute__(task, "_Proxy__args")[0]
-    if type(task) is Proxy:
-        return _cell(object.__getattribute__(task, "_Proxy__local"), "fun")
+    if _is_lazy(task):
+        return _made_by(task)[0]
     return function_in(inspect.getattr_static(task.__class__, "run"))
 
 
-def _cell(function: Any, name: str) -> Any:
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__))
-    return cells[name].cell_contents
+def _is_lazy(task: Any) -> bool:
+    evaluated = type(task) is PromiseProxy and task.__evaluated__()
+    return type(task) in (PromiseProxy, Proxy) and not evaluated
 
 
-def install_pending(task_class: type[Task], app: Any, task: Any = None) -> None:
-    """Guard the tasks of a class whose function carries ``@unique``, if it does."""
-    run = function_in(inspect.getattr_static(task_class, "run"))
-    wrapping = wrapping_in(run, GUARDED) or wrapping_in(run, PENDING)
-    if wrapping is None or getattr(task_class, GUARDED, None) is wrapping:
-        return
-    wrapping.install(task_class, app)
-    if task is not None and "_orig_run" in vars(task):  # made by autoretry_for
-        guarded = inspect.getattr_static(task_class, "run")
-        task._orig_run = guarded.__get__(task, task_class)
+def _options_of(task: Any) -> dict[str, Any]:
+    """Return the options of ``@app.task`` or ``@shared_task`` for a lazy task."""
+    return _made_by(task)[1]
+
+
+def _made_by(task: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the function and the options of a lazy task."""
+    if type(task) is PromiseProxy:
+        (function,) = object.__getattribute__(task, "_Proxy__args")
+        return function, object.__getattribute__(task, "_Proxy__kwargs")
+    cells = _cells(object.__getattribute__(task, "_Proxy__local"))
+    return cells["fun"], {"name": cells["name"]}
+
+
+def _cells(function: Any) -> dict[str, Any]:
+    """Return what a function remembers, by the names it has there."""
+    values = (cell.cell_contents for cell in function.__closure__ or ())
+    return dict(zip(function.__code__.co_freevars, values))

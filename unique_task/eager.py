@@ -17,7 +17,7 @@ from .rules import Rules
 
 
 def guarded_apply(
-    apply: Callable[..., Any], rules_of: Callable[[], Rules]
+    apply: Callable[..., Any], rules_of: Callable[[Task], Rules]
 ) -> Callable[..., Any]:
     """Wrap ``Task.apply``, so that it takes ``unique=`` and ``unique_key=``."""
 
@@ -26,7 +26,7 @@ def guarded_apply(
         said = CallOptions.taken(options)
         if said:
             task_id = options["task_id"] = options.get("task_id") or uuid()
-            rules = rules_of()
+            rules = rules_of(task)
             key = rules.digest_of(task, said.key) if said.has_key else None
             unique, namespace = said.header(), rules.namespace(task)
             published = LockHeader(

@@ -9,7 +9,6 @@ from celery import Celery, Task, signals
 from kombu.utils.imports import symbol_by_name
 
 from .backends.base import Backend
-from .decorator import install_pending
 from .exceptions import LockStoreError, LockStoreRefusedError, UniqueError
 from .orphans import watched
 from .sending import guarded_send_task
@@ -17,7 +16,7 @@ from .settings import backend_of, settings_of
 from .settle import apps_with_events
 from .signals import connect_once
 from .started import defer_started
-from .wrapping import GUARDED, rules_of
+from .wrapping import home_of, install_in, rules_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +29,9 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
     Every task of every app passes here before it is used: copies of shared tasks, tasks
     made after the app was finalized, and those of a producer that never finalizes.
     """
-    bound = _bind(task_class, app)
-    install_pending(task_class, app)
-    return bound
+    # First: what is not bound yet nobody can call.
+    install_in(task_class, app)
+    return _bind(task_class, app)
 
 
 def hook() -> None:
@@ -102,9 +101,9 @@ def _stores(app: Celery) -> set[Backend]:
     settings = settings_of(app)
     if not settings.enabled:
         return set()
-    options = [getattr(task, GUARDED).options.backend for task in _guarded_tasks(app)]
+    options = [rules_of(task).options.backend for task in _guarded_tasks(app)]
     return {backend_of(app, settings, option) for option in options}
 
 
 def _guarded_tasks(app: Celery) -> list[Task]:
-    return [task for task in app.tasks.values() if hasattr(task, GUARDED)]
+    return [task for task in app.tasks.values() if home_of(task) is not None]

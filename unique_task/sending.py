@@ -13,6 +13,7 @@ from kombu.utils.uuid import uuid
 
 from .call_options import NOTHING_SAID, CallOptions
 from .exceptions import ConfigurationError
+from .home import registered
 from .lock_header import LockHeader
 from .messages import (
     HEADER,
@@ -24,7 +25,8 @@ from .messages import (
 )
 from .outgoing import Outgoing, is_bound
 from .publish import publish
-from .wrapping import GUARDED, rules_of
+from .rules import Rules
+from .wrapping import home_of
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +60,11 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
         send = functools.partial(send_task, app, name, args, kwargs)
         if is_stamped(options.get("task_id")):  # the same message, once more
             return send(**options)
-        # Not app.tasks, which would finalize the app; Celery does not do so either.
-        task = options.get("task_type") or getattr(app, "_tasks").get(name)
-        if hasattr(task, GUARDED):
+        task = options.get("task_type") or registered(app, name)
+        home = home_of(task, app)
+        if home is not None:
             call = tuple(args or ()), dict(kwargs or {})
-            return _publish(task, call, options, said, send)
+            return _publish(task, home.guard, call, options, said, send)
         if said.enabled and said and task is not None:
             raise ConfigurationError(
                 f"unique= and unique_key= are for tasks with @unique: {name} has none"
@@ -86,6 +88,7 @@ def _said(app: Celery, options: dict[str, Any]) -> CallOptions:
 
 def _publish(
     task: Task,
+    rules: Rules,
     call: tuple[tuple[Any, ...], dict[str, Any]],
     options: dict[str, Any],
     said: CallOptions,
@@ -94,14 +97,17 @@ def _publish(
     named = bool(options.get("task_id"))
     options["task_id"] = options.get("task_id") or uuid()
     said = said or _said_before(task, options)
-    outgoing = Outgoing(task, *call, options, said, rules_of(task), new_header(), named)
+    outgoing = Outgoing(task, *call, options, said, rules, new_header(), named)
     return publish(outgoing, send)
 
 
 def _said_before(task: Task, options: dict[str, Any]) -> CallOptions:
     """Return what was said of the try that this one follows."""
+    # Not before: a task that another thread is about to bind has no request.
+    if not options.get("retries"):
+        return NOTHING_SAID
     request = task.request
-    if not options.get("retries") or request.id != options["task_id"]:
+    if request.id != options["task_id"]:
         return NOTHING_SAID
     published = LockHeader.of({**(request.headers or {}), "id": request.id})
     return published.said if published is not None else NOTHING_SAID

@@ -14,7 +14,7 @@ from .exceptions import ConfigurationError, UniqueKeyError
 from .guard import Guard
 from .options import Options, options_from
 from .settings import Settings
-from .wrapping import GUARDED, PENDING, Wrapping, function_in, wrapping_in
+from .wrapping import Wrapping, function_in, rules_of, wrapping_in
 
 
 class ClassGuard(Guard):
@@ -107,14 +107,14 @@ class UniqueCeleryTask(Task):
 
 
 def _guard(task: Task) -> ClassGuard:
-    guard = getattr(task, GUARDED).guard
+    guard = rules_of(task)
     assert isinstance(guard, ClassGuard)
     return guard
 
 
 def _unguarded(cls: type[Task], run: Any) -> Any:
     """Return the function itself, if a parent class has put its guard around it."""
-    wrapping = wrapping_in(run, GUARDED) or wrapping_in(run, PENDING)
+    wrapping = wrapping_in(run)
     if wrapping is None:
         return run
     if wrapping.guard_class is not ClassGuard:
@@ -122,7 +122,7 @@ def _unguarded(cls: type[Task], run: Any) -> Any:
             f"{cls.__qualname__} has @unique and is a UniqueCeleryTask: "
             "use one of the two"
         )
-    return wrapping.run
+    return wrapping.function
 
 
 def _options(cls: type[UniqueCeleryTask]) -> Options:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from threading import RLock
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 from celery import Celery, Task
 from celery._state import get_current_task
@@ -15,15 +17,17 @@ from .calls import call_of
 from .eager import guarded_apply
 from .exceptions import ConfigurationError
 from .exits import no_autoretry
+from .forks import in_forks
 from .guard import Guard
+from .home import GUARDED as GUARDED
+from .home import Home, home_in
 from .messages import mark_messages
 from .options import Options
 
-#: Attribute of a run function that has the guard around it: its :class:`Wrapping`.
-GUARDED = "__unique__"
-
 #: Attribute of a function whose tasks get the guard as soon as they exist.
 PENDING = "__unique_pending__"
+
+_installing = RLock()
 
 
 class Wrapping:
@@ -48,34 +52,67 @@ class Wrapping:
         self.options = options
         self.function = function
         self.guard_class = guard_class
-        self.run = function
-        self._home: tuple[Celery, str] | None = None
-        self._face: Callable[..., Any] | None = None
-        self._bound = False
-        self._validated = False
+        self._guards: dict[tuple[bool, bool], Guard] = {}
+        self._latest: ref[Home] | None = None
+        # Each function with the guard around it, and what lies inside.
+        self._inside: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
-    @functools.cached_property
-    def guard(self) -> Guard:
-        """The guard; it is made when it is known whether the task is bound."""
-        models = models_of(self.function) if self._validated else {}
-        parameters = Parameters(self.function, bound=self._bound, models=models)
-        return self.guard_class(self.options, parameters)
+    def wrap(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `run` with the guard around it, for tasks to be made of it.
 
-    def wrap(
-        self, run: Callable[..., Any], home: tuple[Celery, str] | None = None
-    ) -> Callable[..., Any]:
-        """Return `run` with the guard around it; name, doc and signature stay.
-
-        Arguments:
-            home: app and name of the task that it becomes a part of, once there is one.
+        Name, doc and signature stay.
         """
-        self.run = run
-        self._validated = self._validated or _is_pydantic(run)
+        return self._guarded(run, self._called)
 
+    def install(self, task_class: type[Task], app: Celery) -> Home:
+        """Guard the tasks of a class that belongs to `app`; return its home.
+
+        The same class again does no harm.
+        """
+        raw = inspect.getattr_static(task_class, "run")
+        plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
+        run = function_in(raw)
+        self.options.check_key(self.function, bound=not plain)
+        inside = self._inside[run] if run in self._inside else run
+        guard = self._guard(bound=not plain, validated=_is_pydantic(inside))
+        home = Home(self, guard, task_class, app, bound=not plain)
+        guarded = self._for_home(run, home)
+        if guarded is not run:
+            setattr(task_class, "run", staticmethod(guarded) if plain else guarded)
+        mark_messages(task_class.name)
+        if home_in(task_class) is None:
+            setattr(task_class, "retry", no_autoretry(task_class.retry))
+            setattr(task_class, "apply", guarded_apply(task_class.apply, rules_of))
+        self._latest = ref(home)
+        # Last: who finds it finds all the rest.
+        setattr(task_class, GUARDED, home)
+        return home
+
+    def _for_home(self, run: Callable[..., Any], home: Home) -> Callable[..., Any]:
+        if run in self._inside:  # the function of several classes: to each its own
+            run = self._inside[run]
+        elif any(layer in self._inside for layer in _layers(run)):
+            return run  # Celery has put something around it
+        return self._guarded(run, lambda args: (home.guard, *home.called(args)))
+
+    def _guard(self, bound: bool, validated: bool) -> Guard:
+        kind = bound, validated
+        if kind not in self._guards:
+            models = models_of(self.function) if validated else {}
+            parameters = Parameters(self.function, bound=bound, models=models)
+            # Two threads may make it; all use one.
+            self._guards.setdefault(kind, self.guard_class(self.options, parameters))
+        return self._guards[kind]
+
+    def _guarded(
+        self,
+        run: Callable[..., Any],
+        called: Callable[[tuple[Any, ...]], tuple[Guard, Task, tuple[Any, ...]]],
+    ) -> Callable[..., Any]:
         @functools.wraps(run)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            task, own = self._called(home, args)
-            return self.guard(call_of(task, own, kwargs, lambda: run(*args, **kwargs)))
+            guard, task, own = called(args)
+            return guard(call_of(task, own, kwargs, lambda: run(*args, **kwargs)))
 
         # Celery checks the arguments of delay() by the signature of what it decorates.
         guarded.__signature__ = signature_of(run)  # type: ignore[attr-defined]
@@ -83,75 +120,94 @@ class Wrapping:
         del guarded.__wrapped__
         guarded.__dict__.pop(PENDING, None)
         setattr(guarded, GUARDED, self)
-        if home is None:
-            self._face = guarded
+        self._inside[guarded] = run
         return guarded
 
-    def install(self, task_class: type[Task], app: Celery) -> None:
-        """Guard the tasks of a class that Celery has just bound to `app`."""
-        raw = inspect.getattr_static(task_class, "run")
-        plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
-        run = function_in(raw)
-        self._bound = not plain
-        self._validated = self._validated or _is_pydantic(run)
-        self.options.check_key(self.function, bound=self._bound)
-        self._home = app, task_class.name
-        guarded = None
-        if wrapping_in(run, GUARDED) is not self:
-            guarded = self.wrap(run, self._home)
-        elif run is self._face:  # the function of several apps: to each its own
-            guarded = self.wrap(self.run, self._home)
-        if guarded is not None:
-            setattr(task_class, "run", staticmethod(guarded) if plain else guarded)
-        setattr(task_class, GUARDED, self)
-        mark_messages(task_class.name)
-        setattr(task_class, "retry", no_autoretry(task_class.retry))
-        setattr(
-            task_class, "apply", guarded_apply(task_class.apply, lambda: self.guard)
+    def _called(self, args: tuple[Any, ...]) -> tuple[Guard, Task, tuple[Any, ...]]:
+        """Return whom a call is for that came to no class's own function."""
+        home = home_in(type(get_current_task()))
+        if home is None or home.origin is not self:
+            home = self._latest() if self._latest is not None else None
+        if home is not None:
+            return home.guard, *home.called(args)
+        if args and getattr(args[0], "__bound__", False):
+            # The run() of a parent class, of which no task is made.
+            return self._guard(True, False), args[0], args[1:]
+        raise ConfigurationError(
+            f"{self.function.__qualname__}() has @unique and is no Celery task: "
+            "put @app.task above it"
         )
 
-    def _called(
-        self, home: tuple[Celery, str] | None, args: tuple[Any, ...]
-    ) -> tuple[Task, tuple[Any, ...]]:
-        """Return the task that is called, and its arguments without itself."""
-        if self._home is None and args and getattr(args[0], "__bound__", False):
-            # The run() of a parent class, of which no task is made.
-            self._home, self._bound = (args[0].app, args[0].name), True
-        if self._home is None:
-            raise ConfigurationError(
-                f"{self.function.__qualname__}() has @unique and is no Celery task: "
-                "put @app.task above it"
-            )
-        if self._bound:
-            return args[0], args[1:]
-        task = get_current_task()
-        if home is None and getattr(task, GUARDED, None) is self:
-            return task, args
-        app, name = home or self._home
-        # Not app.tasks, which would finalize an app that is still being set up.
-        return getattr(app, "_tasks")[name], args
+
+def home_of(task: Any, app: Celery | None = None) -> Home | None:
+    """Return the home of the guard of a task; None if the task has no guard.
+
+    Whoever needs a guard asks here. Celery registers a task before it binds it, which
+    is when the guard is installed, so another thread may meet the task between::
+
+        one thread      registers the task        binds it: installs the guard
+        another                         delay()
+
+    Arguments:
+        task: or anything else, which has no guard.
+        app: of the task, where that is not bound yet.
+    """
+    task_class = task.__class__
+    found = home_in(task_class)
+    if found is not None:
+        return found
+    wrapping = wrapping_in(function_in(_run_of(task_class)))
+    if wrapping is None:
+        return None
+    with _installing:
+        home = home_in(task_class)
+        if home is None:
+            home = wrapping.install(task_class, app or task.app)
+    if "_orig_run" in vars(task):  # made by autoretry_for
+        guarded = inspect.getattr_static(task_class, "run")
+        task._orig_run = guarded.__get__(task, task_class)
+    return home
+
+
+def install_in(task_class: type[Task], app: Celery) -> None:
+    """Guard the tasks of a class that is about to be bound to `app`, if it has one."""
+    wrapping = wrapping_in(function_in(_run_of(task_class)))
+    if wrapping is None:
+        return
+    with _installing:
+        home = home_in(task_class)
+        if home is None or home.app is not app:
+            wrapping.install(task_class, app)
 
 
 def rules_of(task: Task) -> Guard:
-    """Return what is said of a task that is guarded."""
-    guard: Guard = getattr(task, GUARDED).guard
-    return guard
+    """Return the rules of a task that has a guard."""
+    home = home_of(task)
+    assert home is not None
+    return home.guard
 
 
-def function_in(run: Any) -> Callable[..., Any]:
+def function_in(run: Any) -> Any:
     """Return the function of a ``run`` as it stands in the class."""
-    function: Callable[..., Any] = (
-        run.__func__ if isinstance(run, staticmethod) else run
-    )
-    return function
+    return run.__func__ if isinstance(run, staticmethod) else run
 
 
-def wrapping_in(run: Any, attribute: str) -> Wrapping | None:
-    """Return the wrapping noted in `attribute` of `run`, or of what that wraps."""
+def wrapping_in(run: Any) -> Wrapping | None:
+    """Return the wrapping that `run`, or what it wraps, has or waits for."""
     for function in _layers(run):
-        found: Wrapping | None = getattr(function, "__dict__", {}).get(attribute)
+        marks = getattr(function, "__dict__", {})
+        found: Wrapping | None = marks.get(GUARDED) or marks.get(PENDING)
         if found is not None:
             return found
+    return None
+
+
+def _run_of(task_class: type[Any]) -> Any:
+    """Return the ``run`` of a class as it stands there, None without one."""
+    # A tenth of the cost of inspect.getattr_static: each message passes here.
+    for base in task_class.__mro__:
+        if "run" in vars(base):
+            return vars(base)["run"]
     return None
 
 
@@ -166,3 +222,12 @@ def _layers(run: Any) -> Iterator[Any]:
     while run is not None:
         yield run
         run = getattr(run, "__dict__", {}).get("__wrapped__")
+
+
+def _no_lock_is_held() -> None:
+    """Start anew in a fork: the thread that held the lock is not there."""
+    global _installing
+    _installing = RLock()
+
+
+in_forks(_no_lock_is_held)
