@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
+from functools import partial
 
 from .attempt import Attempt
 from .backends.steps import Acquired, Finished, Held, Replaced, StoreAnswer, Stored
@@ -12,7 +12,7 @@ from .exceptions import LockRecordError, LockStoreError
 from .lease import Lease, Unguarded
 from .process import is_gone
 from .redemption import check_store, redeem
-from .requeue import come_back
+from .requeue import LeftAlone, come_back
 from .signals import lock_acquired, tell
 from .turned_away import (
     Answer,
@@ -78,11 +78,12 @@ def _redeemed(attempt: Attempt) -> Held | Replaced | None:
     try:
         met = redeem(attempt)
     except LockStoreError:
-        with suppress(LockStoreError):
-            attempt.backend.release(attempt.lock, attempt.record.token)
+        # Not until the message comes back: nobody runs under it meanwhile.
+        attempt.call.break_off()
         raise
     if met is not None:
         attempt.backend.release(attempt.lock, attempt.record.token)
+        attempt.call.abandon = None
     return met
 
 
@@ -110,22 +111,13 @@ def _lease(attempt: Attempt, fence: int | None, asked: float) -> Lease:
 
 def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when it was asked."""
-    call, record = attempt.call, attempt.record
-    over, once, generation = call.waited.unanswered, attempt.once, None
+    call, patience = attempt.call, time.monotonic() + _LEAVING
+    over, once = call.waited.unanswered, attempt.once
     if attempt.plan.lock.whole:
-        over, generation = over + attempt.reserved, attempt.generation
-    patience = time.monotonic() + _LEAVING
+        over += attempt.reserved
     while True:
         asked = time.monotonic()
-        answer = attempt.backend.acquire(
-            attempt.lock,
-            record,
-            attempt.plan.lease,
-            stored=stored,
-            once=once,
-            over=over,
-            generation=generation,
-        )
+        answer = _ask(attempt, stored, once, over)
         if isinstance(answer, Finished) and not call.recognised:
             once = 0.0
             continue
@@ -138,6 +130,27 @@ def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
             return answer, asked
         else:
             time.sleep(_LOOK_AGAIN)
+
+
+def _ask(
+    attempt: Attempt, stored: bool, once: float, over: tuple[str, ...]
+) -> StoreAnswer:
+    """Ask the store for the lock of the run, which the call may break off."""
+    call, plan = attempt.call, attempt.plan
+    # Before the store is asked: its answer may be lost, and not the lock.
+    call.abandon = attempt.abandon
+    answer = attempt.backend.acquire(
+        attempt.lock,
+        attempt.record,
+        plan.lease,
+        stored=stored,
+        once=once,
+        over=over,
+        generation=attempt.generation if plan.lock.whole else None,
+    )
+    if not isinstance(answer, Acquired):
+        call.abandon = None
+    return answer
 
 
 def _is_leaving(attempt: Attempt, held: Held) -> bool:
@@ -160,22 +173,33 @@ def _is_leaving(attempt: Attempt, held: Held) -> bool:
     return call.late and bool(owner == call.request.parent_id)
 
 
+def _end(attempt: Attempt) -> None:
+    """Free what an attempt that ran without hearing of its lock may have had."""
+    attempt.give_up()
+    attempt.abandon()
+
+
 def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:
     call, choice = attempt.call, attempt.plan.on_unavailable
     # A lock that cannot be read is a lock that is held.
     if choice == "run" and not isinstance(error, LockRecordError):
         logger.warning("%s[%s] runs unguarded: %s", call.task.name, call.owner, error)
-        return Unguarded(call.task, call.request, call.owner, attempt.give_up)
+        call.abandon = None
+        return Unguarded(call.task, call.request, call.owner, partial(_end, attempt))
     if choice == "raise" or not call.queued:
         raise error
     logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)
     # Its own waits were counted too, and may be many short ones.
     countdown = wait_of(attempt).next_countdown(call.waited.times)
-    come_back(
-        call.task,
-        call.request,
-        countdown,
-        error,
-        quiet=True,
-        unanswered=attempt.record.token,
-    )
+    try:
+        come_back(
+            call.task,
+            call.request,
+            countdown,
+            error,
+            quiet=True,
+            unanswered=attempt.record.token,
+        )
+    except LeftAlone:
+        call.abandon = None  # what comes back takes the lock over
+        raise

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from .backends.base import Backend
 from .backends.record import Record
+from .background import in_background
 from .calls import Call
 from .exceptions import LockStoreError
 from .lock_header import LockHeader
@@ -56,21 +57,37 @@ class Attempt:
 
     def finish(self) -> None:
         """Remember that the attempt is over; it held no lock."""
+        token, remember = self.record.token, self.remember
+        finish = partial(self.backend.release, self.lock, token, finished=remember)
         try:
-            token = self.record.token
-            self.backend.release(self.lock, token, finished=self.remember)
+            finish()
         except LockStoreError as error:
             logger.warning("%s may run if it comes again: %s", self.call.owner, error)
+            in_background(self.backend, finish)
+
+    def abandon(self) -> None:
+        """Free the lock that the store may have given; nobody waits for that."""
+        token = self.record.token
+        in_background(self.backend, partial(self.backend.release, self.lock, token))
 
     def give_up(self) -> None:
         """Free what was reserved for the message, which will not run."""
         if self.plan.lock.window:
             return
         for token in self.reserved:
+            free = partial(self.backend.release, self.reservation, token)
             try:
-                self.backend.release(self.reservation, token)
+                free()
             except LockStoreError as error:
-                logger.warning("%s leaves its lock to end: %s", self.call.owner, error)
+                logger.warning(
+                    "%s cannot free its lock yet: %s", self.call.owner, error
+                )
+                in_background(self.backend, free)
+
+    def note_settled(self) -> None:
+        """Remember that the guard has dealt with what was reserved for the message."""
+        if self.reserved:
+            self.call.note_settled()
 
     @cached_property
     def once(self) -> float:

@@ -29,12 +29,15 @@ class Progress:
         verdict: id() of the exception with which the guard ended the attempt.
         finish: frees the lock that is kept until the outcome is stored; gets the state.
         lease: that its body runs under, if the task's next try may inherit the lock.
+        settled: whether the guard has taken over, freed or handed on what was reserved
+            for the message.
     """
 
     verdict: int | None = None
     finish: Callable[[str | None], None] | None = None
     # Weak, because a lease knows its request, and that is what this is found by.
     lease: ref[Lease] | None = None
+    settled: bool = False
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Call:
         kwargs: of the call.
         body: runs the task's own function.
         owner: id of the task, or one made up for a direct call.
+        abandon: frees the lock that the store may have given to the call, if the call
+            breaks off before its body is in charge of the lock; None if there is none.
     """
 
     task: Task
@@ -56,6 +61,7 @@ class Call:
     kwargs: dict[str, Any]
     body: Callable[[], Any]
     owner: str
+    abandon: Callable[[], object] | None = None
 
     @property
     def queued(self) -> bool:
@@ -133,6 +139,16 @@ class Call:
         """Remember under what the body runs, for the task's next try."""
         _progress_at(self.request).lease = ref(lease)
 
+    def note_settled(self) -> None:
+        """Remember that the guard has dealt with what the message reserved."""
+        _progress_at(self.request).settled = True
+
+    def break_off(self) -> None:
+        """Free the lock if the store may have given one, and no body runs under it."""
+        abandon, self.abandon = self.abandon, None
+        if abandon is not None:
+            abandon()
+
     def note_verdict(self, verdict: Exception) -> None:
         """Remember that the guard, not the body, ended the attempt with `verdict`."""
         if self.request is not None:
@@ -179,7 +195,7 @@ _progress: WeakKeyDictionary[Any, Progress] = WeakKeyDictionary()
 
 def progress_of(task: Task) -> Progress | None:
     """Return what is remembered of the attempt that `task` is at; None if nothing."""
-    return _progress.get(_outermost(task))
+    return _progress.get(request_of(task))
 
 
 def lease_of(task: Task) -> Lease | None:
@@ -207,11 +223,11 @@ def _new_request(task: Task) -> Any:
     """
     if get_current_task() is not task or task.request.called_directly:
         return None
-    request = _outermost(task)
+    request = request_of(task)
     return None if not request.id or is_guarded(request) else request
 
 
-def _outermost(task: Task) -> Any:
+def request_of(task: Task) -> Any:
     """Return the request as the worker made it, not a copy of it.
 
     ``Task.__call__`` works on a copy, from Celery 5.5 on with the same id.

@@ -37,16 +37,23 @@ class Guard(Rules):
             Exception: what the body raises; Celery's Ignore, Retry and Reject.
         """
         try:
-            entry = self._enter(call)
+            entry = self._entered(call)
+            if isinstance(entry, Lease):
+                return self._run(call, entry)
+        finally:
+            # Wherever the call broke off, as by a signal: no body ran under its lock.
+            call.break_off()
+        return call.body() if entry is None else entry.value
+
+    def _entered(self, call: Call) -> Lease | Answer | None:
+        try:
+            return self._enter(call)
         except Ignore as verdict:
             # Celery copies every frame of the traceback, twice, and throws them away.
             raise verdict.with_traceback(None) from None
         except Exception as verdict:
             call.note_verdict(verdict)
             raise
-        if isinstance(entry, Answer):
-            return entry.value
-        return call.body() if entry is None else self._run(call, entry)
 
     def _enter(self, call: Call) -> Lease | Answer | None:
         """Return a lease, an answer, or None for a call inside of its own attempt."""
@@ -58,6 +65,7 @@ class Guard(Rules):
             return Unguarded(task, call.request, call.owner)
         attempt = _attempt(call, terms)
         if not terms.guarded:
+            attempt.note_settled()
             return Unguarded(task, call.request, call.owner, attempt.give_up)
         if held_lease(attempt.key, attempt.backend) is not None:
             return None
@@ -66,25 +74,31 @@ class Guard(Rules):
     def _admitted(self, attempt: Attempt) -> Lease | Answer:
         try:
             entry = admit(attempt)
-        except (LeftAlone, LockStoreError, Reject):
+        except LeftAlone:  # its lock goes with the message that comes back
+            attempt.note_settled()
+            raise
+        except (LockStoreError, Reject):
             raise
         except Exception:
             self._settle(attempt)
             raise
         if isinstance(entry, Answer):
             self._settle(attempt)
+        attempt.note_settled()
         return entry
 
     def _settle(self, attempt: Attempt) -> None:
         attempt.give_up()
+        attempt.note_settled()
         if attempt.remember:
             settle(attempt.call, attempt.finish)
 
     def _run(self, call: Call, lease: Lease) -> Any:
         stored, end = None, End.BROKEN_OFF
-        if lease.whole and call.queued:
-            call.note_lease(lease)
         try:
+            call.abandon = None  # from here on, the lease is in charge
+            if lease.whole and call.queued:
+                call.note_lease(lease)
             value = run_under(lease, lambda: self._body(call))
             end = End.RETURNED
             if lease.fresh is not None:
@@ -106,4 +120,7 @@ class Guard(Rules):
 def _attempt(call: Call, terms: Terms) -> Attempt:
     token, state = str(call.token()), "running" if call.queued else "called"
     record = Record(token, call.task.name, call.worker, state, this_process())
-    return Attempt(call, terms.plan, terms.backend, terms.key, record, terms.published)
+    plan, backend = terms.plan, terms.backend
+    attempt = Attempt(call, plan, backend, terms.key, record, terms.published)
+    record.final = not attempt.remember
+    return attempt

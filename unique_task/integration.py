@@ -9,6 +9,7 @@ from celery import Celery, Task, signals
 from kombu.utils.imports import symbol_by_name
 
 from .backends.base import Backend
+from .discarded import Unreadable, watch_messages
 from .exceptions import LockStoreError, LockStoreRefusedError, UniqueError
 from .orphans import watched
 from .sending import guarded_send_task
@@ -38,6 +39,7 @@ def hook() -> None:
     """Hook Celery; more than once does no harm."""
     setattr(Task, "bind", classmethod(_bind_and_guard))
     setattr(Celery, "send_task", guarded_send_task(Celery.send_task))
+    watch_messages()
     connect_once(signals.worker_init, _on_worker_init)
     connect_once(signals.worker_ready, _on_worker_ready)
 
@@ -57,10 +59,13 @@ def _on_worker_init(sender: Any, **_: Any) -> None:
 
 
 def _make_ready(app: Celery) -> None:
+    for task in app.tasks.values():
+        # Also those without a guard: a message may have reserved a lock elsewhere.
+        setattr(task, "Request", watched(symbol_by_name(task.Request)))
+    app.steps["consumer"].add(Unreadable)
     for task in _guarded_tasks(app):
         settings = settings_of(app)
         rules_of(task).check(task, settings)
-        setattr(task, "Request", watched(symbol_by_name(task.Request)))
         defer_started(task)
     for error in filter(None, map(_complaint, _stores(app))):
         # One that does not answer yet may do so later.

@@ -1,11 +1,10 @@
-"""Locks that a worker's parent frees: of a child that died, of what is revoked."""
+"""Locks that a worker's parent frees: of a child that died, of what never starts."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
-from collections.abc import Callable
 from functools import lru_cache, partial
 from threading import Thread
 from typing import Any
@@ -13,11 +12,12 @@ from typing import Any
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 
 from .background import in_background
+from .discarded import give_up
 from .exceptions import LockStoreError
 from .lock_header import LockHeader
 from .process import is_gone
 from .rules import Terms
-from .wrapping import rules_of
+from .wrapping import GUARDED, rules_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _PATIENCE = 15.0
 
 @lru_cache(maxsize=None)
 def watched(request_class: type[Any]) -> type[Any]:
-    """Return a class of requests that frees the lock of what dies, or is revoked.
+    """Return a class of requests that frees the lock of what dies or is thrown away.
 
     Celery has a worker's parent process keep one request for each task under way, and
     lets a task name its class (``Task.Request``).
@@ -49,52 +49,70 @@ def watched(request_class: type[Any]) -> type[Any]:
         return request_class
 
     class Watched(request_class):  # type: ignore[misc]
+        _went_back = False
+
         def revoked(self) -> Any:
-            revoked = super().revoked()
-            if revoked:
-                _give_up_reserved(self)
-            return revoked
+            return _given_up_if(super().revoked(), self)
+
+        def reject(self, requeue: bool = False) -> Any:
+            super().reject(requeue=requeue)
+            self._went_back = not _given_up_if(not requeue, self)
 
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-            # What has crossed processes is wrapped together with its traceback.
-            error = exc_info.exception
-            if isinstance(getattr(error, "exc", error), _DEADLY):
-                _free_when_gone(self)
-            return super().on_failure(exc_info, *args, **kwargs)
+            _free_if_dead(self, exc_info.exception)
+            try:
+                return super().on_failure(exc_info, *args, **kwargs)
+            finally:
+                # Of what a run tells itself ("return_ok"), it has freed what it had.
+                told = kwargs.get("return_ok", False)
+                _given_up_if(not (told or _comes_again(self)), self)
 
     setattr(Watched, _WATCHED, True)
     Watched.__name__ = Watched.__qualname__ = request_class.__name__
     return Watched
 
 
-def _free_when_gone(request: Any) -> None:
+def _given_up_if(over: bool, request: Any) -> bool:
+    """Free what was reserved for a message if that is over; return whether it is."""
+    if over:
+        give_up(request._app, request.request_dict)
+    return over
+
+
+def _free_if_dead(request: Any, error: Any) -> None:
+    """Free the lock of a run with whose child it is over."""
+    # What has crossed processes is wrapped together with its traceback.
+    if not isinstance(getattr(error, "exc", error), _DEADLY):
+        return
     # In the other pools there are no children, and the task frees its own lock.
-    if request.worker_pid not in (None, os.getpid()):
-        _in_thread(_free, request)
+    child = request.worker_pid not in (None, os.getpid())
+    if child and hasattr(request.task, GUARDED):
+        # Not here: the parent must wait neither for the store nor for the child.
+        Thread(
+            target=_free_soon, args=(request,), name="unique_task", daemon=True
+        ).start()
 
 
-def _give_up_reserved(request: Any) -> None:
-    published = LockHeader.of(request.request_dict)
-    if published is not None and published.token:
-        in_background(partial(_try, _free_reserved, request))
+def _comes_again(request: Any) -> bool:
+    """Tell whether the broker delivers the message of a lost run again."""
+    cancelled = getattr(request, "_already_cancelled", False)
+    return bool(request._went_back or (cancelled and request.task.acks_late))
 
 
-def _in_thread(free: Callable[[Any, Terms], None], request: Any) -> None:
-    # Not here: the parent must wait neither for the store nor for the child.
-    Thread(target=_try, args=(free, request), name="unique_task", daemon=True).start()
-
-
-def _try(free: Callable[[Any, Terms], None], request: Any) -> None:
+def _free_soon(request: Any) -> None:
     task = request.task
     try:
         published = LockHeader.of(request.request_dict)
         terms = rules_of(task).terms(task, published, request.args, request.kwargs)
-        if terms is not None:
-            free(request, terms)
-    except LockStoreError:
-        raise
     except Exception:  # of the key's callable, among others
         logger.exception("%s[%s]: its lock ends by its time", task.name, request.id)
+        return
+    if terms is None:
+        return
+    try:
+        _free(request, terms)
+    except LockStoreError:
+        in_background(terms.backend, partial(_free, request, terms))
 
 
 def _free(request: Any, terms: Terms) -> None:
@@ -105,13 +123,6 @@ def _free(request: Any, terms: Terms) -> None:
         return
     if _ends(held.record.process) and terms.backend.release(lock, held.record.token):
         logger.info("%s[%s] died; its lock is free", request.task.name, request.id)
-
-
-def _free_reserved(request: Any, terms: Terms) -> None:
-    """Free the lock that was reserved for a message which no worker will run."""
-    kind, published = terms.plan.lock, terms.published
-    if published is not None and published.token and not kind.window:
-        terms.backend.release(kind.reservation(terms.key), published.token)
 
 
 def _ends(process: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,10 @@ class Outgoing:
         rules: for the task.
         message: header of the message.
         named: whether the caller chose the id, so that others may wait for it.
+        undo: gives back what was taken for the message, if it is not sent; None if
+            nothing was.
+        unanswered: whether nobody knows if anything was taken, as the store was asked
+            and did not answer.
     """
 
     task: Task
@@ -52,6 +56,8 @@ class Outgoing:
     rules: Rules
     message: str
     named: bool = False
+    undo: Callable[[], object] | None = None
+    unanswered: bool = False
     _plan: Plan | None = None
     _backend: Backend | None = None
     _key: str | None = None

@@ -35,6 +35,14 @@ def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         ConfigurationError: if what the call says of its guard makes no sense.
     """
     try:
+        return _published(outgoing, send)
+    except BaseException:
+        _give_back(outgoing)
+        raise
+
+
+def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
+    try:
         decision = _decide(outgoing)
     except Exception:
         if not outgoing.bound:
@@ -42,6 +50,7 @@ def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         # The worker meets the same error, and whoever waits for the task hears of it.
         name, task_id = outgoing.task.name, outgoing.id
         logger.exception("%s[%s] is sent without a lock", name, task_id)
+        _give_back(outgoing)
         decision = Ticket()
     if isinstance(decision, Answered):
         return marked(decision.result, duplicate=True)
@@ -52,22 +61,26 @@ def _sent(outgoing: Outgoing, ticket: Ticket, send: Callable[..., Any]) -> Any:
     headers: dict[str, Any] = {HEADER: outgoing.message}
     if ticket.published is not None:
         headers[LOCK_HEADER] = ticket.published.header()
-    try:
-        with published_with(outgoing.id, headers):
-            return send(**outgoing.options)
-    except BaseException:
-        if ticket.undo is not None:
-            _undo(outgoing, ticket.undo)
-        raise
+    with published_with(outgoing.id, headers):
+        return send(**outgoing.options)
 
 
-def _undo(outgoing: Outgoing, undo: Callable[[], object]) -> None:
+def _give_back(outgoing: Outgoing) -> None:
+    """Free what was, or may have been, taken for a message that is not sent."""
+    undo, outgoing.undo = outgoing.undo, None
+    if undo is None:
+        return
+    if outgoing.unanswered:
+        in_background(outgoing.backend, undo)
+        return
     try:
         undo()
-    except LockStoreError as error:
+    except BaseException as error:
+        in_background(outgoing.backend, undo)
+        if not isinstance(error, LockStoreError):
+            raise
         name, task_id = outgoing.task.name, outgoing.id
         logger.warning("%s[%s] cannot free its lock yet: %s", name, task_id, error)
-        in_background(undo)
 
 
 def _decide(outgoing: Outgoing) -> Ticket | Answered:
@@ -105,4 +118,5 @@ def _handed_on(outgoing: Outgoing) -> Ticket:
     def undo() -> None:
         lease.heir = before
 
-    return Ticket(with_token(outgoing, record, pending), undo)
+    outgoing.undo = undo
+    return Ticket(with_token(outgoing, record, pending))

@@ -15,12 +15,12 @@ from celery.result import AsyncResult
 from .backends.base import Backend
 from .backends.record import Record
 from .backends.steps import Held, Reserved, Stored
-from .background import in_background
 from .duplicate import Duplicate
 from .exceptions import LockRecordError, LockStoreError
 from .outcomes import reported
 from .outgoing import Outgoing
 from .policies import Cached, Replace, Skip, Wait, ignore
+from .process import is_gone
 from .results import of_holder, ready, store_error, store_value
 from .ticket import Answered, Ticket, with_token
 from .told import ANSWERED, DROPPED, report
@@ -67,19 +67,41 @@ def reserve(outgoing: Outgoing, *, stored: bool) -> Ticket | Answered:
         return _met(outgoing, answer)
     outgoing.put_off(answer.since)
     generation = answer.fence if outgoing.replaceable else None
-    published = with_token(outgoing, record, pending, generation)
-    return Ticket(published, partial(_give_back, outgoing, record.token, answer))
+    return Ticket(with_token(outgoing, record, pending, generation))
 
 
 def _asked(
+    outgoing: Outgoing, key: str, record: Record, pending: float, stored: bool
+) -> Reserved | Held | Stored:
+    answer = _ask(outgoing, key, record, pending, stored)
+    if isinstance(answer, Held) and _has_died(answer.record):
+        # As a worker does that meets it: nobody else would end what holds the key.
+        outgoing.backend.release(key, answer.record.token)
+        answer = _ask(outgoing, key, record, pending, stored)
+    return answer
+
+
+def _has_died(record: Record) -> bool:
+    """Tell whether a holder has ended for good, without freeing its lock.
+
+    That of a message that comes again is left alone: it is to run.
+    """
+    return record.final and is_gone(record.process)
+
+
+def _ask(
     outgoing: Outgoing, key: str, record: Record, pending: float, stored: bool
 ) -> Reserved | Held | Stored:
     replace, backend = outgoing.replace, outgoing.backend
     # Each member of a large group would wait for it anew, and is sent all the same.
     if outgoing.bound and time.monotonic() < _away.get(backend, 0.0):
         raise LockStoreError(f"{backend.name}: it did not answer a moment ago")
+    # Its answer may be lost, not the lock: whoever tries once more would be a duplicate
+    # of what was never sent.
+    outgoing.unanswered = True
+    outgoing.undo = partial(backend.release, key, record.token)
     try:
-        return backend.reserve(
+        answer = backend.reserve(
             key,
             record,
             pending,
@@ -88,19 +110,17 @@ def _asked(
             replace=None if replace is None else replace.max_wait or math.inf,
             remember=outgoing.plan.remember,
         )
-    except BaseException as error:
-        if _is_away(error):
+    except LockStoreError as error:
+        # An unreadable record says nothing of the store.
+        if not isinstance(error, LockRecordError):
             _away[backend] = time.monotonic() + _SPARED
-        # Its answer may be lost, not the lock: whoever tries once more would be a
-        # duplicate of what was never sent.
-        if not outgoing.sent_anyway:
-            in_background(partial(backend.release, key, record.token))
         raise
-
-
-def _is_away(error: BaseException) -> bool:
-    """Tell whether `error` says of the store, not of this lock, that it is no use."""
-    return isinstance(error, LockStoreError) and not isinstance(error, LockRecordError)
+    if isinstance(answer, Reserved):
+        outgoing.undo = partial(_give_back, outgoing, record.token, answer)
+    else:
+        outgoing.undo = None
+    outgoing.unanswered = False
+    return answer
 
 
 def _give_back(outgoing: Outgoing, token: str, reserved: Reserved) -> None:

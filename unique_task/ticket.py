@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +24,9 @@ class Ticket:
 
     Attributes:
         published: what it says of its lock, if there is something to say.
-        undo: gives up what was taken for it, if it cannot be sent.
     """
 
     published: LockHeader | None = None
-    undo: Callable[[], object] | None = None
 
 
 def with_token(

@@ -46,6 +46,9 @@ class Backend(ABC):
     #: False if each process has locks of its own.
     shared = True
 
+    #: Seconds that one operation may take at most.
+    timeout: float = 2.0
+
     #: What the store can do, for the documentation and for who depends on it.
     promises: Promises = Promises()
 

@@ -69,6 +69,7 @@ class DjangoCacheBackend(Backend):
         self, alias: str = "default", *, unsafe: bool = False, timeout: float = 2.0
     ) -> None:
         self.name = cache_url(alias)
+        self.timeout = timeout
         try:
             cache = _cache(alias)
             self.store, self._prefix = self._open(cache, alias, unsafe, timeout)

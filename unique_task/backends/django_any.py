@@ -61,7 +61,7 @@ class AnyCacheBackend(StepwiseBackend):
         self.name = cache_url(alias)
         self.shared = not local
         self._alias = alias
-        self._timeout = timeout
+        self.timeout = timeout
         if local:
             self.promises = replace(
                 self.promises,
@@ -81,7 +81,7 @@ class AnyCacheBackend(StepwiseBackend):
     def _change(
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
     ) -> Answer:
-        end = time.monotonic() + self._timeout
+        end = time.monotonic() + self.timeout
         while True:
             found = self._read(key, names)
             cells = Cells(found, time.time(), time.time_ns() // 1000)

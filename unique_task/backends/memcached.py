@@ -53,7 +53,7 @@ class MemcachedBackend(StepwiseBackend):
 
     def __init__(self, url: str = "memcached://localhost", *, timeout: float = 2.0):
         self._servers = servers(url)
-        self._timeout = timeout
+        self.timeout = timeout
         names = ";".join(map(_name, self._servers))
         self.name = f"memcached://{names}"
         self._turns = Turns(self.name, CONNECTIONS, timeout)
@@ -74,7 +74,7 @@ class MemcachedBackend(StepwiseBackend):
 
     def _connect(self) -> None:
         # To connect and to be answered: a server that is frozen fails one of them.
-        part = self._timeout / 2
+        part = self.timeout / 2
         for server in self._servers:
             self._nodes[_name(server)] = PooledClient(
                 server, connect_timeout=part, timeout=part, default_noreply=False
@@ -99,7 +99,7 @@ class MemcachedBackend(StepwiseBackend):
         return super()._reserve(booking)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        end = time.monotonic() + self._timeout
+        end = time.monotonic() + self.timeout
         down: dict[str, Exception] = {}
         # Those of a node that was down take the time that the others leave.
         nodes = [self._hash.get_node(renewal.key) for renewal in renewals]
@@ -133,7 +133,7 @@ class MemcachedBackend(StepwiseBackend):
     def _change(
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
     ) -> Answer:
-        end = time.monotonic() + self._timeout
+        end = time.monotonic() + self.timeout
         return self._change_until(end, self._hash.get_node(key), key, names, step)
 
     def _change_until(

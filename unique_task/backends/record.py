@@ -13,6 +13,10 @@ from ..exceptions import LockRecordError
 #: First word of every record. A reader that does not know it leaves the lock alone.
 VERSION = "1"
 
+# Stands at the end of a record; never in one that another message may replace, whose
+# end the scripts read. Part of the format, as the states are.
+_FINAL = "final"
+
 # Everything but blanks and control characters may stand in a field as it is.
 _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -79,6 +83,9 @@ class Record:
         first: fence of the first message that it replaced, and of those that this one
             had replaced in turn; its own if it replaced none. None if no other message
             can take its place.
+        final: whether the attempt ends with its process: the message that brought it
+            does not come again. A record of an older version does not tell, and says
+            False.
     """
 
     token: str
@@ -88,6 +95,7 @@ class Record:
     process: str = ""
     fence: int | None = None
     first: int | None = None
+    final: bool = False
 
     @property
     def owner(self) -> str:
@@ -103,7 +111,8 @@ class Record:
     def tail(self) -> str:
         """What follows the fence in the text of the record, token first."""
         worker, task = _quoted(self.worker), _quoted(self.task)
-        return f"{self.token} {self.state} {worker} {task} {self.process}"
+        final = f" {_FINAL}" if self.final else ""
+        return f"{self.token} {self.state} {worker} {task} {self.process}{final}"
 
     def text(self, fence: int) -> str:
         """Return the line a store keeps: version, fence, and the :attr:`tail`.
@@ -127,9 +136,16 @@ class Record:
             Token.parse(token)
             if version != VERSION:
                 raise ValueError(f"version {version}")
-            first = int(more[0]) if more and more[0].isdigit() else None
+            first = next((int(word) for word in more if word.isdigit()), None)
             return cls(
-                token, unquote(task), unquote(worker), state, process, int(fence), first
+                token,
+                unquote(task),
+                unquote(worker),
+                state,
+                process,
+                int(fence),
+                first,
+                _FINAL in more,
             )
         except ValueError as error:
             raise LockRecordError(

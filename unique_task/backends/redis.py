@@ -67,6 +67,7 @@ class RedisBackend(Backend):
         timeout: float = 2.0,
     ) -> None:
         found = connect(url, timeout) if client is None else adopt(client, timeout)
+        self.timeout = timeout
         self.name = without_password(url) if client is None else found.identity
         if found.options.get("decode_responses"):
             raise ConfigurationError(

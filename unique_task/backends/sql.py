@@ -69,6 +69,7 @@ class SQLBackend(StepwiseBackend):
         timeout: float = 2.0,
     ) -> None:
         self._url = engine_url(url)
+        self.timeout = timeout
         self.name = self._url.set(query={}).render_as_string(hide_password=True)
         self._table = lock_table(table, schema)
         self._turns = Turns(self.name, CONNECTIONS, timeout)
