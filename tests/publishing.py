@@ -52,6 +52,10 @@ class Sent(list[Message]):
     def last(self) -> Message:
         return self[-1]
 
+    def of(self, task_id: str) -> list[Message]:
+        """All that were sent of one task, the first first."""
+        return [message for message in self if message.id == task_id]
+
 
 @contextmanager
 def noted() -> Iterator[Sent]:

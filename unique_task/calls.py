@@ -126,9 +126,7 @@ class Call:
     @cached_property
     def published(self) -> LockHeader | None:
         """What the message of the call says of its lock, if it does."""
-        if self.request is None or not self.request.headers:
-            return None
-        return LockHeader.of({**self.request.headers, "id": self.request.id})
+        return None if self.request is None else LockHeader.of(vars(self.request))
 
     @property
     def retries_outside(self) -> bool:

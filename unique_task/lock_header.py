@@ -9,7 +9,7 @@ from typing import Any
 
 from .call_options import CallOptions
 from .lock_types import LOCK_TYPES
-from .messages import HEADER, LOCK_HEADER
+from .messages import HEADER, LOCK_HEADER, ours_in
 
 _DIGEST = re.compile("[0-9a-f]{32}")
 _TOKEN = re.compile(r"[!-~]+(/[!-~]*){4}")
@@ -90,9 +90,10 @@ class LockHeader:
         Celery forwards headers to retries, and anybody may write them.
 
         Arguments:
-            message: its headers.
+            message: as for :func:`~unique_task.messages.ours_in`.
         """
-        header = message.get(LOCK_HEADER)
+        ours = ours_in(message)
+        header = ours.get(LOCK_HEADER)
         if header is None:
             return None
         try:
@@ -102,7 +103,7 @@ class LockHeader:
         except TypeError:  # no mapping, or something is missing
             return None
         same = published.id == message.get("id")
-        return published if same and published._fits(message.get(HEADER)) else None
+        return published if same and published._fits(ours.get(HEADER)) else None
 
     def _fits(self, message: Any) -> bool:
         return (

@@ -23,6 +23,13 @@ HEADER = "unique_task_message"
 #: :class:`unique_task.lock_header.LockHeader`.
 LOCK_HEADER = "unique_task_lock"
 
+#: Message header that counts the waits of one attempt: a
+#: :class:`unique_task.requeue.Waited`.
+WAIT_HEADER = "unique_task_wait"
+
+#: All headers of ours.
+OURS = (HEADER, LOCK_HEADER, WAIT_HEADER)
+
 _MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
 
 _marked: set[str] = set()
@@ -86,15 +93,40 @@ def mark_of(header: Any) -> tuple[str, float]:
     return (mark[1], time.time() - int(mark[2])) if mark else ("", 0.0)
 
 
+def ours_in(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return our headers of a message that a worker got, wherever Celery left them.
+
+    By protocol 2 they stand beside Celery's own. By protocol 1, and in an eager call,
+    they are in a dict named ``headers``. Tracers (sentry-sdk, ddtrace) put a dict of
+    that name into messages of protocol 2, maybe with copies of ours: what stands beside
+    Celery's headers counts more.
+
+    Arguments:
+        message: ``vars(task.request)``, or the ``request_dict`` of a worker's parent.
+    """
+    return {**_ours(message.get("headers")), **_ours(message)}
+
+
 def header_of(request: Any) -> Any:
     """Return the header of the message that brought `request`; None without one."""
-    return getattr(request, HEADER, None)
+    return ours_in(vars(request)).get(HEADER)
 
 
-def _mark(sender: str, headers: dict[str, Any], **_: Any) -> None:
+def _ours(headers: Any) -> dict[str, Any]:
+    if not isinstance(headers, Mapping):
+        return {}
+    return {name: headers[name] for name in OURS if name in headers}
+
+
+def _mark(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
     stamp = _stamp.get()
     # What a receiver of this signal publishes itself is another message.
-    if stamp is not None and stamp.id == headers.get("id"):
+    if stamp is not None and stamp.id == _id_in(headers, body):
         headers.update(stamp.headers)
     elif sender in _marked:
         headers[HEADER] = new_header()
+
+
+def _id_in(headers: Mapping[str, Any], body: Any) -> Any:
+    """Return the task's id, which protocol 1 has in the body of a message."""
+    return body.get("id") if isinstance(body, Mapping) else headers.get("id")

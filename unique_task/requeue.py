@@ -5,25 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 from celery import Task
 from celery.exceptions import Ignore, Reject
-from kombu import serialization
-from kombu.exceptions import EncodeError
 
 from .exceptions import DuplicateTaskError
 from .messages import HEADER as MESSAGE
-from .messages import LOCK_HEADER, header_of, new_header, published_with
+from .messages import LOCK_HEADER
+from .messages import WAIT_HEADER as HEADER
+from .messages import new_header, ours_in, published_with
+from .same_again import same_again, send
 
 # Documented, and so not the name of a module, which may move.
 logger = logging.getLogger("unique_task.duplicates")
-
-#: Message header that counts the waits of one attempt.
-HEADER = "unique_task_wait"
 
 # The waits for a store grow; after so many, the lock asked for first has ended.
 _UNANSWERED = 5
@@ -59,8 +56,8 @@ class Waited:
         A header that came with another message does not count: Celery forwards headers
         to retries and callbacks. Nor does one that nobody can read.
         """
-        header: Any = (request.headers or {}).get(HEADER)
-        message = header_of(request)
+        ours = ours_in(vars(request))
+        header, message = ours.get(HEADER), ours.get(MESSAGE)
         if message is None or header is None:
             return cls(0, time.time(), message)
         try:
@@ -116,7 +113,7 @@ def come_back(
     """
     sent = new_header()
     waited = {"sent": sent, **asdict(Waited.of(request).again(admitted, unanswered))}
-    signature = _same_again(task, request, waited, countdown=countdown, **options)
+    signature = same_again(task, request, countdown=countdown, **options)
     if not (quiet or ignores_result(task, request)):
         # Before the message is sent: Celery stores a raised Retry after it::
         #
@@ -126,8 +123,8 @@ def come_back(
         # and whoever waits for the result would wait for ever.
         task.backend.mark_as_retry(request.id, reason, request=request)
     try:
-        with published_with(request.id, _headers(request, sent)):
-            _send(signature, task)
+        with published_with(request.id, _headers(request, sent, waited)):
+            send(signature, task)
     except Exception as error:
         if task.acks_late:
             raise Reject(error, requeue=True) from error
@@ -149,44 +146,13 @@ def _holder(request: Any, reason: Exception) -> str:
     return reason.owner or "another call"
 
 
-def _headers(request: Any, sent: str) -> dict[str, Any]:
+def _headers(request: Any, sent: str, waited: dict[str, Any]) -> dict[str, Any]:
     """Return the headers of the next message: the lock of this one goes with it."""
-    lock = getattr(request, LOCK_HEADER, None)
-    if not isinstance(lock, dict):
-        return {MESSAGE: sent}
-    return {MESSAGE: sent, LOCK_HEADER: {**lock, "message": sent}}
-
-
-def _same_again(
-    task: Task, request: Any, waited: dict[str, Any], **options: Any
-) -> Any:
-    # Redis as broker adds "redelivered" to the headers of what it delivers again; sent
-    # on, it would stick to the task.
-    headers = {k: v for k, v in (request.headers or {}).items() if k != "redelivered"}
-    headers[HEADER] = waited
-    options = {"retries": request.retries, "headers": headers, **options}
-    if request.ignore_result is not None:
-        options["ignore_result"] = request.ignore_result
-    return task.signature_from_request(request, request.args, request.kwargs, **options)
-
-
-def _send(signature: Any, task: Task) -> None:
-    """Send it by the task's serializer, else by one in which it may have come."""
-    try:
-        signature.apply_async()
-    except EncodeError:
-        # Celery does not tell a task how its message was written; this app reads it.
-        for serializer in task.app.conf.accept_content:
-            with suppress(EncodeError):
-                signature.apply_async(serializer=_name_of(serializer))
-                return
-        raise
-
-
-def _name_of(serializer: str) -> str:
-    """Return the name of a serializer that may be given by its type of content."""
-    names: dict[str, str] = getattr(serialization, "registry").type_to_name
-    return names.get(serializer, serializer)
+    headers = {MESSAGE: sent, HEADER: waited}
+    lock = ours_in(vars(request)).get(LOCK_HEADER)
+    if isinstance(lock, dict):
+        headers[LOCK_HEADER] = {**lock, "message": sent}
+    return headers
 
 
 def ignores_result(task: Task, request: Any) -> bool:

@@ -26,6 +26,7 @@ from .messages import (
 from .outgoing import Outgoing, is_bound
 from .publish import publish
 from .rules import Rules
+from .same_again import shown_as
 from .wrapping import home_of
 
 logger = logging.getLogger(__name__)
@@ -96,20 +97,27 @@ def _publish(
 ) -> Any:
     named = bool(options.get("task_id"))
     options["task_id"] = options.get("task_id") or uuid()
-    said = said or _said_before(task, options)
+    before = _request_before(task, options)
+    if before is not None:
+        said = said or _said_before(before)
+        if (list(before.args or ()), before.kwargs or {}) == (list(call[0]), call[1]):
+            options.update({**shown_as(before), **options})
     outgoing = Outgoing(task, *call, options, said, rules, new_header(), named)
     return publish(outgoing, send)
 
 
-def _said_before(task: Task, options: dict[str, Any]) -> CallOptions:
-    """Return what was said of the try that this one follows."""
+def _request_before(task: Task, options: dict[str, Any]) -> Any:
+    """Return the request of the try that this one follows; None if it follows none."""
     # Not before: a task that another thread is about to bind has no request.
     if not options.get("retries"):
-        return NOTHING_SAID
+        return None
     request = task.request
-    if request.id != options["task_id"]:
-        return NOTHING_SAID
-    published = LockHeader.of({**(request.headers or {}), "id": request.id})
+    return request if request.id == options["task_id"] else None
+
+
+def _said_before(request: Any) -> CallOptions:
+    """Return what was said of the try that this one follows."""
+    published = LockHeader.of(vars(request))
     return published.said if published is not None else NOTHING_SAID
 
 

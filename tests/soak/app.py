@@ -17,7 +17,7 @@ from celery.signals import task_prerun
 
 from tests.soak.diary import Diary
 from unique_task import lock_lost, lock_released, retry, unique
-from unique_task.requeue import HEADER
+from unique_task.messages import WAIT_HEADER
 
 #: Comes back so soon that keys are fought for all the time.
 SOON = retry(countdown=0.1, maximum=0.5)
@@ -80,7 +80,7 @@ def run_or_not(self: Task, key: str, seconds: float) -> str:
 def note_arrival(task: Task, task_id: str, args: Any, **_: Any) -> None:
     request = task.request
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
-    back = HEADER in (request.headers or {})
+    back = WAIT_HEADER in (request.headers or {})
     how = "redelivered" if redelivered else "back" if back else "first"
     diary().note("arrive", task_id, f"{how} {args[0]}")
 

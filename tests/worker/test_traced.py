@@ -1,0 +1,81 @@
+"""Workers and publishers that sentry-sdk and OpenTelemetry look into.
+
+Sentry writes a dict named ``headers`` into each message that is published with a
+transaction open, and Celery shows a task that in place of all other headers.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.waiting import wait_until
+from tests.worker import tasks_traced as tasks
+from tests.worker.app import app
+from unique_task import DuplicateTaskError
+from unique_task.lock_types import LOCK_TYPES
+
+pytestmark = pytest.mark.worker
+
+TIMEOUT = 60
+
+#: Whether the publisher is traced, and whether the worker is.
+WAYS = {"worker": (False, True), "publisher": (True, False), "both": (True, True)}
+
+
+@pytest.fixture(scope="module")
+def workers(start_module_worker):
+    """One that is traced, and one that is not, each with a queue of its own."""
+    start_module_worker(app="tests.worker.traced", options=["-Q", "traced"])
+    start_module_worker(pool="threads", options=["-Q", "plain"])
+
+
+@pytest.fixture(params=WAYS)
+def send(request, workers) -> Any:
+    """Call it to publish a task and get its result."""
+    from_traced, to_traced = WAYS[request.param]
+    queue = "traced" if to_traced else "plain"
+
+    def send(task: Any, key: str) -> Any:
+        if not from_traced:
+            return task.apply_async((key,), queue=queue)
+        publisher = tasks.publish.apply_async((task.name, key, queue), queue="traced")
+        return app.AsyncResult(publisher.get(timeout=TIMEOUT))
+
+    return send
+
+
+@pytest.mark.parametrize("lock", LOCK_TYPES)
+def test_a_task_runs_and_frees_its_lock(send, witness, key, lock):
+    task = tasks.COUNTED[lock]
+    first = send(task, key)
+    assert first.get(timeout=TIMEOUT) == 1
+    witness.wait_until_idle()
+
+    second = send(task, key)
+
+    assert second.get(timeout=TIMEOUT) == (1 if lock == "until_expired" else 2)
+
+
+def test_a_retry_has_its_lock(send, key):
+    assert send(tasks.retrying_once, key).get(timeout=TIMEOUT) == 1
+
+
+def test_waits_end_in_time(send, witness, key):
+    held = send(tasks.holding, key)
+    wait_until(lambda: witness.runs(key))
+    waiting = send(tasks.giving_up, key)
+
+    with pytest.raises(DuplicateTaskError):
+        waiting.get(timeout=TIMEOUT)
+    witness.open(key)
+    held.get(timeout=TIMEOUT)
+
+
+def test_a_call_that_waited_runs(send, witness, key):
+    held = send(tasks.holding, key)
+    wait_until(lambda: witness.runs(key))
+    waiting = send(tasks.holding, key)
+
+    witness.open(key)
+
+    assert (held.get(timeout=TIMEOUT), waiting.get(timeout=TIMEOUT)) == (None, None)
