@@ -25,4 +25,6 @@ sentry_sdk.init(
     default_integrations=False,
     integrations=[CeleryIntegration()],
 )
-CeleryInstrumentor().instrument(tracer_provider=TracerProvider())
+CeleryInstrumentor().instrument(  # type: ignore[no-untyped-call]
+    tracer_provider=TracerProvider()
+)
