@@ -37,7 +37,9 @@ def send(request, workers) -> Any:
         if not from_traced:
             return task.apply_async((key,), queue=queue)
         call = (task.name, key, queue)
-        return app.AsyncResult(value_of(tasks.publish.apply_async(call, queue="traced")))
+        return app.AsyncResult(
+            value_of(tasks.publish.apply_async(call, queue="traced"))
+        )
 
     return send
 
