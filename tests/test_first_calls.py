@@ -109,7 +109,6 @@ def test_a_task_that_is_registered_and_not_bound_yet_is_guarded(app, sent):
         name = work.name
         run = staticmethod(ONE(lambda item: None))
 
-    setattr(Late, "_app", app)
     app._tasks[work.name] = Late()
 
     app.send_task(work.name, (1,))

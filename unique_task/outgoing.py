@@ -58,6 +58,7 @@ class Outgoing:
     named: bool = False
     undo: Callable[[], object] | None = None
     unanswered: bool = False
+    _settings: Settings | None = None
     _plan: Plan | None = None
     _backend: Backend | None = None
     _key: str | None = None
@@ -91,7 +92,9 @@ class Outgoing:
     @property
     def settings(self) -> Settings:
         """What the app says of its locks."""
-        return settings_of(self.task.app)
+        if self._settings is None:
+            self._settings = settings_of(self.task.app)
+        return self._settings
 
     # Not cached by functools, which takes a lock for each until Python 3.12.
     @property

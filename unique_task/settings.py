@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
-from weakref import WeakKeyDictionary, ref
 
 from celery import Celery
 
@@ -17,6 +16,7 @@ from .backends.passwords import without_password
 from .backends.redis_url import with_tls, with_transport_options
 from .durations import seconds
 from .exceptions import ConfigurationError
+from .settings_seen import Seen
 
 #: Every setting and its default.
 DEFAULTS: Mapping[str, Any] = {
@@ -32,10 +32,13 @@ DEFAULTS: Mapping[str, Any] = {
     "unique_timeout": 2.0,
 }
 
-_READ = (
-    *DEFAULTS,
+#: Settings that ours follow from.
+_READ = (*DEFAULTS, "broker_transport_options", "task_protocol")
+
+#: And those that tell where locks live, unless ``unique_backend`` does.
+_READ_FOR_STORE = (
     *("result_backend", "result_backend_transport_options", "redis_backend_use_ssl"),
-    *("broker_url", "broker_transport_options", "broker_use_ssl", "task_protocol"),
+    *("broker_url", "broker_use_ssl"),
 )
 
 #: Seconds after which a broker delivers again what nobody has acknowledged. Of those
@@ -82,8 +85,8 @@ class Settings:
     timeout: float
 
 
-_cache: WeakKeyDictionary[Celery, tuple[ref[Any], object, Settings]]
-_cache = WeakKeyDictionary()
+#: Attribute of an app: its settings, and what its configuration said then.
+_CACHE = "_unique_task_settings"
 
 
 def settings_of(app: Celery) -> Settings:
@@ -92,18 +95,21 @@ def settings_of(app: Celery) -> Settings:
     Raises:
         ConfigurationError: for an unknown setting or a value that makes no sense.
     """
-    conf: Any = app.conf
-    # What is set on app.conf later lands in `changes`; a look there is a hundredth of
-    # the cost of nine look-ups through all of Celery's layers of configuration.
-    seen = (len(conf.maps), *map(conf.changes.get, _READ))
-    cached = _cache.get(app)
-    if cached is None or cached[0]() is not conf or cached[1] != seen:
-        cached = _cache[app] = (ref(conf), seen, _read(conf))
-    return cached[2]
+    cached: tuple[Seen, Settings] | None = vars(app).get(_CACHE)
+    if cached is None or not cached[0].holds(app.conf):
+        cached = vars(app)[_CACHE] = _read_and_seen(app.conf)
+    return cached[1]
+
+
+def _read_and_seen(conf: Any) -> tuple[Seen, Settings]:
+    backend = conf.get("unique_backend")  # loads the configuration
+    names = _READ if backend is not None else (*_READ, *_READ_FOR_STORE)
+    # Before the settings are read: what changes meanwhile is a change.
+    seen = Seen(conf, names)
+    return seen, _read(conf)
 
 
 def _read(conf: Any) -> Settings:
-    conf.get("unique_backend")  # what loads the configuration, and tells its prefix
     for name in _names(conf):
         if name not in DEFAULTS:
             raise ConfigurationError(
