@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from tests.backends.search import (
 )
 from tests.backends.stores import REMEMBERED, record_of, redelivered
 from tests.waiting import wait_until
-from unique_task.backends.steps import Acquired, Heir, Renewal, Renewed
+from unique_task.backends.steps import Acquired, Heir, Leaving, Renewal, Renewed
 
 
 class Clients(RuleBasedStateMachine):
@@ -143,13 +144,23 @@ class Clients(RuleBasedStateMachine):
         attempt=any_of(working, alive),
         value=st.none() | st.binary(max_size=3),
         finished=st.booleans(),
+        leaves=st.none() | st.just(0) | leases,
         fate=fates,
     )
     def free(
-        self, attempt: Attempt, value: bytes | None, finished: bool, fate: Fate
+        self,
+        attempt: Attempt,
+        value: bytes | None,
+        finished: bool,
+        leaves: float | None,
+        fate: Fate,
     ) -> None:
         """Also of one who does not hold the lock, or never did."""
-        self._free(attempt, value, finished, None, fate)
+        leaving = None
+        if leaves is not None and attempt.number is not None and not finished:
+            record = replace(attempt.record, fence=attempt.number)
+            leaving = Leaving(record, leaves)
+        self._free(attempt, value, finished, None, fate, leaving)
 
     def _free(
         self,
@@ -158,6 +169,7 @@ class Clients(RuleBasedStateMachine):
         finished: bool,
         heir: Heir | None,
         fate: Fate,
+        leaving: Leaving | None = None,
     ) -> None:
         attempt.works = False
         if fate is Fate.REQUEST_LOST:
@@ -166,10 +178,10 @@ class Clients(RuleBasedStateMachine):
         if finished:
             self.finished.add((key, message_of(token)))
         how: Any = {"value": value, "fresh": AGES, "finished": REMEMBERED * finished}
-        how["heir"] = heir
+        how |= {"heir": heir, "leaving": leaving}
         expected = self.model.release(key, token, **how)
         for store in self.stores:
-            store.release(attempt.client, expected, key, token, **how)
+            store.release(attempt.client, expected, key, token, **dict(how))
 
     @precondition(lambda self: bool(self.model.locks))
     @rule(data=st.data())

@@ -15,6 +15,7 @@ from unique_task.backends.steps import (
     Finished,
     Heir,
     Held,
+    Leaving,
     Renewal,
     Renewed,
     Replaced,
@@ -41,6 +42,8 @@ class Model:
     told: Counter[str] = field(default_factory=Counter)
     #: Who gets a lock in place of a token to which it would be given back.
     heirs: dict[tuple[str, str], Held] = field(default_factory=dict)
+    #: Attempts that are out of their bodies, and have not stored their outcome.
+    leaving: dict[tuple[str, str], Held] = field(default_factory=dict)
     acquisitions: Counter[str] = field(default_factory=Counter)
 
     def acquire(
@@ -56,10 +59,10 @@ class Model:
         generation: int | None,
     ) -> StoreAnswer:
         attempt = key, message_of(record.token)
-        if once and attempt in self.finished:
-            return Finished()
-        held = self.locks.get(key)
         admitted = bool(once) and attempt in self.admitted
+        if once and (known := self._known(attempt, over)):
+            return known
+        held = self.locks.get(key)
         if generation and self.generations[key] > generation and not admitted:
             self.told[key] = max(self.told[key], generation)
             return Replaced(held.record.owner if held else None)
@@ -74,6 +77,17 @@ class Model:
             return Acquired(number, admitted)
         same = held.record.token == record.token
         return Acquired(held.record.fence) if same else replace(held, admitted=admitted)
+
+    def _known(
+        self, attempt: tuple[str, str], over: Sequence[str]
+    ) -> Finished | Held | None:
+        """Tell what became of an earlier delivery that is out of its body."""
+        if attempt in self.finished:
+            return Finished()
+        leaving = self.leaving.get(attempt) if attempt in self.admitted else None
+        if leaving is None or leaving.record.token in over:
+            return None
+        return replace(leaving, admitted=True)
 
     def reserve(
         self,
@@ -117,12 +131,16 @@ class Model:
         return [self._renew(renewal) for renewal in renewals]
 
     def _renew(self, renewal: Renewal) -> Renewed:
+        record = replace(renewal.record, fence=renewal.fence)
+        if renewal.leaving:
+            attempt = renewal.key, message_of(renewal.record.token)
+            self.leaving[attempt] = Held(record, renewal.expire)
+            return Renewed.HELD
         held = self.locks.get(renewal.key)
         if held is not None and held.record.token != renewal.record.token:
             return Renewed.TAKEN
         if renewal.once:
             self.admitted.add((renewal.key, message_of(renewal.record.token)))
-        record = replace(renewal.record, fence=renewal.fence)
         self.locks[renewal.key] = Held(record, renewal.expire)
         return Renewed.RETAKEN if held is None else Renewed.HELD
 
@@ -135,9 +153,15 @@ class Model:
         fresh: float,
         finished: float,
         heir: Heir | None,
+        leaving: Leaving | None = None,
     ) -> bool:
+        attempt = key, message_of(token)
         if finished:
-            self.finished.add((key, message_of(token)))
+            self.finished.add(attempt)
+        if leaving is not None and leaving.expire:
+            self.leaving[attempt] = Held(leaving.record, leaving.expire)
+        elif leaving is not None or finished:
+            self.leaving.pop(attempt, None)
         held = self.locks.get(key)
         if held is None or held.record.token != token:
             return False

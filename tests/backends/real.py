@@ -15,6 +15,7 @@ from unique_task.backends.record import Record
 from unique_task.backends.steps import (
     Acquired,
     Held,
+    Leaving,
     Renewal,
     Renewed,
     Reserved,
@@ -85,6 +86,10 @@ class Store:
         assert self._backends[client].renew(real) == expected
 
     def release(self, client: int, expected: bool, *args: Any, **how: Any) -> None:
+        leaving: Leaving | None = how.get("leaving")
+        if leaving is not None:
+            record = self._real(args[0], leaving.record)
+            how["leaving"] = replace(leaving, record=record)
         assert self._backends[client].release(*args, **how) is expected
 
     def is_free(self, key: str) -> bool:

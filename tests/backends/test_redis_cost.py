@@ -11,7 +11,7 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 from unique_task import RedisBackend
 from unique_task.backends.record import Record, Token
-from unique_task.backends.steps import Acquired, Renewal, Renewed
+from unique_task.backends.steps import Acquired, Leaving, Renewal, Renewed
 from unique_task.keys import digest_of
 
 
@@ -25,23 +25,25 @@ RUNS = {
     "once": ({}, {}, {"evalsha": 2, "time": 1, "set": 1, "get": 1, "del": 1}),
     "again": (
         {"once": REMEMBERED},
-        {"finished": REMEMBERED},
-        {"evalsha": 2, "time": 1, "set": 3, "get": 2, "del": 1},
+        {"leaving": Leaving(FIRST, 10)},
+        {"evalsha": 3, "time": 1, "set": 4, "get": 3, "del": 2},
     ),
 }
 
 
 @pytest.mark.parametrize("taken, freed, commands", RUNS.values(), ids=RUNS)
-def test_a_run_costs_six_commands_or_nine_to_be_known_again(
+def test_a_run_costs_six_commands_or_thirteen_to_be_known_again(
     taken, freed, commands, warm, redis_server
 ):
     redis_server.reset_counts()
 
     warm.acquire("key", FIRST, expire=10, **taken)
     warm.release("key", FIRST.token, **freed)
+    if freed:  # and when its outcome is stored
+        warm.release("key", FIRST.token, finished=REMEMBERED)
 
     assert redis_server.command_counts() == commands
-    assert sum(commands.values()) == (9 if taken else 6)
+    assert sum(commands.values()) == (13 if taken else 6)
 
 
 def test_a_lock_is_taken_and_freed_in_one_round_trip_each(redis_proxy, warm):
@@ -132,9 +134,12 @@ def test_every_mark_has_an_end(backend, redis_server):
     backend.acquire("finished", FIRST, expire=10, once=10)
     backend.release("finished", FIRST.token, finished=10)
     backend.release("lost", FIRST.token, finished=10)
+    backend.release("lost", SECOND.token, leaving=Leaving(SECOND, 10))
+    backend.renew([Renewal("taken", SECOND, 1, 10, leaving=True)])
 
-    # Two locks, three marks of the admitted, and two of those who have finished.
-    assert_ends(redis_server, 7)
+    # Two locks, three marks of the admitted, two of those who have finished, and two
+    # who are leaving.
+    assert_ends(redis_server, 9)
 
 
 def test_a_mark_lasts_as_long_as_the_latest_step_says(backend, redis_server):

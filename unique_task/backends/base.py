@@ -15,6 +15,7 @@ from .steps import (
     Claim,
     Heir,
     Held,
+    Leaving,
     Release,
     Renewal,
     Renewed,
@@ -102,7 +103,8 @@ class Backend(ABC):
                 the attempt was given the lock before.
             once: seconds for which it is remembered that this attempt, whose token may
                 have any nonce, was given the lock. If it was released as finished, it
-                is told so. 0 to remember nothing, and not to ask.
+                is told so; while an earlier delivery is leaving, that is who holds the
+                lock. 0 to remember nothing, and not to ask.
             over: tokens from which to take it over, under a greater fence: the one that
                 reserved it for this very message, and those of attempts that are dead
                 or never heard that they had got it. It is taken over once, as its token
@@ -185,6 +187,7 @@ class Backend(ABC):
         fresh: float = 0,
         finished: float = 0,
         heir: Heir | None = None,
+        leaving: Leaving | None = None,
     ) -> bool:
         """Free a lock, and store in the same step what the attempt leaves behind.
 
@@ -196,13 +199,18 @@ class Backend(ABC):
             finished: seconds for which it is remembered that this attempt must not run
                 again, whether it still held the lock or not; 0 to remember nothing.
             heir: for whom the lock is reserved in the same step, if `token` still held
-                it: the task's next try.
+                it: the task's next try, or its successor.
+            leaving: that the attempt has yet to store its outcome, whether it still
+                held the lock or not; until then :meth:`acquire` lets no second delivery
+                of its message in.
 
         Returns:
             False if `token` did not hold the lock any more.
         """
         with self._operation(first=True):
-            return self._release(Release(key, token, value, fresh, finished, heir))
+            return self._release(
+                Release(key, token, value, fresh, finished, heir, leaving)
+            )
 
     def get(self, key: str) -> Held | None:
         """Tell who holds a lock, None if nobody. Raises what :meth:`acquire` does."""

@@ -29,6 +29,11 @@ def mark_name(token: str) -> str:
     return f"attempt:{attempt_of(token)}"
 
 
+def leaving_name(token: str) -> str:
+    """Return the cell of an attempt that has left its body, see :class:`.Leaving`."""
+    return f"leaving:{attempt_of(token)}"
+
+
 def heir_name(token: str) -> str:
     """Return the cell of who gets the lock in place of `token`."""
     return f"heir:{token}"

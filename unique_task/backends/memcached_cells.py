@@ -128,6 +128,8 @@ class Change:
                 self._keep_generation(cell)
             elif name != LOCK and cell is not None:
                 self._node.set(self._short(name), cell.content, _whole(cell.end))
+            elif name != LOCK:
+                self._node.delete(self._short(name))
 
     def _keep_generation(self, cell: Cell) -> None:
         """Keep who was replaced last, and who was told so; others do so meanwhile."""

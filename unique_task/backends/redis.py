@@ -16,13 +16,23 @@ from .promises import Promises
 from .record import VERSION, Record, attempt_of
 from .redis_clients import adopt, connect
 from .redis_errors import is_refusal, reason_of
-from .redis_scripts import ACQUIRE, GET, RELEASE, RENEW, RESERVE, RESTORE, Script
+from .redis_scripts import (
+    ACQUIRE,
+    GET,
+    LEAVE,
+    RELEASE,
+    RENEW,
+    RESERVE,
+    RESTORE,
+    Script,
+)
 from .steps import (
     Acquired,
     Booking,
     Claim,
     Finished,
     Held,
+    Leaving,
     Release,
     Renewal,
     Renewed,
@@ -156,19 +166,24 @@ class RedisBackend(Backend):
     def _release(self, release: Release) -> bool:
         keys: list[str] = [_lock(release.key)]
         args: list[Any] = [release.token]
-        finished, heir = release.finished, release.heir
-        if finished or heir or release.value is not None:
+        finished, heir, left = release.finished, release.heir, release.leaving
+        if finished or heir or left or release.value is not None:
             args.append(_milliseconds(finished) if finished else 0)
             args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
-        if finished:
+            args += _leaving(left)
+        if finished or left:
             keys.append(_mark(release.key, release.token))
+            keys.append(_leaving_key(release.key, release.token))
         if release.value is not None:
             keys.append(_value(release.key))
             args += [release.value, _milliseconds(release.fresh)]
         return bool(self._release_script(keys, *args))
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        evals = [(RENEW, *_renewal(renewal)) for renewal in renewals]
+        evals = [
+            (LEAVE, *_left(one)) if one.leaving else (RENEW, *_renewal(one))
+            for one in renewals
+        ]
         answers = self._found.eval_all(evals)
         errors = [answer for answer in answers if isinstance(answer, Exception)]
         # One node of a cluster may be down, and all others have renewed their locks.
@@ -205,10 +220,24 @@ def _renewal(renewal: Renewal) -> list[Any]:
     return [len(keys), *keys, record.token, record.text(renewal.fence or 0), *times]
 
 
+def _left(renewal: Renewal) -> list[Any]:
+    """The same for an attempt that has left its body."""
+    name, record = _leaving_key(renewal.key, renewal.record.token), renewal.record
+    return [1, name, record.text(renewal.fence or 0), _milliseconds(renewal.expire)]
+
+
+def _leaving(leaving: Leaving | None) -> list[Any]:
+    if leaving is None or not leaving.expire:
+        return ["", 0]
+    record = leaving.record
+    return [record.text(record.fence or 0), _milliseconds(leaving.expire)]
+
+
 def _keys(claim: Claim) -> list[str]:
     keys = [_lock(claim.key)]
     if claim.once:
         keys.append(_mark(claim.key, claim.record.token))
+        keys.append(_leaving_key(claim.key, claim.record.token))
     if claim.generation:
         keys.append(_generation(claim.key))
     if claim.stored:
@@ -235,3 +264,7 @@ def _value(key: str) -> str:
 
 def _mark(key: str, token: str) -> str:
     return f"unique:{{{key}}}:attempt:{attempt_of(token)}"
+
+
+def _leaving_key(key: str, token: str) -> str:
+    return f"unique:{{{key}}}:leaving:{attempt_of(token)}"

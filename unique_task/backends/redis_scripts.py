@@ -6,9 +6,9 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-# Keys: 1 the lock, then the attempt's mark if there may be one, then the generation if
-# a later message may have taken the place of this one, then the value if one is
-# accepted.
+# Keys: 1 the lock, then the attempt's mark and its record while it leaves if there may
+# be one, then the generation if a later message may have taken the place of this one,
+# then the value if one is accepted.
 # Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, 0 to free it at
 # once, or "keep" in front to leave the end of a lock that is taken over. Then, unless
 # none of them says anything: 4 milliseconds that the mark stands or 0, 5 fence under
@@ -21,8 +21,14 @@ ACQUIRE = """
 local once, generation = ARGV[4] or '0', tonumber(ARGV[5] or 0)
 local mark = once ~= '0' and redis.call('GET', KEYS[2])
 if mark == 'finished' then return {3} end
+local leaving = mark and redis.call('GET', KEYS[3])
+if leaving then
+  local token, gone = string.match(leaving, '^%d+ %d+ (%S+)'), false
+  for i = 7, #ARGV do gone = gone or token == ARGV[i] end
+  if not gone then return {0, leaving, redis.call('PTTL', KEYS[3]), 1} end
+end
 if generation > 0 and not mark then
-  local name = KEYS[once == '0' and 2 or 3]
+  local name = KEYS[once == '0' and 2 or 4]
   local latest = redis.call('GET', name)
   local fence, told = string.match(latest or '', '^(%d+) ?(%d*)$')
   if fence and tonumber(fence) > generation then
@@ -144,11 +150,12 @@ redis.call('SET', KEYS[1], heir, 'PX', left)
 return 1
 """
 
-# Keys: 1 the lock, then the attempt's mark if it has finished, then the value if one
-# is to be stored.
+# Keys: 1 the lock, then the attempt's mark and its record while it leaves if it has
+# finished, or leaves, then the value if one is to be stored.
 # Arguments: 1 token. Then, unless none of them says anything: 2 milliseconds that the
 # mark stands or 0, 3 the heir's record behind the fence or nothing, 4 milliseconds for
-# it, then value and milliseconds that it stays fresh.
+# it, 5 the whole record while it leaves or nothing, 6 milliseconds for it, then value
+# and milliseconds that it stays fresh.
 # Returns 1 freed, 0 not held by this token.
 # Freed first, as above.
 RELEASE = """
@@ -162,7 +169,10 @@ if held and heir ~= '' then
   redis.call('SET', KEYS[1], head .. heir, 'PX', ARGV[4])
 end
 if finished ~= '0' then redis.call('SET', KEYS[2], 'finished', 'PX', finished) end
-if held and ARGV[5] then redis.call('SET', KEYS[#KEYS], ARGV[5], 'PX', ARGV[6]) end
+local leaving = ARGV[5] or ''
+if leaving ~= '' then redis.call('SET', KEYS[3], leaving, 'PX', ARGV[6])
+elseif KEYS[3] then redis.call('DEL', KEYS[3]) end
+if held and ARGV[7] then redis.call('SET', KEYS[#KEYS], ARGV[7], 'PX', ARGV[8]) end
 return held and 1 or 0
 """
 
@@ -181,6 +191,14 @@ if KEYS[2] and redis.pcall('GET', KEYS[2]) ~= 'finished' then
   redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4])
 end
 return record and 1 or 2
+"""
+
+# Keys: 1 the record of an attempt that leaves.
+# Arguments: 1 that record, 2 milliseconds.
+# Returns 1 renewed.
+LEAVE = """
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
 """
 
 # Keys: 1 the lock.

@@ -138,7 +138,8 @@ class SQLBackend(StepwiseBackend):
         return Acquired(row.fence) if row and bytes(row.token) == token else None
 
     def _release(self, release: Release) -> bool:
-        if release.value is not None or release.finished or release.heir:
+        more = release.finished or release.heir or release.leaving
+        if release.value is not None or more:
             return super()._release(release)
         held = held_by([(release.key, release.token)])
         return self._database.run(
@@ -148,13 +149,19 @@ class SQLBackend(StepwiseBackend):
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         outcomes: dict[int, Renewed] = {}
         with self._database.one_operation():
-            for expire in {renewal.expire for renewal in renewals}:
-                alike = [n for n, one in enumerate(renewals) if one.expire == expire]
-                found = self._renew_alike([renewals[n] for n in alike], expire)
+            for kind in {(one.expire, one.leaving) for one in renewals}:
+                alike = [
+                    number
+                    for number, one in enumerate(renewals)
+                    if (one.expire, one.leaving) == kind
+                ]
+                found = self._renew_alike([renewals[n] for n in alike], kind[0])
                 outcomes.update(zip(alike, found))
         return [outcomes[number] for number in range(len(renewals))]
 
     def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:
+        if renewals[0].leaving:  # there are few, and their lock is free
+            return [self._renew_lost(one) for one in renewals]
         held = self._database.run(
             lambda connection: renew_all(connection, self._say, renewals, expire)
         )

@@ -45,6 +45,20 @@ class Heir:
 
 
 @dataclass
+class Leaving:
+    """An attempt that is out of its body, and has yet to store its outcome.
+
+    Attributes:
+        record: of the lock that it had.
+        expire: seconds for which it counts as alive if nothing renews that; 0 if it
+            is over, and may run again.
+    """
+
+    record: Record
+    expire: float
+
+
+@dataclass
 class Release:
     """A lock to free, and what stays behind; see :meth:`Backend.release`."""
 
@@ -54,6 +68,7 @@ class Release:
     fresh: float = 0
     finished: float = 0
     heir: Heir | None = None
+    leaving: Leaving | None = None
 
 
 @dataclass
@@ -61,7 +76,8 @@ class Renewal:
     """A lock to hold on to for `expire` more seconds.
 
     For `once` more seconds, if that is not 0, it is remembered that the attempt was
-    given the lock.
+    given the lock. With `leaving` the lock is free already: what is renewed is that the
+    attempt is alive, see :class:`Leaving`.
     """
 
     key: str
@@ -69,6 +85,7 @@ class Renewal:
     fence: int | None
     expire: float
     once: float = 0
+    leaving: bool = False
 
 
 @dataclass
@@ -87,7 +104,7 @@ class Acquired:
 
 @dataclass
 class Held:
-    """Another token holds the lock.
+    """Another token holds the lock, or an earlier delivery of the message is leaving.
 
     Attributes:
         record: who holds it, and since when.

@@ -20,6 +20,7 @@ from .cells import (
     VALUE,
     Cells,
     heir_name,
+    leaving_name,
     mark_name,
 )
 from .steps import (
@@ -56,7 +57,8 @@ class StepwiseBackend(Backend):
     def _acquire(self, claim: Claim) -> StoreAnswer:
         names = [LOCK]
         if claim.once:
-            names.append(mark_name(claim.record.token))
+            token = claim.record.token
+            names += [mark_name(token), leaving_name(token)]
         if claim.generation:
             names.append(GENERATION)
         if claim.stored:
@@ -95,6 +97,9 @@ def acquire(cells: Cells, claim: Claim) -> StoreAnswer:
     mark = cells.content(mark_name(token)) if claim.once else None
     if mark == FINISHED:
         return Finished()
+    leaving = cells.held(leaving_name(token)) if mark else None
+    if leaving is not None and leaving.record.token not in claim.over:
+        return replace(leaving, admitted=True)
     if not mark and claim.generation and _is_replaced(cells, claim.generation):
         return Replaced(held.record.owner if held else None)
     value = cells.content(VALUE) if claim.stored and not mark else None
@@ -191,12 +196,18 @@ def restore(cells: Cells, token: str, held: Held) -> bool:
 
 def renewed_names(renewal: Renewal) -> list[str]:
     """Return the names of the cells that :func:`renew` reads."""
+    if renewal.leaving:
+        return [LOCK, leaving_name(renewal.record.token)]
     return [LOCK, mark_name(renewal.record.token)] if renewal.once else [LOCK]
 
 
 def renew(cells: Cells, renewal: Renewal) -> Renewed:
     """Hold on to a lock; see :meth:`.base.Backend.renew`."""
     record = renewal.record
+    if renewal.leaving:
+        name = leaving_name(record.token)
+        cells.hold(record, renewal.fence or 0, renewal.expire, name)
+        return Renewed.HELD
     held = cells.held_by(record.token)
     if held is None and (
         cells.get(LOCK) is not None or _had_by_another(cells, renewal)
@@ -221,6 +232,7 @@ def free(cells: Cells, release: Release) -> bool:
     """Free a lock; see :meth:`.base.Backend.release`."""
     if release.finished:
         cells.put(mark_name(release.token), FINISHED, release.finished)
+    _leave(cells, release)
     held = cells.held_by(release.token)
     if held is None:
         return False
@@ -231,3 +243,12 @@ def free(cells: Cells, release: Release) -> bool:
         record = replace(release.heir.record, first=None)
         cells.hold(record, held.record.fence or 0, release.heir.expire)
     return True
+
+
+def _leave(cells: Cells, release: Release) -> None:
+    name, leaving = leaving_name(release.token), release.leaving
+    if leaving is not None and leaving.expire:
+        record = leaving.record
+        cells.hold(record, record.fence or 0, leaving.expire, name)
+    elif leaving is not None or release.finished:
+        cells.drop(name)
