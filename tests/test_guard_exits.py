@@ -5,14 +5,12 @@ from threading import Event
 from typing import Any
 
 import pytest
-from celery import Celery
 from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError
 from celery.signals import task_postrun
 
 from tests.inprocess import TIMEOUT, value_of
 from tests.waiting import wait_until
-from unique_task import Lease, MemoryBackend, current_lock, unique
-from unique_task.backends.record import Token
+from unique_task import Lease, current_lock, unique
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -113,44 +111,6 @@ def test_the_body_still_has_its_lock_when_it_ends(make):
     value_of(work.delay())
 
     assert held == [True]
-
-
-def test_with_early_acknowledgement_the_lock_is_free_when_the_result_is_there(make):
-    locks: list[Lease] = []
-    work = make(lambda task: "ran", locks)
-
-    assert [value_of(work.delay()) for _ in range(5)] == ["ran"] * 5
-    assert all(map(is_free, locks))
-
-
-class Watching(MemoryBackend):
-    """A store that looks at the task's state when the lock is freed."""
-
-    def __init__(self, app: Celery) -> None:
-        super().__init__()
-        self.app = app
-        self.states: list[str] = []
-
-    def _release(self, release):
-        owner = Token.parse(release.token).owner
-        self.states.append(self.app.AsyncResult(owner).state)
-        return super()._release(release)
-
-
-@pytest.mark.parametrize(("late", "state"), [(False, "PENDING"), (True, "SUCCESS")])
-def test_with_late_acknowledgement_the_outcome_is_stored_before_the_lock_is_freed(
-    worker_app, late, state
-):
-    store = Watching(worker_app)
-
-    @worker_app.task(acks_late=late)
-    @unique(backend=store)
-    def work():
-        return "ran"
-
-    value_of(work.delay())
-
-    wait_until(lambda: store.states == [state])
 
 
 def test_a_retry_frees_the_lock_between_two_tries(make):

@@ -9,7 +9,7 @@ from functools import partial
 from .attempt import Attempt
 from .backends.steps import Acquired, Finished, Held, Replaced, StoreAnswer, Stored
 from .exceptions import LockRecordError, LockStoreError
-from .lease import Lease, Unguarded
+from .lease import Lease
 from .process import is_gone
 from .redemption import check_store, redeem
 from .requeue import LeftAlone, come_back
@@ -22,12 +22,13 @@ from .turned_away import (
     turned_away,
     wait_of,
 )
+from .unguarded import Unguarded
 from .values import UNREADABLE
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which a successor waits in its worker's slot for an attempt that leaves.
-_LEAVING = 1.0
+#: Seconds for which a retry waits in its worker's slot for the try that asked for it.
+_PATIENCE = 1.0
 _LOOK_AGAIN = 0.05
 
 
@@ -111,7 +112,7 @@ def _lease(attempt: Attempt, fence: int | None, asked: float) -> Lease:
 
 def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when it was asked."""
-    call, patience = attempt.call, time.monotonic() + _LEAVING
+    call, patience = attempt.call, time.monotonic() + _PATIENCE
     over, once = call.waited.unanswered, attempt.once
     if attempt.plan.lock.whole:
         over += attempt.reserved
@@ -125,8 +126,8 @@ def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
             return answer, asked
         token = answer.record.token
         if token not in over and is_gone(answer.record.process):
-            over = (token,)
-        elif asked > patience or not _is_leaving(attempt, answer):
+            over = (*over, token)
+        elif asked > patience or not _is_earlier_try(attempt, answer):
             return answer, asked
         else:
             time.sleep(_LOOK_AGAIN)
@@ -153,24 +154,18 @@ def _ask(
     return answer
 
 
-def _is_leaving(attempt: Attempt, held: Held) -> bool:
-    """Tell whether the holder only has to end what led to this call.
+def _is_earlier_try(attempt: Attempt, held: Held) -> bool:
+    """Tell whether the holder only has to end the try that led to this call.
 
-    A retry, or what the task replaces itself by, is sent before the try that asks for
-    it has ended. With late acknowledgement the lock outlives the sending of callbacks,
-    and one of them may be an equal call::
+    A retry, or what the task replaces itself by, is sent before that is over::
 
-        first   body ends, sends the next of the chain    outcome stored, lock freed
-        second                           arrives, finds the lock
+        one try   sends the next one, raises Retry      frees the lock
+        the next                        arrives, finds the lock
 
     A second delivery of the holder's own message has nothing to wait for here.
     """
     call, owner = attempt.call, held.record.owner
-    if not call.queued:
-        return False
-    if owner == call.owner:
-        return not is_same(attempt, held)
-    return call.late and bool(owner == call.request.parent_id)
+    return call.queued and owner == call.owner and not is_same(attempt, held)
 
 
 def _end(attempt: Attempt) -> None:

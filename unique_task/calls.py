@@ -20,6 +20,9 @@ from .lock_header import LockHeader
 from .messages import mark_of
 from .requeue import Waited
 
+#: Attribute of a task's ``run`` that ends with the call of :attr:`Progress.leave`.
+LEAVES_LATER = "__unique_leaves_later__"
+
 
 @dataclass
 class Progress:
@@ -27,13 +30,15 @@ class Progress:
 
     Attributes:
         verdict: id() of the exception with which the guard ended the attempt.
-        finish: frees the lock that is kept until the outcome is stored; gets the state.
+        leave: frees the lock once it is known whether the task is retried.
+        finish: is called when the outcome is stored; gets the state.
         lease: that its body runs under, if the task's next try may inherit the lock.
         settled: whether the guard has taken over, freed or handed on what was reserved
             for the message.
     """
 
     verdict: int | None = None
+    leave: Callable[[], None] | None = None
     finish: Callable[[str | None], None] | None = None
     # Weak, because a lease knows its request, and that is what this is found by.
     lease: ref[Lease] | None = None
@@ -131,7 +136,11 @@ class Call:
     @property
     def retries_outside(self) -> bool:
         """True if Celery may retry the task when the guard is left (autoretry_for)."""
-        return self.queued and "_orig_run" in vars(self.task)
+        return self.queued and hasattr(self.task.run, LEAVES_LATER)
+
+    def leave_later(self, leave: Callable[[], None]) -> None:
+        """Call `leave` when it is known whether Celery retries the task."""
+        _progress_at(self.request).leave = leave
 
     def note_lease(self, lease: Lease) -> None:
         """Remember under what the body runs, for the task's next try."""

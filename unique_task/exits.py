@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 from celery import Task, signals, states
@@ -24,27 +24,35 @@ class End(Enum):
 
 
 def leave(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
-    """Free the lock of a body that is over, now or when its outcome is stored.
+    """Free the lock of a body that is over, before anybody can see its outcome.
 
-    A message that is acknowledged late is delivered again if the worker dies before the
-    outcome is stored; until then nobody else may run. And of a task that Celery retries
-    when the guard is left, the next try may have to inherit the lock.
+    Whoever sees that may run the next call at once. A message that may come again is
+    kept from running beside what follows by the attempt's :class:`.Departure`.
+
+    Where ``autoretry_for`` is around the guard, the next try may have to inherit the
+    lock; see :mod:`unique_task.autoretry`.
 
     Arguments:
         value: of the run, for duplicates.
     """
-    may_retry = lease.whole and end is End.RAISED and call.retries_outside
-    if not (call.late or may_retry):
-        lease.free(value, finished=end is not End.BROKEN_OFF)
+    free = partial(_free, call, lease, value, end)
+    if lease.whole and end is End.RAISED and call.retries_outside:
+        call.leave_later(free)
+    else:
+        free()
+
+
+def _free(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
+    leaves = end is not End.BROKEN_OFF
+    lease.free(value, leaves=leaves)
+    departure = lease.departure
+    if departure is None:
         return
-
-    def finish(state: str | None) -> None:
-        lease.free(
-            value if state == states.SUCCESS else None,
-            finished=_is_final(call.task, state),
-        )
-
-    _when_stored(call, finish)
+    if not leaves:  # it had freed its lock itself
+        departure.end(finished=False)
+        return
+    task, late, depart = call.task, call.late, departure.end
+    _when_stored(call, lambda state: depart(finished=_is_final(task, late, state)))
 
 
 def settle(call: Call, remember: Callable[[], object]) -> None:
@@ -54,7 +62,7 @@ def settle(call: Call, remember: Callable[[], object]) -> None:
     """
 
     def finish(state: str | None) -> None:
-        if _is_final(call.task, state):
+        if _is_final(call.task, call.late, state):
             remember()
 
     _when_stored(call, finish)
@@ -66,12 +74,15 @@ def _when_stored(call: Call, finish: Callable[[str | None], None]) -> None:
     connect_once(signals.task_postrun, outcome_stored)
 
 
-def _is_final(task: Task, state: str | None) -> bool:
+def _is_final(task: Task, late: bool, state: str | None) -> bool:
     """Tell whether an attempt that ended in `state` must not run again.
 
-    A rejected one may go back to its queue, and so may one that failed, from a queue of
-    dead letters; None is the state of a body that was broken off.
+    With late acknowledgement a rejected one may go back to its queue, and so may one
+    that failed, from a queue of dead letters; None is the state of a body that was
+    broken off.
     """
+    if not late:
+        return state is not None
     if state == states.FAILURE:
         # New in Celery 5.7, and falls back on the old one.
         choice = getattr(task, "acks_on_failure", None)
@@ -82,25 +93,8 @@ def _is_final(task: Task, state: str | None) -> bool:
 def outcome_stored(
     task: Task | None = None, state: str | None = None, **_: Any
 ) -> None:
-    """Free the lock that the run of `task` has kept until now; for ``task_postrun``."""
+    """Note that the outcome of `task` is stored; for ``task_postrun``."""
     progress = progress_of(task) if task is not None else None
     if progress is not None and progress.finish is not None:
         finish, progress.finish = progress.finish, None
         finish(state)
-
-
-def no_autoretry(retry: Any) -> Any:
-    """Wrap ``Task.retry`` so that a verdict of the guard ends the task at once.
-
-    ``autoretry_for=(Exception,)`` catches all but Ignore and Retry, and would answer
-    "there is an equal call" and "the store is down" by spending the task's retries.
-    """
-
-    @functools.wraps(retry)
-    def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
-        error, progress = kwargs.get("exc"), progress_of(task)
-        if error is not None and progress and id(error) == progress.verdict:
-            raise error
-        return retry(task, *args, **kwargs)
-
-    return retry_or_raise

@@ -13,12 +13,13 @@ from .calls import Call
 from .current import held_lease, run_under
 from .exceptions import LockStoreError
 from .exits import End, leave, settle
-from .lease import Lease, Unguarded
+from .lease import Lease
 from .process import this_process
 from .requeue import LeftAlone
 from .rules import Rules, Terms
 from .started import note_started
 from .turned_away import Answer
+from .unguarded import Unguarded
 from .values import encode_value
 
 

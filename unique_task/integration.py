@@ -6,8 +6,10 @@ import logging
 from typing import Any
 
 from celery import Celery, Task, signals
+from celery.app import base
 from kombu.utils.imports import symbol_by_name
 
+from .autoretry import leave_after_autoretry
 from .backends.base import Backend
 from .discarded import Unreadable, watch_messages
 from .exceptions import LockStoreError, LockStoreRefusedError, UniqueError
@@ -17,11 +19,12 @@ from .settings import backend_of, settings_of
 from .settle import apps_with_events
 from .signals import connect_once
 from .started import defer_started
-from .wrapping import home_of, install_in, rules_of
+from .wrapping import home_of, install_in, rules_of, wrapping_in
 
 logger = logging.getLogger(__name__)
 
 _bind: Any = vars(Task)["bind"].__func__
+_add_autoretry: Any = vars(base)["add_autoretry_behaviour"]
 
 
 def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
@@ -35,9 +38,20 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
     return _bind(task_class, app)
 
 
+def _add_autoretry_and_leave(task: Task, **options: Any) -> None:
+    """Put ``autoretry_for`` around a task, as Celery does, and our way out around it.
+
+    Celery does so once a task is made and bound.
+    """
+    _add_autoretry(task, **options)
+    if wrapping_in(getattr(task, "_orig_run", None)) is not None:
+        leave_after_autoretry(task)
+
+
 def hook() -> None:
     """Hook Celery; more than once does no harm."""
     setattr(Task, "bind", classmethod(_bind_and_guard))
+    setattr(base, "add_autoretry_behaviour", _add_autoretry_and_leave)
     setattr(Celery, "send_task", guarded_send_task(Celery.send_task))
     watch_messages()
     connect_once(signals.worker_init, _on_worker_init)

@@ -6,12 +6,13 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .backends.base import Backend
 from .backends.record import Record
 from .backends.steps import Heir, Renewal, Renewed
+from .departure import Departure
 from .durations import Duration
 from .durations import seconds as in_seconds
 from .exceptions import LockStoreError
@@ -40,6 +41,7 @@ class Lease:
         once: seconds for which it is known, from each renewal on, that it was let in.
         whole: whether the lock is held to the end of the task, over its retries.
         heir: who gets the lock when it is freed: the task's next try.
+        departure: of the attempt, once the lock is free and its message may come again.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Lease:
         self.once = 0.0
         self.whole = False
         self.heir: Heir | None = None
+        self.departure: Departure | None = None
         self.freed = False
         self._expire = expire
         self._extended = -math.inf
@@ -152,35 +155,55 @@ class Lease:
         logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
         tell(lock_lost, self.task, lock=self)
 
-    def free(self, value: bytes | None = None, *, finished: bool = False) -> None:
+    def release(self) -> bool:
+        """Free the lock now, before the body ends, so that the next equal call may run.
+
+        What this attempt does from here on, another one may do beside it.
+
+        Returns:
+            False if it was lost, or freed already, or the store does not answer; then
+            it ends with its lease.
+        """
+        return self.free(leaves=True) is True
+
+    def free(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
         """Free the lock, and store in the same step what the attempt leaves behind.
 
         Arguments:
             value: of the run, for duplicates.
-            finished: whether a second delivery of the message has nothing to run.
+            leaves: whether the attempt goes on to its end, so that a second delivery of
+                its message has to wait for that.
 
         Never raises: the task's own outcome counts. What the store did not hear ends
         with the lease.
+
+        Returns:
+            Whether it was still held; None if nobody knows.
         """
         # In a fork of the body the lock is its parent's.
-        if os.getpid() != self._process:
-            return
-        remember = self.remember if finished else 0.0
-        if self.freed:
-            if remember:  # what the body could not say when it freed the lock itself
-                self._release(None, remember)
-            return
+        if self.freed or os.getpid() != self._process:
+            return False
+        if leaves and self.remember:
+            self.departure = self._departure()
         # Freed only then: of a freed lock nothing remains, and a renewal under way that
         # fails would take it for lost.
         keeper.let_go(self)
         self.freed = True
-        held = self._release(value, remember)
+        held = self._release(value)
+        if self.departure is not None:
+            keeper.keep(self.departure)
         if held is False:
             self.lose("it was not held any more when the task ended")
         if held is not None:
             tell(lock_released, self.task, lock=self)
+        return held
 
-    def _release(self, value: bytes | None, remember: float) -> bool | None:
+    def _departure(self) -> Departure:
+        record = replace(self.record, fence=self.fence)
+        args = self.backend, self._lock, record, self._expire, self.remember
+        return Departure(*args)
+
+    def _release(self, value: bytes | None) -> bool | None:
         """Tell whether the lock was still held; None if the store does not answer."""
         try:
             return self.backend.release(
@@ -188,8 +211,8 @@ class Lease:
                 self.record.token,
                 value=value,
                 fresh=self.fresh or 0,
-                finished=remember,
                 heir=self.heir,
+                leaving=self.departure.leaving if self.departure else None,
             )
         except LockStoreError as error:
             if value is not None and len(value) > _BIG:
@@ -197,50 +220,9 @@ class Lease:
                     "%s[%s]: its value of %d bytes is not kept for duplicates: %s",
                     *(self.task.name, self.owner, len(value), error),
                 )
-                return self._release(None, remember)
+                return self._release(None)
             logger.warning(
                 "%s[%s] could not free its lock, which ends in %.1f s at most: %s",
                 *(self.task.name, self.owner, self._left(), error),
             )
             return None
-
-
-class Unguarded(Lease):
-    """Stands in for the lock of a body that runs without one, and never ends.
-
-    Arguments:
-        at_end: is called when the body has ended.
-    """
-
-    def __init__(
-        self,
-        task: Any,
-        request: Any,
-        owner: str,
-        at_end: Callable[[], object] = lambda: None,
-    ) -> None:
-        self._at_end = at_end
-        self.task = task
-        self.request = request
-        self.key = ""
-        self.owner = owner
-        self.fence = None
-        self.outer = None
-        self.fresh = None
-        self.renew = False
-        self.whole = False
-        self.heir = None
-        self.freed = True
-
-    @property
-    def lost(self) -> bool:
-        return False
-
-    def remaining(self) -> float:
-        return math.inf
-
-    def extend(self, seconds: Duration) -> bool:
-        return True
-
-    def free(self, value: bytes | None = None, *, finished: bool = False) -> None:
-        self._at_end()

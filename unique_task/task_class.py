@@ -100,10 +100,7 @@ class UniqueCeleryTask(Task):
             False if the current attempt does not hold it; then nothing is freed.
         """
         lease = held_lease(_guard(self).digest_of(self, lock_id))
-        if lease is None:
-            return False
-        lease.free()
-        return True
+        return lease is not None and lease.release()
 
 
 def _guard(task: Task) -> ClassGuard:

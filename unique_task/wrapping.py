@@ -13,10 +13,10 @@ from celery import Celery, Task
 from celery._state import get_current_task
 
 from .arguments import Parameters, models_of, signature_of
+from .autoretry import leave_after_autoretry, no_autoretry
 from .calls import call_of
 from .eager import guarded_apply
 from .exceptions import ConfigurationError
-from .exits import no_autoretry
 from .forks import in_forks
 from .guard import Guard
 from .home import GUARDED as GUARDED
@@ -166,6 +166,7 @@ def home_of(task: Any, app: Celery | None = None) -> Home | None:
     if "_orig_run" in vars(task):  # made by autoretry_for
         guarded = inspect.getattr_static(task_class, "run")
         task._orig_run = guarded.__get__(task, task_class)
+        leave_after_autoretry(task)
     return home
 
 

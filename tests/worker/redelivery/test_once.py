@@ -8,6 +8,7 @@ import signal
 
 import celery
 import pytest
+from redis import Redis
 
 from tests.servers import Proxy
 from tests.waiting import wait_until
@@ -21,9 +22,9 @@ from tests.worker.redelivery.sending import (
     send_all,
     state_of,
 )
-from tests.worker.tasks import is_free
 from tests.worker.tasks_redelivery import SURVIVING, early, tracked
 from tests.worker.witness import Witness
+from unique_task.backends.cells import FINISHED
 
 pytestmark = pytest.mark.worker
 
@@ -51,6 +52,13 @@ def is_settled(witness: Witness, task_id: str, state: str = "SUCCESS") -> bool:
     """Whether an arrival has come and gone after the run of the task has ended."""
     states = witness.states(task_id)
     return state in states and states[-1] == "IGNORED"
+
+
+def has_finished(urls: dict[str, str], task_id: str) -> bool:
+    """Whether it is known that the task must not run again."""
+    with Redis.from_url(urls["locks"]) as locks:
+        marks = locks.keys(f"*:attempt:{task_id}/*")
+        return [locks.get(mark) for mark in marks] == [FINISHED]
 
 
 @pytest.mark.parametrize("urls", ["redis"], indirect=True)
@@ -95,7 +103,7 @@ def test_a_task_whose_eta_is_past_the_visibility_timeout_runs_once(
 
 
 def test_a_task_does_not_run_again_if_it_died_after_its_result_was_stored(
-    start, witness, keys
+    start, witness, keys, urls
 ):
     # By default twice the visibility timeout: too short for a new worker to start.
     remember = {"unique_redelivery": 600}
@@ -107,7 +115,7 @@ def test_a_task_does_not_run_again_if_it_died_after_its_result_was_stored(
     for policy, key in keys.items():
         witness.open(key)
         assert results[policy].get(timeout=TIMEOUT) == "ran"
-        wait_until(lambda: is_free(key))
+        wait_until(lambda: has_finished(urls, results[policy].id))
     first.kill()
     start(more=remember)
 

@@ -1,0 +1,164 @@
+"""A message that is delivered again while its first delivery leaves."""
+
+import os
+from threading import Event
+
+import pytest
+from celery import Task, states
+from celery.signals import before_task_publish, task_postrun
+
+from tests.inprocess import TIMEOUT, value_of
+from tests.waiting import wait_until
+from unique_task import MemoryBackend, current_lock, unique
+from unique_task.backends.steps import Leaving
+from unique_task.messages import HEADER, LOCK_HEADER, mark_messages, published_with
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+LOCKS = [
+    "while_executing",
+    "until_executing",
+    "until_executed",
+    "until_expired",
+    "until_and_while_executing",
+]
+
+
+@pytest.fixture
+def redeliver():
+    """Send the message of a task once more."""
+    sent: dict[str, dict[str, object]] = {}
+
+    def note(headers, **_):
+        ours = {name: headers.get(name) for name in (HEADER, LOCK_HEADER)}
+        sent.setdefault(headers["id"], ours)
+
+    def redeliver(task, result):
+        with published_with(result.id, sent[result.id]):
+            task.app.send_task(task.name, task_id=result.id)
+
+    mark_messages("")  # else it would be told later than this one
+    before_task_publish.connect(note)
+    yield redeliver
+    before_task_publish.disconnect(note)
+
+
+@pytest.fixture
+def arrivals():
+    """The states in which arrivals of messages ended."""
+    arrivals: list[str] = []
+
+    def note(state, **_):
+        arrivals.append(str(state))
+
+    task_postrun.connect(note)
+    yield arrivals
+    task_postrun.disconnect(note)
+
+
+class Slow(Task):
+    """Takes its time between its body and its end."""
+
+    abstract = True
+    left = Event()
+    may_end = Event()
+
+    def on_success(self, *args):
+        self.left.set()
+        assert self.may_end.wait(TIMEOUT)
+
+
+@pytest.fixture
+def slow():
+    Slow.left.clear()
+    Slow.may_end.clear()
+    yield Slow
+    Slow.may_end.set()
+
+
+class Counting(MemoryBackend):
+    """Counts how often it heard that an attempt which leaves is alive."""
+
+    renewed = 0
+
+    def _renew(self, renewals):
+        self.renewed += sum(renewal.leaving for renewal in renewals)
+        return super()._renew(renewals)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_it_waits_for_the_end_of_the_first_and_does_not_run(
+    worker_app, slow, arrivals, redeliver, lock
+):
+    runs = []
+
+    @worker_app.task(base=slow, acks_late=True)
+    @unique(lock=lock, backend=MemoryBackend())
+    def work():
+        runs.append(1)
+        return len(runs)
+
+    first = work.delay()
+    assert slow.left.wait(TIMEOUT)
+
+    redeliver(work, first)
+    wait_until(lambda: arrivals)
+    assert arrivals == [states.IGNORED]
+    slow.may_end.set()
+    wait_until(lambda: states.SUCCESS in arrivals)
+
+    assert value_of(first) == 1
+    assert len(runs) == 1
+
+
+def test_it_counts_as_alive_for_as_long_as_it_takes(worker_app, slow, monkeypatch):
+    monkeypatch.setitem(worker_app.conf.changes, "unique_lease", 0.3)
+    locks, runs = Counting(), []
+
+    @worker_app.task(base=slow, acks_late=True)
+    @unique(backend=locks)
+    def work():
+        runs.append(current_lock())
+
+    first = work.delay()
+    assert slow.left.wait(TIMEOUT)
+    wait_until(lambda: locks.renewed > 3)
+    slow.may_end.set()
+
+    wait_until(lambda: first.successful() and runs[0].departure)
+    before = locks.renewed
+    assert len(runs) == 1
+    assert before
+
+
+def test_one_that_died_while_it_left_is_run_again(worker_app, redeliver):
+    """What the store would have of it, if its process were gone."""
+    runs = []
+
+    @worker_app.task(acks_late=True)
+    @unique(backend=MemoryBackend())
+    def work():
+        lock = current_lock()
+        runs.append(lock.record.token)
+        if len(runs) == 1:
+            # Freed as it is when the body ends; then its process is killed.
+            gone = Leaving(lock.record, 600)
+            gone.record.process = dead_process(lock.record.process)
+            lock.backend.release(lock.key, lock.record.token, leaving=gone)
+            lock.departure = None
+            raise SystemExit
+        return "ran"
+
+    first = work.delay()
+    wait_until(lambda: runs)
+    redeliver(work, first)
+
+    assert value_of(first) == "ran"
+    assert len(runs) == 2
+
+
+def dead_process(process: str) -> str:
+    """Tell of another process than this one, that was here before."""
+    own = f"{os.getpid()}"
+    assert own in process
+    return process.replace(own, str(os.getpid() ^ 0x3FF))

@@ -1,0 +1,55 @@
+"""Celery's ``autoretry_for``, which lies around the guard of a task."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from celery import Task
+
+from .calls import LEAVES_LATER, progress_of
+
+
+def leave_after_autoretry(task: Task) -> None:
+    """Let a guarded task free its lock when it is known whether it is retried.
+
+    ``autoretry_for`` is around the guard, and decides on the error when that is left::
+
+        guard      the body fails
+        autoretry        sends the next try, or lets the error pass
+        here                                     the lock goes to that try, or is free
+        Celery                                                  stores RETRY or FAILURE
+    """
+    if "_orig_run" not in vars(task) or hasattr(task.run, LEAVES_LATER):
+        return
+    run = task.run
+
+    @functools.wraps(run)
+    def run_and_leave(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return run(*args, **kwargs)
+        finally:
+            progress = progress_of(task)
+            if progress is not None and progress.leave is not None:
+                leave, progress.leave = progress.leave, None
+                leave()
+
+    setattr(run_and_leave, LEAVES_LATER, True)
+    setattr(task, "run", run_and_leave)
+
+
+def no_autoretry(retry: Any) -> Any:
+    """Wrap ``Task.retry`` so that a verdict of the guard ends the task at once.
+
+    ``autoretry_for=(Exception,)`` catches all but Ignore and Retry, and would answer
+    "there is an equal call" and "the store is down" by spending the task's retries.
+    """
+
+    @functools.wraps(retry)
+    def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
+        error, progress = kwargs.get("exc"), progress_of(task)
+        if error is not None and progress and id(error) == progress.verdict:
+            raise error
+        return retry(task, *args, **kwargs)
+
+    return retry_or_raise
