@@ -11,6 +11,7 @@ from celery import Celery, Task
 from .backends.base import Backend
 from .backends.record import Record, Token
 from .call_options import CallOptions
+from .delays import sendable
 from .lock_header import LockHeader
 from .pending_time import pending_time, seconds_to
 from .plan import Plan
@@ -157,7 +158,7 @@ class Outgoing:
     @wait.setter
     def wait(self, seconds: float) -> None:
         self.options.pop("eta", None)
-        self.options["countdown"] = seconds
+        self.options["countdown"] = sendable(self.task, seconds, self.options)
 
     def put_off(self, since: float = 0) -> None:
         """Let the message wait as ``replace`` says, for those that may follow.

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from celery import Task
 from celery.exceptions import Ignore, Reject
 
+from .delays import sendable
 from .exceptions import DuplicateTaskError
 from .messages import HEADER as MESSAGE
 from .messages import LOCK_HEADER
@@ -21,6 +22,9 @@ from .same_again import same_again, send
 
 # Documented, and so not the name of a module, which may move.
 logger = logging.getLogger("unique_task.duplicates")
+
+#: Longest time in seconds before what cannot be sent goes back to its queue.
+_PAUSE = 1.0
 
 # The waits for a store grow; after so many, the lock asked for first has ended.
 _UNANSWERED = 5
@@ -113,7 +117,9 @@ def come_back(
     """
     sent = new_header()
     waited = {"sent": sent, **asdict(Waited.of(request).again(admitted, unanswered))}
-    signature = same_again(task, request, countdown=countdown, **options)
+    signature = same_again(task, request, **options)
+    countdown = sendable(task, countdown, signature.options)
+    signature.set(countdown=countdown)
     if not (quiet or ignores_result(task, request)):
         # Before the message is sent: Celery stores a raised Retry after it::
         #
@@ -127,6 +133,8 @@ def come_back(
             send(signature, task)
     except Exception as error:
         if task.acks_late:
+            # It is delivered again at once, and would be thousands of times a second.
+            time.sleep(min(countdown, _PAUSE))
             raise Reject(error, requeue=True) from error
         raise reason from error
     whom = _holder(request, reason)

@@ -11,6 +11,7 @@ from celery.app.task import Context
 from kombu import serialization
 from kombu.exceptions import EncodeError
 
+from .delays import undelayed
 from .messages import OURS
 
 #: What Celery's own retry leaves behind of a message, and a message may have: how its
@@ -46,8 +47,15 @@ def shown_as(request: Any) -> dict[str, Any]:
 
 
 def _delivery(request: Any) -> dict[str, Any]:
+    delivery = {}
     mode = (request.properties or {}).get("delivery_mode")
-    return {} if mode is None else {"delivery_mode": mode}
+    if mode is not None:
+        delivery["delivery_mode"] = mode
+    arrived_by = (request.delivery_info or {}).get("routing_key") or ""
+    routing_key = undelayed(arrived_by)
+    if routing_key != arrived_by:
+        delivery["routing_key"] = routing_key
+    return delivery
 
 
 def _headers(request: Any) -> dict[str, Any]:
