@@ -10,8 +10,9 @@ import time
 from dataclasses import replace
 
 from .attempt import Attempt
-from .backends.steps import Held, Replaced
+from .backends.steps import Held, Replaced, StoreAnswer
 from .exceptions import ConfigurationError
+from .lock_header import LockHeader
 
 
 def redeem(attempt: Attempt) -> Held | Replaced | None:
@@ -80,14 +81,32 @@ def check_store(attempt: Attempt) -> None:
         return
     if published.store == backend.fingerprint or published.until < time.time():
         return
-    # Of one that may have been replaced, nobody knows the token any more.
-    if published.generation or call.redelivered or call.admitted or call.waited.times:
+    if call.redelivered or call.admitted or call.waited.times:
         return
-    held = backend.get(attempt.reservation)
-    if held is None or held.record.token != published.token:
+    if not _is_known(attempt, published):
         raise ConfigurationError(
             f"{call.task.name}[{call.owner}]: its lock was taken at publish in another "
             f"store than {backend.name}, which this worker uses (or has vanished, and "
             "the store has two names): give publishers and workers the same "
             "unique_backend"
         )
+
+
+def _is_known(attempt: Attempt, published: LockHeader) -> bool:
+    """Tell whether the worker's store knows what was reserved for the message.
+
+    Of one that may have been replaced it has forgotten the token, but not that it was.
+    """
+    backend = attempt.backend
+    answer: StoreAnswer | None
+    if published.generation is None:
+        answer = backend.get(attempt.reservation)
+    else:
+        # Takes a lock that is free and frees it at once: nothing is changed.
+        record = replace(attempt.record, process="")
+        answer = backend.acquire(
+            attempt.reservation, record, 0, generation=published.generation
+        )
+    if isinstance(answer, Held):
+        return answer.record.token == published.token
+    return isinstance(answer, Replaced)

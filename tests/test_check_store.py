@@ -1,0 +1,97 @@
+"""Publishers and workers that see different stores, and one store under two names."""
+
+from typing import Any
+
+import pytest
+from celery.exceptions import TaskRevokedError
+
+from tests.inprocess import value_of
+from unique_task import ConfigurationError, MemoryBackend, RedisBackend, replace, unique
+from unique_task.messages import HEADER, LOCK_HEADER, published_with
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+LOCKS = ["until_executing", "until_executed", "until_expired"]
+
+
+@pytest.fixture
+def ran():
+    return []
+
+
+@pytest.fixture(params=[*LOCKS, "until_and_while_executing"])
+def work(request, worker_app, ran):
+    """Of a burst of calls, the last one is to run."""
+
+    @worker_app.task(name="debounced")
+    @unique(key=(), lock=request.param, on_duplicate=replace())
+    def work(number):
+        ran.append(number)
+        return number
+
+    return work
+
+
+@pytest.fixture(params=["memory", "redis"])
+def new_store(request, worker_app):
+    """Call it for a store that knows no lock, which the app uses from then on."""
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+    number = iter(range(9))
+
+    def new_store():
+        memory = request.param == "memory"
+        store: Any = (
+            MemoryBackend()
+            if memory
+            else RedisBackend(f"{url.removesuffix('0')}{next(number)}")
+        )
+        worker_app.conf.unique_backend = store
+        return store
+
+    return new_store
+
+
+def published(work: Any, sent: Any, count: int = 4) -> list[Any]:
+    """Publish so many calls to where no worker is; return their messages."""
+    for number in range(count):
+        work.apply_async((number,), queue=f"nobody-{work.app.main}")
+    return list(sent[-count:])
+
+
+def delivered(work: Any, message: Any, **otherwise: Any) -> Any:
+    """Let a message arrive, its header changed like this."""
+    lock = {**message.lock, **otherwise}
+    headers = {HEADER: lock["message"], LOCK_HEADER: lock}
+    with published_with(message.id, headers):
+        return work.apply_async(message.body[0], task_id=message.id)
+
+
+def test_no_call_of_a_burst_runs_whose_locks_are_in_another_store(
+    work, new_store, sent, ran
+):
+    new_store()
+    messages = published(work, sent)
+    new_store()
+
+    for message in messages:
+        with pytest.raises(ConfigurationError, match="in another store than"):
+            value_of(delivered(work, message))
+    assert ran == []
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "the last one first"])
+def test_one_store_under_two_names_is_one(work, new_store, sent, ran, order):
+    new_store()
+    messages = published(work, sent)
+    results = [
+        delivered(work, message, store="its other name")
+        for message in messages[::order]
+    ]
+
+    *replaced, last = results[::order]
+    assert value_of(last) == 3
+    for result in replaced:
+        with pytest.raises(TaskRevokedError, match="replaced by"):
+            value_of(result)
+    assert ran == [3]
