@@ -209,19 +209,3 @@ def test_a_recipe_takes_the_other_options_of_unique(name):
     assert vars(decorated).keys() == vars(unique(charge)).keys()
     with pytest.raises(ConfigurationError, match="'keys' is no option"):
         RECIPES[name](keys="{order_id}")
-
-
-@pytest.mark.parametrize(
-    "name, options",
-    [
-        ("singleton", {"key": "{order_id}"}),
-        ("single_flight", {"on_duplicate": "ignore"}),
-        ("throttle", {"lock": "while_executing"}),
-        ("debounce", {"on_duplicate": "ignore"}),
-        ("once_more", {"lock": "until_executed"}),
-        ("no_overlap", {"on_duplicate": "ignore"}),
-    ],
-)
-def test_a_recipe_is_not_made_into_something_else(name, options):
-    with pytest.raises(TypeError, match="multiple values for keyword argument"):
-        RECIPES[name](**options)

@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from unique_task import retry, unique
+from unique_task.recipes import (
+    debounce,
+    once_more,
+    single_flight,
+    singleton,
+    throttle,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import assert_type
@@ -71,3 +78,31 @@ def wrong_options() -> None:
     unique(expire="soon")  # type: ignore[call-overload]
     unique(3)  # type: ignore[call-overload]
     unique(bare, key="{x}")  # type: ignore[call-overload]
+
+
+@singleton
+def bare_recipe(x: int) -> float:
+    return x / 2
+
+
+@once_more(retry(countdown=5), key="{x}")
+def recipe_with_policy(x: int) -> float:
+    return x / 2
+
+
+@single_flight(ttl=60)
+@shared_task
+def outer_recipe(x: int) -> float:
+    return x / 2
+
+
+def right_recipes() -> None:
+    assert_type(bare_recipe(1), float)
+    assert_type(recipe_with_policy(1), float)
+    outer_recipe.delay(1)
+
+
+def wrong_recipes() -> None:
+    bare_recipe("a")  # type: ignore[arg-type]
+    throttle("soon")  # type: ignore[arg-type]
+    debounce()  # type: ignore[call-arg]

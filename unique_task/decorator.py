@@ -92,6 +92,8 @@ def _decorate(options: Options, target: Any) -> Any:
             f"@unique on the class {target.__qualname__}: put it on its run() method, "
             "or derive the class from UniqueCeleryTask"
         )
+    if not callable(target):
+        raise ConfigurationError(f"@unique on {target!r}: put it on a function")
     _refuse_second(target)
     _refuse_lazy_body(target)
     return Wrapping(options, target).wrap(target)

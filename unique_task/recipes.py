@@ -6,12 +6,17 @@ that with the options that do it; the others may be added.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
+
+from celery import Task
+from celery.local import Proxy
 
 from .decorator import unique
 from .duplicate import Policy
-from .durations import Duration
+from .durations import Duration, seconds
+from .exceptions import ConfigurationError
 from .keys import KeyOption
 from .policies import cached, replace, retry
 
@@ -24,19 +29,40 @@ class Decorator(Protocol):
     def __call__(self, function: F, /) -> F: ...
 
 
-def singleton(**options: Any) -> Decorator:
+@overload
+def singleton(function: F, /) -> F: ...
+
+
+@overload
+def singleton(**options: Any) -> Decorator: ...
+
+
+def singleton(function: Any = None, /, **options: Any) -> Any:
     """One run of the task at a time, whatever its arguments; others are ignored.
 
     Example::
 
         @app.task
-        @singleton()
+        @singleton
         def rebuild_index(): ...
     """
-    return unique(key=(), **options)
+    if function is not None and not _is_task(function):
+        raise ConfigurationError(
+            f"singleton({function!r}): options are given by name, as in "
+            "@singleton(expire=60)"
+        )
+    return _on(function, _recipe("singleton", options, key=()))
 
 
-def single_flight(ttl: Duration | None = None, **options: Any) -> Decorator:
+@overload
+def single_flight(function: F, /) -> F: ...
+
+
+@overload
+def single_flight(ttl: Duration | None = None, **options: Any) -> Decorator: ...
+
+
+def single_flight(ttl: Any = None, **options: Any) -> Any:
     """Many ask, one works, all get its value.
 
     Arguments:
@@ -48,7 +74,9 @@ def single_flight(ttl: Duration | None = None, **options: Any) -> Decorator:
         @single_flight(ttl=60)
         def exchange_rate(currency): ...
     """
-    return unique(on_duplicate=cached(ttl), **options)
+    function, ttl = (ttl, None) if _is_task(ttl) else (None, ttl)
+    decorate = _recipe("single_flight", options, on_duplicate=cached(ttl))
+    return _on(function, decorate)
 
 
 def throttle(period: Duration, **options: Any) -> Decorator:
@@ -63,7 +91,8 @@ def throttle(period: Duration, **options: Any) -> Decorator:
         @throttle(60, key="{user_id}")
         def remind(user_id): ...
     """
-    return unique(lock="until_expired", expire=period, **options)
+    period = _time("throttle", "period", period)
+    return _recipe("throttle", options, lock="until_expired", expire=period)
 
 
 def debounce(
@@ -80,18 +109,30 @@ def debounce(
         @debounce(5, max_wait=60, key="{document_id}")
         def index(document_id, text): ...
     """
+    quiet = _time("debounce", "quiet", quiet)
     policy = replace(countdown=quiet, max_wait=max_wait)
-    return unique(lock="until_executing", on_duplicate=policy, **options)
+    return _recipe("debounce", options, lock="until_executing", on_duplicate=policy)
 
 
-def once_more(wait: Policy | None = None, **options: Any) -> Decorator:
+@overload
+def once_more(function: F, /) -> F: ...
+
+
+@overload
+def once_more(
+    policy: Policy | None = None, /, *, wait: Policy | None = None, **options: Any
+) -> Decorator: ...
+
+
+def once_more(function: Any = None, /, *, wait: Any = None, **options: Any) -> Any:
     """Run one at a time, and once more if there were calls in the meantime.
 
     One call at most waits in the queue, and it starts after the last of those that were
     ignored for its sake: no call's effect is missed.
 
     Arguments:
-        wait: how what waits looks again, ``retry()`` if not said.
+        wait: how what waits looks again, ``retry()`` if not said. A function of your
+            own must be given by name.
 
     Example::
 
@@ -99,8 +140,12 @@ def once_more(wait: Policy | None = None, **options: Any) -> Decorator:
         @once_more(key="{account_id}")
         def synchronize(account_id): ...
     """
+    if function is not None and not _is_task(function):
+        function, wait = None, function
+    lock = "until_and_while_executing"
     policies = {"publish": "ignore", "run": wait or retry()}
-    return unique(lock="until_and_while_executing", on_duplicate=policies, **options)
+    decorate = _recipe("once_more", options, lock=lock, on_duplicate=policies)
+    return _on(function, decorate)
 
 
 def no_overlap(
@@ -123,5 +168,50 @@ def no_overlap(
         @no_overlap("ledger", key="{account_id}")
         def close_month(account_id): ...
     """
+    if _is_task(namespace):
+        raise ConfigurationError(
+            "@no_overlap without parentheses: say what the tasks share, as in "
+            '@no_overlap("ledger")'
+        )
     policy = wait or retry()
-    return unique(namespace=namespace, key=key, on_duplicate=policy, **options)
+    said = {**options, "namespace": namespace, "key": key}
+    return _recipe("no_overlap", said, on_duplicate=policy)
+
+
+def _recipe(name: str, options: dict[str, Any], **own: Any) -> Decorator:
+    """Return what ``unique`` makes of the options of a recipe and of its user.
+
+    Raises:
+        ConfigurationError: for an option that the recipe itself gives.
+    """
+    for option in own.keys() & options.keys():
+        raise ConfigurationError(
+            f"{name}({option}={options[option]!r}): the recipe is {option}="
+            f"{own[option]!r}; for another, say @unique(...) with its other options"
+        )
+    return unique(**own, **options)
+
+
+def _on(function: Any, decorate: Decorator) -> Any:
+    """Decorate what a recipe without parentheses got; return `decorate` else."""
+    return decorate if function is None else decorate(function)
+
+
+def _time(recipe: str, name: str, value: Any) -> float:
+    if _is_task(value):
+        raise ConfigurationError(
+            f"@{recipe} without parentheses: say how many seconds, as in @{recipe}(60)"
+        )
+    return seconds(name, value)
+
+
+def _is_task(value: Any) -> bool:
+    """Tell whether a recipe without parentheses got this: a function or a task.
+
+    A lazy task, which is a proxy, stays lazy.
+    """
+    return (
+        issubclass(type(value), Proxy)
+        or isinstance(value, (Task, type))
+        or inspect.isroutine(value)
+    )
