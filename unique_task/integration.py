@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery, Task, signals
 from celery.app import base
+from celery.backends.rpc import RPCBackend
 from kombu.utils.imports import symbol_by_name
 
 from .autoretry import leave_after_autoretry
@@ -14,6 +15,7 @@ from .backends.base import Backend
 from .discarded import Unreadable, watch_messages
 from .exceptions import LockStoreError, LockStoreRefusedError, UniqueError
 from .orphans import watched
+from .policies import Cached, Replace, Skip, ignore
 from .sending import guarded_send_task
 from .settings import backend_of, settings_of
 from .settle import apps_with_events
@@ -102,8 +104,24 @@ def _on_worker_ready(sender: Any, **_: Any) -> None:
     for warning in {backend.promises.warning for backend in backends}:
         if warning:
             logger.warning(warning)
+    unshared = [task.name for task in tasks if _cannot_share(task)]
+    if unshared:
+        logger.warning(
+            "rpc:// cannot share a result: whoever publishes a duplicate of %s gets an "
+            "error in place of the holder's result",
+            ", ".join(sorted(unshared)),
+        )
     for error in filter(None, map(_complaint, backends)):
         logger.error("the store of locks is out of order: %s", error)
+
+
+def _cannot_share(task: Task) -> bool:
+    """Tell whether a caller would be given a result that it cannot wait for."""
+    if task.ignore_result or not isinstance(task.backend, RPCBackend):
+        return False
+    plan = rules_of(task).plan(task, settings_of(task.app))
+    shares = plan.publish is ignore or isinstance(plan.publish, (Skip, Cached, Replace))
+    return plan.lock.at_publish and shares
 
 
 def _complaint(backend: Backend) -> LockStoreError | None:

@@ -197,12 +197,14 @@ def _shared(outgoing: Outgoing, held: Held) -> Answered:
     if held.record.state == "called" and not outgoing.ignored:
         # It has no result of its own, and its id is returned.
         store_error(outgoing.task, owner, TaskRevokedError(f"duplicate of {owner}"))
-    if owner != outgoing.id:
+    own = owner == outgoing.id
+    if not own:
         if isinstance(policy, Skip) and outgoing.named and not outgoing.ignored:
             store_value(outgoing.task, outgoing.id, policy.value)
         else:
             _settle(outgoing, TaskRevokedError(f"duplicate of {owner}"))
-    return Answered(of_holder(outgoing.task, held.record, outgoing.ignored))
+    ignored = outgoing.ignored
+    return Answered(of_holder(outgoing.task, held.record, own=own, ignored=ignored))
 
 
 def _decided(outgoing: Outgoing, duplicate: Duplicate) -> Answered:

@@ -28,17 +28,18 @@ class HolderResult(AsyncResult):
         pass
 
 
-def of_holder(task: Task, holder: Record, ignored: bool) -> AsyncResult:
+def of_holder(task: Task, holder: Record, *, own: bool, ignored: bool) -> AsyncResult:
     """Return the result of the task that holds the lock.
 
     Arguments:
+        own: whether its id is that of the call itself.
         ignored: whether nobody is to wait for it, as Celery says of what it sends.
     """
     owner = holder.owner
     if holder.state == "called":
         # It runs in place, in another process: its result will be stored nowhere.
         return _revoked(task, owner, TaskRevokedError(f"duplicate of {owner}"))
-    if isinstance(task.backend, RPCBackend) and not ignored:
+    if isinstance(task.backend, RPCBackend) and not (own or ignored):
         return _revoked(task, owner, _out_of_reach(owner))
     result = HolderResult(
         owner, backend=task.backend, task_name=task.name, app=task.app
