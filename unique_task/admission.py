@@ -13,7 +13,6 @@ from .lease import Lease
 from .process import is_gone
 from .redemption import check_store, redeem
 from .requeue import LeftAlone, come_back
-from .signals import lock_acquired, tell
 from .turned_away import (
     Answer,
     Verdict,
@@ -69,9 +68,7 @@ def _admit(attempt: Attempt) -> Lease | Answer | Verdict:
         met = _redeemed(attempt)
         if met is not None:
             return turned_away(attempt, met)
-    lease = _lease(attempt, answer.fence, asked)
-    tell(lock_acquired, call.task, lock=lease)
-    return lease
+    return _lease(attempt, answer.fence, asked)
 
 
 def _redeemed(attempt: Attempt) -> Held | Replaced | None:

@@ -11,6 +11,7 @@ from .backends.record import Record
 from .backends.steps import Leaving, Renewal, Renewed
 from .exceptions import LockStoreError
 from .keeper import keeper
+from .one_step import OneStep
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Departure:
     expire: float
     remember: float
     renew_at: float = 0.0
+    step: OneStep = field(default_factory=OneStep, init=False)
     _end: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -68,11 +70,12 @@ class Departure:
         return Renewal(self.lock, record, record.fence, self.expire, leaving=True)
 
     def renewed(self, outcome: Renewed, asked: float) -> None:
-        """Note that the store has renewed it; the attempt was `asked` for then."""
-        self._end = asked + self.expire
-        self.renew_at = asked + self.interval
+        """Note the outcome of the renewal that was `asked` for then."""
+        if outcome is not Renewed.UNKNOWN:
+            self._end = asked + self.expire
+            self.renew_at = asked + self.interval
 
-    def lose(self, reason: str) -> None:
+    def lose(self, reason: str, *, aside: bool) -> None:
         """Note that a second delivery may run; the body is over, and need not know."""
         logger.warning("%s leaves, and may run again: %s", self.record.owner, reason)
 
@@ -86,12 +89,14 @@ class Departure:
         """
         keeper.let_go(self)
         try:
-            self.backend.release(
-                self.lock,
-                self.record.token,
-                finished=self.remember if finished else 0,
-                leaving=None if finished else Leaving(self.record, 0),
-            )
+            with self.step:
+                self.step.over = True
+                self.backend.release(
+                    self.lock,
+                    self.record.token,
+                    finished=self.remember if finished else 0,
+                    leaving=None if finished else Leaving(self.record, 0),
+                )
         except LockStoreError as error:
             owner = self.record.owner
             logger.warning("%s may run if it comes again: %s", owner, error)

@@ -100,7 +100,7 @@ class Guard(Rules):
             call.abandon = None  # from here on, the lease is in charge
             if lease.whole and call.queued:
                 call.note_lease(lease)
-            value = run_under(lease, lambda: self._body(call))
+            value = run_under(lease, lambda: self._body(call, lease))
             end = End.RETURNED
             if lease.fresh is not None:
                 stored = encode_value(call.task, value)
@@ -112,8 +112,10 @@ class Guard(Rules):
             leave(call, lease, stored, end)
 
     @staticmethod
-    def _body(call: Call) -> Any:
-        # The store of states may take its time: by now the lock is renewed.
+    def _body(call: Call, lease: Lease) -> Any:
+        # Receivers and the store of states may take their time: by now the lock is
+        # renewed.
+        lease.announce()
         note_started(call)
         return call.body()
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from .aside import tell_aside
 from .backends.base import Backend
 from .backends.record import Record
 from .backends.steps import Heir, Renewal, Renewed
@@ -17,7 +18,8 @@ from .durations import Duration
 from .durations import seconds as in_seconds
 from .exceptions import LockStoreError
 from .keeper import keeper
-from .signals import lock_lost, lock_released, tell
+from .one_step import OneStep
+from .signals import lock_acquired, lock_lost, lock_released, tell
 
 #: Bytes that some store may not take; it seldom says why.
 _BIG = 2**18
@@ -40,6 +42,7 @@ class Lease:
             message cannot come again.
         once: seconds for which it is known, from each renewal on, that it was let in.
         whole: whether the lock is held to the end of the task, over its retries.
+        step: in the store, one at a time.
         heir: who gets the lock when it is freed: the task's next try.
         departure: of the attempt, once the lock is free and its message may come again.
     """
@@ -76,6 +79,7 @@ class Lease:
         self.heir: Heir | None = None
         self.departure: Departure | None = None
         self.freed = False
+        self.step = OneStep()
         self._expire = expire
         self._extended = -math.inf
         # Counted from before the question: the store's clock started later.
@@ -109,51 +113,68 @@ class Lease:
         Python's global lock for longer than a lease. An earlier call for longer stays.
 
         Returns:
-            False if the lock is lost, or freed already.
+            False if the lock is lost, or freed already, and in a fork of the body.
 
         Raises:
             ConfigurationError: if `seconds` is no duration.
             LockStoreError: if the store does not answer.
         """
         duration = in_seconds("seconds", seconds)
-        if self.freed:
+        if os.getpid() != self._process:
             return False
-        kept = keeper.let_go(self)
-        try:
-            asked = time.monotonic()
-            end = asked + duration
-            [outcome] = self.backend.renew([self.renewal(asked, end)])
-            self._extended = max(self._extended, end)
-            self.renewed(outcome, asked)
-        finally:
-            if kept:
-                keeper.keep(self)
-        return not self.lost
+        with self.step:
+            loss = self._extend(duration)
+        if loss is not None:
+            self.lose(loss)
+        return not (self.freed or self.lost)
+
+    def _extend(self, duration: float) -> str | None:
+        # What another task has taken is not ours, also once that is free again.
+        if self.freed or self.renew_at == math.inf:
+            return None
+        asked = time.monotonic()
+        end = asked + duration
+        [outcome] = self.backend.renew([self.renewal(asked, end)])
+        if outcome is Renewed.UNKNOWN:
+            raise LockStoreError(f"{self.backend.name}: the lock was not extended")
+        self._extended = max(self._extended, end)
+        return self.renewed(outcome, asked)
 
     def renewal(self, now: float, end: float = -math.inf) -> Renewal:
         """Return what to ask the store for at the time `now`, to stand until `end`."""
         expire = max(self._expire, self._extended - now, end - now)
         return Renewal(self._lock, self.record, self.fence, expire, self.once)
 
-    def renewed(self, outcome: Renewed, asked: float) -> None:
-        """Note what the store said to the renewal that was `asked` for then."""
+    def renewed(self, outcome: Renewed, asked: float) -> str | None:
+        """Note the outcome of a renewal; return why the lock is lost, if it is."""
         if outcome is Renewed.TAKEN:
             self._end = asked
             self.renew_at = math.inf
-            self.lose("another task holds it")
-            return
-        if outcome is Renewed.RETAKEN:
-            self.lose("it had vanished from the store, and was taken again")
+            return "another task holds it"
+        if outcome is Renewed.UNKNOWN:
+            return None
         self._end = asked + self.renewal(asked).expire
         self.renew_at = asked + self.interval
+        if outcome is Renewed.RETAKEN:
+            return "it had vanished from the store, and was taken again"
+        return None
 
-    def lose(self, reason: str) -> None:
-        """Tell the body, the log and the signal's receivers, once, of the loss."""
-        if self._lost:
+    def announce(self) -> None:
+        """Tell the receivers of ``lock_acquired``; by now the lock is renewed."""
+        tell(lock_acquired, self.task, lock=self)
+
+    def lose(self, reason: str, *, aside: bool = False) -> None:
+        """Tell the body, the log and the signal's receivers, once, of the loss.
+
+        Arguments:
+            aside: do not wait for the receivers.
+        """
+        known, self._lost = self._lost, True
+        # A fork of the body does not learn of the renewals, and only counts the time.
+        if known or os.getpid() != self._process:
             return
-        self._lost = True
         logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
-        tell(lock_lost, self.task, lock=self)
+        (tell_aside if aside else tell)(lock_lost, self.task, lock=self)
 
     def release(self) -> bool:
         """Free the lock now, before the body ends, so that the next equal call may run.
@@ -183,13 +204,14 @@ class Lease:
         # In a fork of the body the lock is its parent's.
         if self.freed or os.getpid() != self._process:
             return False
-        if leaves and self.remember:
-            self.departure = self._departure()
-        # Freed only then: of a freed lock nothing remains, and a renewal under way that
-        # fails would take it for lost.
         keeper.let_go(self)
-        self.freed = True
-        held = self._release(value)
+        with self.step:
+            if self.freed:
+                return False
+            if leaves and self.remember:
+                self.departure = self._departure()
+            self.freed = self.step.over = True
+            held = self._release(value)
         if self.departure is not None:
             keeper.keep(self.departure)
         if held is False:

@@ -7,7 +7,9 @@ Connect to them as to Celery's own; the sender is the task::
     @task_duplicate.connect
     def count(sender, key, owner, **kwargs): ...
 
-``lock_lost`` comes from the keeper's thread or the task's, the others from the task's.
+They come in the task's thread, but for a ``lock_lost`` that the keeper finds: that has
+a thread of its own, so that a slow receiver holds up no renewal. While a receiver of
+``lock_acquired`` takes its time, the lock is renewed already.
 """
 
 from __future__ import annotations

@@ -48,6 +48,9 @@ class Unguarded(Lease):
     def extend(self, seconds: Duration) -> bool:
         return True
 
+    def announce(self) -> None:
+        pass
+
     def free(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
         self._at_end()
         return True

@@ -5,22 +5,23 @@ from __future__ import annotations
 import logging
 import random
 import time
-from threading import Thread
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..exceptions import LockStoreError
+from ..threads import start_thread
 from .sql_database import Database
 from .sql_errors import reason_of
 from .sql_statements import Statements, microseconds
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a row that counts no more is deleted, between two sweeps, and
-#: rows that one statement of them deletes.
+#: Seconds after which a row that counts no more is deleted, between two sweeps, after
+#: one that had no thread, and rows that one statement of them deletes.
 RETENTION = 86400.0
 EVERY = 3600.0
+SOON = 60.0
 SOME = 1000
 
 
@@ -45,7 +46,8 @@ class Sweeper:
         if time.monotonic() < self.due:
             return
         self.due = time.monotonic() + EVERY
-        Thread(target=self.sweep, name="unique_task sweep", daemon=True).start()
+        if start_thread(self.sweep, "unique_task sweep") is None:
+            self.due = time.monotonic() + SOON
 
     def sweep(self, retention: float = RETENTION) -> int:
         """Delete rows that have not counted for so many seconds; tell how many."""

@@ -1,0 +1,47 @@
+"""Lets only one thread at a time ask the store for something about one lock."""
+
+from __future__ import annotations
+
+from threading import RLock
+
+
+class OneStep:
+    """The steps of one lock in the store, taken one after the other.
+
+    A lock is renewed by the keeper's thread, extended by any, and freed mostly by the
+    task's. Together they would leave a lock with nobody behind it::
+
+        keeper, helper  renews, extends  ------------------>  no lock: takes it again
+        task                                  frees the lock ->
+
+    So each is a step. Who frees or extends waits for the step that is under way, by
+    ``with``. The keeper does not wait: it leaves out a lock that is in the middle of
+    another step, and renews all others. What was freed has no step any more. Receivers
+    of signals are called after a step, not in it.
+
+    Attributes:
+        over: whether the lock was freed.
+    """
+
+    def __init__(self) -> None:
+        self.over = False
+        # Reentrant, for a step in the handler of a signal in the middle of another.
+        self._lock = RLock()
+
+    def begin(self) -> bool:
+        """Begin a step without waiting; return False if there is none to take now."""
+        begun = self._lock.acquire(blocking=False)
+        if begun and self.over:
+            self.end()
+            return False
+        return begun
+
+    def end(self) -> None:
+        """End the step that this thread has begun."""
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
