@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from .backends.memcached import MemcachedBackend as MemcachedBackend  # noqa: F401
     from .backends.sql import SQLBackend as SQLBackend  # noqa: F401
 
-#: Imported when they are asked for: what they need may not be installed.
+#: Imported when they are asked for: what they need, an extra, may not be installed.
 _EXTRAS = {
-    "DjangoCacheBackend": "unique_task.backends.django",
-    "MemcachedBackend": "unique_task.backends.memcached",
-    "SQLBackend": "unique_task.backends.sql",
+    "DjangoCacheBackend": ("unique_task.backends.django", "[django]"),
+    "MemcachedBackend": ("unique_task.backends.memcached", "[memcached]"),
+    "SQLBackend": (
+        "unique_task.backends.sql",
+        "[postgresql], [mysql], or [sqlalchemy] for SQLite",
+    ),
 }
 
 __all__ = [
@@ -75,7 +78,15 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _EXTRAS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_EXTRAS[name]), name)
+    module, extra = _EXTRAS[name]
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{name}: the module {error.name} is missing; pip install "
+            f"unique_task{extra}",
+            name=error.name,
+        ) from error
 
 
 hook()

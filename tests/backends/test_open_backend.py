@@ -2,6 +2,7 @@
 
 import select
 import socket
+import subprocess
 import sys
 from threading import Barrier, Thread
 
@@ -162,9 +163,15 @@ def test_a_fork_opens_its_own():
 @pytest.mark.parametrize(
     "url, module, extra",
     [
-        ("postgresql://shop:sesame@db/shop", "sqlalchemy", "sqlalchemy"),
+        ("postgresql://shop:sesame@db/shop", "sqlalchemy", "postgresql"),
+        ("db+postgresql+psycopg2://shop:sesame@db/shop", "sqlalchemy", "postgresql"),
+        ("postgres://shop:sesame@db/shop", "sqlalchemy", "postgresql"),
         ("postgresql://shop:sesame@db/shop", "psycopg", "postgresql"),
+        ("mysql://shop:sesame@db/shop", "sqlalchemy", "mysql"),
         ("mysql://shop:sesame@db/shop", "pymysql", "mysql"),
+        ("mariadb://shop:sesame@db/shop", "sqlalchemy", "mysql"),
+        ("sqlite:////tmp/locks.sqlite", "sqlalchemy", "sqlalchemy"),
+        ("cache+memcached://shop:11211", "pymemcache", "memcached"),
         ("memcached://shop:11211", "pymemcache", "memcached"),
         ("django-cache://shop", "django", "django"),
     ],
@@ -174,6 +181,7 @@ def test_a_missing_driver_is_an_error_that_says_what_to_install(url, module, ext
         raise in_fork(lambda: error_without(module, url))
 
     assert f"unique_task[{extra}]" in str(error.value)
+    assert ("psycopg[binary]" in str(error.value)) == (extra == "postgresql")
     assert "sesame" not in str(error.value)
 
 
@@ -197,3 +205,19 @@ def test_backends_with_extras_are_imported_when_they_are_asked_for(name):
     assert issubclass(getattr(unique_task, name), Backend)
     with pytest.raises(AttributeError, match="Unknown"):
         getattr(unique_task, f"Unknown{name}")
+
+
+@pytest.mark.parametrize(
+    "name, module, extra",
+    [
+        ("SQLBackend", "sqlalchemy", "postgresql"),
+        ("MemcachedBackend", "pymemcache", "memcached"),
+        ("DjangoCacheBackend", "django", "django"),
+    ],
+)
+def test_a_class_whose_driver_is_missing_says_what_to_install(name, module, extra):
+    code = f"import sys; sys.modules['{module}'] = None; from unique_task import {name}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("ModuleNotFoundError") and f"unique_task[{extra}]" in said

@@ -117,7 +117,10 @@ def test_a_driver_that_is_not_whole_says_what_it_misses():
         text=True,
     )
 
-    assert "the driver psycopg is not whole: " in done.stderr.splitlines()[-1]
+    said = done.stderr.splitlines()[-1]
+    assert "the driver psycopg is not whole: " in said
+    assert "pip install 'unique_task[postgresql]'" in said
+    assert "pip install 'psycopg[binary]'" in said
 
 
 def test_databases_that_the_options_tell_apart_are_different_stores():
@@ -148,7 +151,7 @@ def test_the_code_of_the_page_runs(capsys):
 
     exec(code, {})
 
-    assert "CREATE TABLE shop_locks" in capsys.readouterr().out
+    assert "CREATE TABLE IF NOT EXISTS shop_locks" in capsys.readouterr().out
 
 
 def test_a_lock_is_taken_and_freed_by_one_statement_each(backend, said):

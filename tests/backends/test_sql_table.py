@@ -63,13 +63,33 @@ def test_the_table_may_have_another_name(url, engine):
 
 def test_the_ddl_makes_the_table(url, engine):
     backend: Any = SQLBackend(url, table="by_hand")
-    with engine.connect() as connection:
-        connection.execute(sa.text("DROP TABLE IF EXISTS by_hand"))
-        for statement in backend.ddl().split(";\n"):
-            connection.execute(sa.text(statement.strip(";")))
+    migrate(engine, "DROP TABLE IF EXISTS by_hand")
+    migrate(engine, backend.ddl())
 
     assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
     assert backend.release("key", FIRST.token, value=b"value", fresh=10)
+    [index] = sa.inspect(engine).get_indexes("by_hand")
+    assert index["column_names"] == ["ends", "fence"]
+
+
+@pytest.mark.parametrize("name", ["postgresql", "mariadb", "sqlite"])
+def test_the_ddl_does_no_harm_where_a_worker_has_made_the_table(
+    name, request, tmp_path
+):
+    file = f"sqlite:///{tmp_path}/locks"
+    url = file if name == "sqlite" else request.getfixturevalue(f"{name}_url")
+    backend = SQLBackend(url)
+    backend.acquire("key", FIRST, expire=10)
+
+    migrate(sa.create_engine(url, poolclass=sa.NullPool), backend.ddl())
+
+    assert backend.get("key") is not None
+
+
+def migrate(engine, statements):
+    with engine.begin() as connection:
+        for statement in statements.split(";\n"):
+            connection.execute(sa.text(statement.strip(";")))
 
 
 def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):

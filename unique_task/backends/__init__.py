@@ -11,6 +11,7 @@ from threading import Lock
 from ..exceptions import ConfigurationError
 from ..forks import in_forks
 from .base import Backend
+from .extras import EXTRAS, advice
 from .passwords import without_password
 
 #: Group of entry points by which other packages add backends: scheme = module:class.
@@ -39,9 +40,6 @@ BACKENDS = {
     "memcached": _MEMCACHED,
     "django-cache": _DJANGO,
 }
-
-#: What to install for a class whose driver is missing.
-_EXTRAS = {_SQL: "sqlalchemy", _MEMCACHED: "memcached", _DJANGO: "django"}
 
 #: Schemes of stores that are several servers.
 _SEVERAL = {"memcached", "sentinel", "redis+cluster", "rediss+cluster"}
@@ -138,12 +136,11 @@ def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
     try:
         found: type[Backend] = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(known[scheme])
-        if extra is None:
+        if scheme not in EXTRAS:
             raise
         raise ConfigurationError(
             f"{name}={without_password(url)!r}: the module {error.name} is missing; "
-            f"pip install 'unique_task[{extra}]'"
+            f"{advice(scheme)}"
         ) from error
     return found
 

@@ -84,7 +84,10 @@ class SQLBackend(StepwiseBackend):
         return cls(url, timeout=timeout)
 
     def ddl(self) -> str:
-        """Return the statements that create the table, for those who run migrations."""
+        """Return the statements that create the table, for those who run migrations.
+
+        They do no harm where a worker has made it.
+        """
         return self._database.ddl()
 
     def _identity(self) -> str:

@@ -25,6 +25,7 @@ from .sql_errors import (
     reason_of,
 )
 from .sql_fork_gate import ForkGate
+from .sql_table import ddl_of
 
 Result = TypeVar("Result")
 
@@ -126,13 +127,8 @@ class Database:
             raise
 
     def ddl(self) -> str:
-        """Return the statements that create the table."""
-        statements: list[sa.ExecutableDDLElement] = [
-            sa.schema.CreateTable(self._table),
-            *map(sa.schema.CreateIndex, self._table.indexes),
-        ]
-        texts = [str(one.compile(self._engine)).strip() for one in statements]
-        return ";\n".join(texts) + ";"
+        """Return the statements that create the table, if it is not there."""
+        return ddl_of(self._table, self._engine.dialect)
 
     def _create_table(self) -> None:
         table = self._table

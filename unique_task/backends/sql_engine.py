@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..exceptions import ConfigurationError
+from .extras import advice
 from .passwords import QUOTING, without_password
 from .sql_table import SQLITE_CLOCK
 
@@ -30,7 +31,6 @@ DRIVERS = {
     "sqlite": "pysqlite",
 }
 _MODULES = {"psycopg": "psycopg", "pymysql": "pymysql", "pysqlite": "sqlite3"}
-_EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
 
 #: Connections that a process has at most, beside one that sweeps: PostgreSQL has a
 #: hundred in all, unless told otherwise.
@@ -62,7 +62,7 @@ def engine_url(text: str) -> URL:
     if find_spec(_MODULES[driver]) is None:
         raise ConfigurationError(
             f"{shown!r}: locks in this database need the driver {driver}: "
-            f"pip install 'unique_task[{_EXTRAS[driver]}]'"
+            f"{advice(kind)}"
         )
     if kind == "sqlite" and not _is_file(url):
         raise ConfigurationError(
@@ -109,7 +109,7 @@ def open_engine(url: URL, timeout: float) -> sa.Engine:
     except ImportError as error:
         raise ConfigurationError(
             f"{without_password(str(url))!r}: the driver {url.get_driver_name()} is "
-            f"not whole: {error}"
+            f"not whole: {str(error).splitlines()[0]}; {advice(url.get_backend_name())}"
         ) from error
     except (ArgumentError, TypeError, ValueError) as error:
         # Without the cause, which may show the password.

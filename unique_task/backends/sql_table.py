@@ -70,3 +70,18 @@ def lock_table(name: str, schema: str | None = None) -> sa.Table:
         mysql_engine="InnoDB",
         mariadb_engine="InnoDB",
     )
+
+
+def ddl_of(table: sa.Table, dialect: sa.Dialect) -> str:
+    """Return the statements that create `table` and its index, unless they exist."""
+    create = sa.schema.CreateTable(table, if_not_exists=True)
+    text = str(create.compile(dialect=dialect)).strip()
+    [index] = table.indexes
+    if dialect.name not in ("mysql", "mariadb"):
+        indexed = sa.schema.CreateIndex(index, if_not_exists=True)
+        return f"{text};\n{indexed.compile(dialect=dialect)};"
+    # MySQL cannot ask for an index whether it exists: it is made with the table.
+    name = dialect.identifier_preparer.quote(str(index.name))
+    columns = ", ".join(column.name for column in index.columns)
+    first = f"INDEX {name} ({columns}), \n\t"
+    return text.replace("PRIMARY KEY", f"{first}PRIMARY KEY") + ";"
