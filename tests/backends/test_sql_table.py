@@ -86,7 +86,7 @@ def test_the_ddl_does_no_harm_where_a_worker_has_made_the_table(
     assert backend.get("key") is not None
 
 
-def migrate(engine, statements):
+def migrate(engine: sa.Engine, statements: str) -> None:
     with engine.begin() as connection:
         for statement in statements.split(";\n"):
             connection.execute(sa.text(statement.strip(";")))
