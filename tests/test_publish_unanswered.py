@@ -7,7 +7,7 @@ from celery import group
 from celery.signals import before_task_publish
 
 from tests.inprocess import value_of
-from tests.publishing import holder, task_of
+from tests.publishing import holder, refuse, task_of
 from tests.waiting import wait_until
 from unique_task import LockStoreError, MemoryBackend, unique
 from unique_task.messages import LOCK_HEADER
@@ -64,6 +64,29 @@ def test_a_lock_whose_message_was_not_sent_is_given_back_when_the_store_answers(
 
     wait_until(lambda: holder(work) is None)
     assert not work.delay().duplicate
+
+
+def test_what_is_broken_off_is_not_sent_all_the_same(work, store, sent, monkeypatch):
+    monkeypatch.setitem(work.app.conf, "unique_on_unavailable", "run")
+    store.error = KeyboardInterrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        work.delay()
+
+    assert not sent
+    wait_until(lambda: holder(work) is None)
+
+
+def test_a_lock_that_nobody_heard_of_is_given_back_if_the_broker_refuses_the_message(
+    work, store, monkeypatch
+):
+    monkeypatch.setitem(work.app.conf, "unique_on_unavailable", "run")
+    monkeypatch.setattr(work.app.amqp, "send_task_message", refuse(OSError))
+
+    with pytest.raises(OSError):
+        work.delay()
+
+    wait_until(lambda: holder(work) is None)
 
 
 @pytest.mark.parametrize("how", ["bound", "run"])

@@ -51,6 +51,19 @@ def test_a_lock_that_was_taken_again_is_held_by_its_token(backend):
     assert backend.acquire("key", SECOND, expire=10).fence > fence
 
 
+def test_a_lock_tells_that_its_holder_ends_with_its_process(backend):
+    record = replace(FIRST, final=True)
+    fence = backend.acquire("key", record, expire=10).fence
+
+    assert backend.acquire("key", SECOND, expire=10).record.final
+    backend.renew([renewal_of("key", record, fence)])
+    assert backend.get("key").record.final
+    backend.release("key", record.token)
+    backend.renew([renewal_of("key", record, fence)])
+    assert backend.get("key").record.final
+    assert backend.release("key", record.token)
+
+
 def test_many_locks_are_renewed_at_once_and_answered_in_their_order(backend):
     fence = backend.acquire("held", FIRST, expire=10).fence
     backend.acquire("taken", SECOND, expire=10)

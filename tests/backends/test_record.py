@@ -32,6 +32,15 @@ def test_whatever_is_written_is_read_again(owner, task, worker, numbers):
     assert Record.parse(record.text(fence)) == record
 
 
+@pytest.mark.parametrize("fields", [{"first": 5}, {"final": True}])
+def test_what_is_said_at_the_end_of_a_record_is_read_again(fields):
+    record = Record("task-1/0/0//ab", fence=17, **fields)
+
+    assert Record.parse(record.text(17)) == record
+    # What a later version may add is passed over.
+    assert Record.parse(f"{record.text(17)} more") == record
+
+
 @settings(deadline=None)
 @given(owner=text(), task=text(), worker=text())
 def test_a_record_is_one_line_of_seven_words(owner, task, worker):
