@@ -33,7 +33,7 @@ each_error = pytest.mark.parametrize(
 
 
 class Deaf(MemoryBackend):
-    """Gives locks to run under, but nobody hears of one; then it is away for a while."""
+    """Gives locks, but nobody hears of one; then it is away for a while."""
 
     error: BaseException | None = None
     #: Which question it is that nobody hears the answer of, from now on.
