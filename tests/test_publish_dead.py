@@ -96,7 +96,7 @@ def test_a_record_says_whether_its_message_comes_again(
 ):
     @worker_app.task(name=request.node.name, acks_late=late)
     @unique(lock="until_executed")
-    def work() -> None:
+    def work():
         gate.hold()
 
     result = work.apply_async(**options)
@@ -112,7 +112,7 @@ def test_a_direct_call_ends_with_its_process(app):
 
     @app.task
     @unique(lock="until_executed")
-    def work() -> None:
+    def work():
         seen.append(holder(work).final)
 
     work()
