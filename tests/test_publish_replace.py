@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.clock import Clock
+from tests.inprocess import value_of
 from tests.publishing import (
     CutOff,
     holder,
@@ -213,3 +214,15 @@ def test_it_is_remembered_who_was_replaced_while_messages_are_delivered_again(
     replacing(expire=100).apply_async(countdown=30)
 
     assert seen == [(130, 500)]
+
+
+def test_a_frozen_call_that_is_sent_once_more_ends_as_its_last_message_does(worker_app):
+    worker_app.conf.unique_backend = MemoryBackend()
+    work = task_of(worker_app, unique(lock="until_executing", on_duplicate="replace"))
+    signature = work.si(1)
+    signature.freeze()
+
+    signature.apply_async(countdown=0.3)
+    last = signature.apply_async(countdown=0.6)
+
+    assert value_of(last) is None

@@ -70,6 +70,9 @@ def turned_away(attempt: Attempt, answer: Finished | Held | Replaced) -> Verdict
 def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
     """End a message whose place a later one took."""
     call = attempt.call
+    if replaced.owner == call.owner:  # a frozen signature that was sent once more
+        logger.info("%s[%s] was sent once more", call.task.name, call.owner)
+        raise LeftAlone("a later message of the same task takes its place")
     duplicate = dataclasses.replace(_duplicate(attempt), owner=replaced.owner)
     report(duplicate, call.owner, REPLACED)
     by = replaced.owner or "a later call"
