@@ -89,7 +89,11 @@ def test_a_registry_needs_no_get(odd_app, sent, make):
     assert task(3) == 3
 
 
-@pytest.mark.parametrize("junk", [None, 3, "work", Mock(), work], ids=["none", "number", "text", "mock", "function"])
+@pytest.mark.parametrize(
+    "junk",
+    [None, 3, "work", Mock(), work],
+    ids=["none", "number", "text", "mock", "function"],
+)
 def test_what_stands_there_and_is_no_task_is_no_obstacle(app, sent, junk):
     with make_app() as other:
         vars(other)["_tasks"].update(work=junk, junk=junk)
