@@ -18,7 +18,8 @@ from importlib.metadata import packages_distributions
 class Besides:
     def find_spec(self, name, path=None, target=None):
         owners = packages.get(name.partition(".")[0], [])
-        if owners and not allowed & {owner.lower().replace("_", "-") for owner in owners}:
+        names = {owner.lower().replace("_", "-") for owner in owners}
+        if names and not allowed & names:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 allowed = set(sys.argv[1].split())
