@@ -30,7 +30,7 @@ def redeem(attempt: Attempt) -> Held | Replaced | None:
     answer = attempt.backend.acquire(
         attempt.reservation,
         # Of no process: the lock outlives it.
-        replace(attempt.record, process=""),
+        replace(attempt.record, process="", final=False),
         plan.expire if lock.window else 0,
         # Whether the message came this far before; the lock of the run does not tell.
         once=attempt.once,
@@ -62,7 +62,7 @@ def keep_place(attempt: Attempt, seconds: float) -> Replaced | None:
     (token,) = attempt.reserved
     answer = attempt.backend.acquire(
         attempt.reservation,
-        replace(attempt.record, token=token, state="pending", process=""),
+        replace(attempt.record, token=token, state="pending", process="", final=False),
         attempt.plan.expire + seconds,
         over=attempt.reserved,
         generation=attempt.generation,
@@ -103,7 +103,7 @@ def _is_known(attempt: Attempt, published: LockHeader) -> bool:
         answer = backend.get(attempt.reservation)
     else:
         # Takes a lock that is free and frees it at once: nothing is changed.
-        record = replace(attempt.record, process="")
+        record = replace(attempt.record, process="", final=False)
         answer = backend.acquire(
             attempt.reservation, record, 0, generation=published.generation
         )
