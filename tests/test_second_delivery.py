@@ -192,7 +192,7 @@ def test_what_waits_for_its_living_self_and_cannot_is_silent(
     def fail(*_):
         raise OSError("the broker is away")
 
-    monkeypatch.setattr("unique_task.requeue._send", fail)
+    monkeypatch.setattr("unique_task.requeue.send", fail)
 
     first, sent = waiting(work, countdown=0.01)
 

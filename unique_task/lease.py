@@ -42,7 +42,6 @@ class Lease:
             message cannot come again.
         once: seconds for which it is known, from each renewal on, that it was let in.
         whole: whether the lock is held to the end of the task, over its retries.
-        step: in the store, one at a time.
         heir: who gets the lock when it is freed: the task's next try.
         departure: of the attempt, once the lock is free and its message may come again.
     """
@@ -242,7 +241,8 @@ class Lease:
                     "%s[%s]: its value of %d bytes is not kept for duplicates: %s",
                     *(self.task.name, self.owner, len(value), error),
                 )
-                return self._release(None)
+                # Only the answer may have been late: then it is free already.
+                return None if self._release(None) is None else True
             logger.warning(
                 "%s[%s] could not free its lock, which ends in %.1f s at most: %s",
                 *(self.task.name, self.owner, self._left(), error),

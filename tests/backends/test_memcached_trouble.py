@@ -85,6 +85,16 @@ def test_an_acquisition_whose_answer_was_lost_is_ours(
     assert backend.get("key").record.token == FIRST.token
 
 
+def test_a_release_whose_answer_was_lost_has_freed_the_lock(memcached_proxy, backend):
+    through_proxy = MemcachedBackend(memcached_proxy.url)
+    through_proxy.acquire("key", FIRST, expire=10)
+    memcached_proxy.swallow_replies(1, to=b"md ")
+
+    assert through_proxy.release("key", FIRST.token)
+    assert backend.get("key") is None
+    assert not through_proxy.release("key", FIRST.token)
+
+
 def test_a_value_that_is_too_big_is_an_error_and_changes_nothing(backend):
     backend.acquire("key", FIRST, expire=10)
 

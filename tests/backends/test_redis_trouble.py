@@ -95,6 +95,20 @@ def test_a_take_over_whose_answer_was_lost_is_ours(redis_proxy, backend, warm):
     assert backend.get("key").record.fence == taken.fence
 
 
+@pytest.mark.parametrize("more", [{}, {"finished": 5}, {"value": b"1", "fresh": 5}])
+def test_a_release_whose_answer_was_lost_has_freed_the_lock(
+    redis_proxy, backend, warm, more
+):
+    through_proxy = RedisBackend(redis_proxy.url)
+    through_proxy.acquire("key", FIRST, expire=10)
+    redis_proxy.swallow_replies(1, to=b"EVALSHA")
+
+    assert through_proxy.release("key", FIRST.token, **more)
+    assert backend.get("key") is None
+    # This one is answered the first time.
+    assert not through_proxy.release("key", FIRST.token, **more)
+
+
 def test_a_server_that_lost_the_scripts_gets_them_again(warm, redis_server):
     redis_server.client.script_flush()
     assert isinstance(warm.acquire("key", FIRST, expire=10), Acquired)

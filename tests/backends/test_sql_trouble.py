@@ -94,6 +94,19 @@ def test_an_acquisition_whose_answer_was_lost_is_ours(proxy, backend):
     assert backend.get("key").record.fence == taken.fence
 
 
+@pytest.mark.parametrize(
+    ("more", "to"), [({}, b"UPDATE"), ({"finished": 5}, b"COMMIT")]
+)
+def test_a_release_whose_answer_was_lost_has_freed_the_lock(proxy, backend, more, to):
+    through_proxy = SQLBackend(proxy.url)
+    through_proxy.acquire("key", FIRST, expire=10)
+    proxy.swallow_replies(1, to=to)
+
+    assert through_proxy.release("key", FIRST.token, **more)
+    assert backend.get("key") is None
+    assert not through_proxy.release("key", FIRST.token, **more)
+
+
 def test_a_transaction_that_breaks_off_leaves_nothing_behind(proxy, backend):
     through_proxy = SQLBackend(proxy.url)
     through_proxy.get("key")

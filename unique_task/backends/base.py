@@ -205,7 +205,8 @@ class Backend(ABC):
                 of its message in.
 
         Returns:
-            False if `token` did not hold the lock any more.
+            False if `token` did not hold the lock any more. True also if the driver had
+            to ask again, and may have freed it the first time.
         """
         with self._operation(first=True):
             return self._release(

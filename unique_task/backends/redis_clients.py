@@ -10,6 +10,7 @@ import redis
 from redis.cluster import RedisCluster
 
 from ..exceptions import ConfigurationError
+from .redis_answers import noting
 from .redis_cluster import ClusterClient, connect_to_cluster
 from .redis_options import client_of, hurry, options_of, place
 from .redis_scripts import Eval, eval_all
@@ -62,6 +63,7 @@ def connect_to_server(url: str, timeout: float, **own: Any) -> redis.Redis:
         own: options of its connections, which the URL does not have.
     """
     options = {**options_of(url, url), **own}
+    options["connection_class"] = noting(options["connection_class"])
     # To connect, to log in, to choose the database, to be answered: each has its part.
     steps = 2 + bool(options.get("password")) + bool(options.get("db"))
     hurry(options, timeout / steps)

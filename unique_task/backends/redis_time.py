@@ -12,6 +12,7 @@ import redis
 from redis.exceptions import ReadOnlyError, ResponseError
 from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
+from .redis_answers import Noting
 from .redis_errors import without_sentinels
 from .redis_scripts import Eval, eval_all
 
@@ -39,7 +40,7 @@ def time_is_over() -> bool:
     return bool(time.monotonic() >= _operation.end)
 
 
-class _Timed:
+class _Timed(Noting):
     """Waits for as long as it may for one step, but no longer than the operation."""
 
     _longest: float | None = None
@@ -54,7 +55,7 @@ class _Timed:
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         self._hurry()
-        return super().read_response(*args, **options)  # type: ignore[misc]
+        return super().read_response(*args, **options)
 
     def _hurry(self: Any) -> None:
         end = getattr(_operation, "end", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -144,10 +145,14 @@ class SQLBackend(StepwiseBackend):
         more = release.finished or release.heir or release.leaving
         if release.value is not None or more:
             return super()._release(release)
-        held = held_by([(release.key, release.token)])
-        return self._database.run(
-            lambda connection: connection.execute(self._say.free, held).rowcount == 1
-        )
+        held, tries = held_by([(release.key, release.token)]), count()
+
+        def free(connection: sa.Connection) -> bool:
+            # Done again, where the answer was lost, it may find its own work done.
+            again = next(tries) > 0
+            return connection.execute(self._say.free, held).rowcount == 1 or again
+
+        return self._database.run(free)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         outcomes: dict[int, Renewed] = {}
