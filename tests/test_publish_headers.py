@@ -1,13 +1,21 @@
 """Which headers say something of a message's lock; anybody may write headers."""
 
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.inprocess import value_of
 from tests.publishing import holder, key_of, record_at, task_of
 from tests.waiting import wait_until
-from unique_task import ConfigurationError, MemoryBackend, skip, unique
+from unique_task import (
+    ConfigurationError,
+    MemoryBackend,
+    UniqueKeyError,
+    skip,
+    unique,
+)
 from unique_task.backends.record import Record
 from unique_task.lock_header import LockHeader
 from unique_task.messages import HEADER, LOCK_HEADER, published_with
@@ -186,3 +194,26 @@ def test_what_a_user_writes_into_the_header_is_written_over(app, sent):
 
     assert sent.last.lock["id"] == result.id
     assert sent.last.headers[HEADER] != "mine"
+
+
+@pytest.mark.parametrize("task_id", [UUID(int=7), 7, 7.5, "№ 7/é"], ids=repr)
+def test_a_lock_goes_with_the_message_whatever_the_id_is(app, sent, task_id):
+    work = task_of(app)
+
+    for key, call in enumerate([work.apply_async, partial(app.send_task, "work")]):
+        call(task_id=task_id, ignore_result=True, unique_key=key)
+        published = LockHeader.of(sent.last.headers)
+        assert published is not None and published.token
+
+    app.send_task("elsewhere", task_id=task_id, ignore_result=True, unique_key=5)
+    published = LockHeader.of(sent.last.headers)
+    assert published is not None and published.given == 5
+
+
+@pytest.mark.parametrize("task_id", [UUID(int=7), 7], ids=repr)
+def test_an_eager_call_says_what_it_says_whatever_its_id_is(app, task_id):
+    work = task_of(app, unique(on_duplicate="raise"))
+
+    with pytest.raises(UniqueKeyError):
+        work.apply((object,), task_id=task_id, throw=True)
+    assert work.apply((object,), task_id=task_id, throw=True, unique=False).successful()

@@ -81,7 +81,7 @@ class Call:
     @property
     def task_id(self) -> str | None:
         """Id of the task; None for a direct call."""
-        return None if self.request is None else self.request.id
+        return None if self.request is None else str(self.request.id)
 
     @property
     def late(self) -> bool:

@@ -30,7 +30,7 @@ def guarded_apply(
             key = rules.digest_of(task, said.key) if said.has_key else None
             unique, namespace = said.header(), rules.namespace(task)
             published = LockHeader(
-                task_id, "", namespace, key, said.has_key, unique=unique
+                str(task_id), "", namespace, key, said.has_key, unique=unique
             )
             headers = options.get("headers") or {}
             options["headers"] = {**headers, LOCK_HEADER: published.header()}

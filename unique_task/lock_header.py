@@ -9,7 +9,7 @@ from typing import Any
 
 from .call_options import CallOptions
 from .lock_types import LOCK_TYPES
-from .messages import HEADER, LOCK_HEADER, ours_in
+from .messages import HEADER, LOCK_HEADER, is_same_id, ours_in
 
 _DIGEST = re.compile("[0-9a-f]{32}")
 _TOKEN = re.compile(r"[!-~]+(/[!-~]*){4}")
@@ -102,7 +102,7 @@ class LockHeader:
             published = cls(**said)
         except TypeError:  # no mapping, or something is missing
             return None
-        same = published.id == message.get("id")
+        same = is_same_id(published.id, message.get("id"))
         return published if same and published._fits(ours.get(HEADER)) else None
 
     def _fits(self, message: Any) -> bool:

@@ -63,19 +63,28 @@ def new_header() -> str:
 
 
 @contextmanager
-def published_with(task_id: str, headers: Mapping[str, Any]) -> Iterator[None]:
+def published_with(task_id: Any, headers: Mapping[str, Any]) -> Iterator[None]:
     """Publish the message of the task `task_id` with these headers."""
-    before = _stamp.set(Stamp(task_id, headers))
+    before = _stamp.set(Stamp(str(task_id), headers))
     try:
         yield
     finally:
         _stamp.reset(before)
 
 
-def is_stamped(task_id: str | None) -> bool:
+def is_stamped(task_id: Any) -> bool:
     """Tell whether the headers of this task's message are known already."""
     stamp = _stamp.get()
-    return stamp is not None and stamp.id == task_id
+    return stamp is not None and is_same_id(stamp.id, task_id)
+
+
+def is_same_id(one: Any, other: Any) -> bool:
+    """Tell whether two ids are those of one task.
+
+    A caller may give a UUID or a number, and what a serializer makes of that need not
+    be the same again. In our headers and records ids are text.
+    """
+    return bool(one == other) or str(one) == str(other)
 
 
 def listen() -> None:
@@ -121,7 +130,7 @@ def _ours(headers: Any) -> dict[str, Any]:
 def _mark(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
     stamp = _stamp.get()
     # What a receiver of this signal publishes itself is another message.
-    if stamp is not None and stamp.id == _id_in(headers, body):
+    if stamp is not None and is_same_id(stamp.id, _id_in(headers, body)):
         headers.update(stamp.headers)
     elif sender in _marked:
         headers[HEADER] = new_header()

@@ -117,9 +117,9 @@ def _free_soon(request: Any) -> None:
 
 def _free(request: Any, terms: Terms) -> None:
     """Free the lock that a task holds, once its process is gone."""
-    lock = terms.plan.lock.run(terms.key, request.id)
+    lock = terms.plan.lock.run(terms.key, str(request.id))
     held = terms.backend.get(lock)
-    if held is None or held.record.owner != request.id or not held.record.process:
+    if held is None or held.record.owner != str(request.id) or not held.record.process:
         return
     if _ends(held.record.process) and terms.backend.release(lock, held.record.token):
         logger.info("%s[%s] died; its lock is free", request.task.name, request.id)

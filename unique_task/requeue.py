@@ -17,7 +17,7 @@ from .exceptions import DuplicateTaskError
 from .messages import HEADER as MESSAGE
 from .messages import LOCK_HEADER
 from .messages import WAIT_HEADER as HEADER
-from .messages import new_header, ours_in, published_with
+from .messages import is_same_id, new_header, ours_in, published_with
 from .same_again import same_again, send
 
 # Documented, and so not the name of a module, which may move.
@@ -149,7 +149,7 @@ def _holder(request: Any, reason: Exception) -> str:
     """Say whom a task waits for."""
     if not isinstance(reason, DuplicateTaskError):
         return "the store of locks"
-    if reason.owner == request.id:
+    if is_same_id(reason.owner, request.id):
         return "an earlier delivery or try of its own"
     return reason.owner or "another call"
 

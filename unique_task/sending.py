@@ -18,6 +18,7 @@ from .lock_header import LockHeader
 from .messages import (
     HEADER,
     LOCK_HEADER,
+    is_same_id,
     is_stamped,
     listen,
     new_header,
@@ -112,7 +113,7 @@ def _request_before(task: Task, options: dict[str, Any]) -> Any:
     if not options.get("retries"):
         return None
     request = task.request
-    return request if request.id == options["task_id"] else None
+    return request if is_same_id(request.id, options["task_id"]) else None
 
 
 def _said_before(request: Any) -> CallOptions:
@@ -130,7 +131,7 @@ def _send_by_name(
     task_id = options["task_id"] = options.get("task_id") or uuid()
     message = new_header()
     published = LockHeader(
-        task_id,
+        str(task_id),
         message,
         own_key=said.has_key,
         given=said.key if said.has_key else None,
