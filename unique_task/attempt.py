@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 from .backends.base import Backend
 from .backends.record import Record
-from .background import in_background
+from .background import in_background, release_later
 from .calls import Call
 from .exceptions import LockStoreError
 from .lock_header import LockHeader
@@ -67,22 +67,20 @@ class Attempt:
 
     def abandon(self) -> None:
         """Free the lock that the store may have given; nobody waits for that."""
-        token = self.record.token
-        in_background(self.backend, partial(self.backend.release, self.lock, token))
+        release_later(self.backend, self.lock, self.record.token)
 
     def give_up(self) -> None:
         """Free what was reserved for the message, which will not run."""
         if self.plan.lock.window:
             return
         for token in self.reserved:
-            free = partial(self.backend.release, self.reservation, token)
             try:
-                free()
+                self.backend.release(self.reservation, token)
             except LockStoreError as error:
                 logger.warning(
                     "%s cannot free its lock yet: %s", self.call.owner, error
                 )
-                in_background(self.backend, free)
+                release_later(self.backend, self.reservation, token)
 
     def note_settled(self) -> None:
         """Remember that the guard has dealt with what was reserved for the message."""

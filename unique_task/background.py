@@ -8,6 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from threading import Condition, Lock, Thread
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,6 +16,7 @@ from weakref import WeakKeyDictionary
 from celery import signals
 
 from .backends.base import Backend
+from .backends.steps import Heir
 from .exceptions import LockStoreError
 from .forks import in_forks
 
@@ -209,3 +211,10 @@ def in_background(backend: Backend, free: Callable[[], object]) -> None:
     It does not raise, and does not wait for the store.
     """
     _background.add(backend, free)
+
+
+def release_later(
+    backend: Backend, key: str, token: str, heir: Heir | None = None
+) -> None:
+    """Free a lock in the background; see :meth:`Backend.release`."""
+    in_background(backend, partial(backend.release, key, token, heir=heir))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from celery import Celery, Task, bootsteps, signals, states
 
 from .backends.base import Backend
-from .background import in_background
+from .background import release_later
 from .calls import progress_of, request_of
 from .exceptions import ConfigurationError
 from .lock_header import LockHeader
@@ -50,7 +49,7 @@ def _give_up(app: Celery, message: Mapping[str, Any]) -> None:
         return
     lock, token = kind.reservation(published.key), published.token
     for store in _stores(app, published):
-        in_background(store, partial(store.release, lock, token))
+        release_later(store, lock, token)
 
 
 def _stores(app: Celery, published: LockHeader) -> list[Backend]:

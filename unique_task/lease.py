@@ -13,6 +13,7 @@ from .aside import tell_aside
 from .backends.base import Backend
 from .backends.record import Record
 from .backends.steps import Heir, Renewal, Renewed
+from .background import release_later
 from .departure import Departure
 from .durations import Duration
 from .durations import seconds as in_seconds
@@ -194,8 +195,7 @@ class Lease:
             leaves: whether the attempt goes on to its end, so that a second delivery of
                 its message has to wait for that.
 
-        Never raises: the task's own outcome counts. What the store did not hear ends
-        with the lease.
+        Never raises: the task's own outcome counts. The store is asked again later.
 
         Returns:
             Whether it was still held; None if nobody knows.
@@ -247,4 +247,5 @@ class Lease:
                 "%s[%s] could not free its lock, which ends in %.1f s at most: %s",
                 *(self.task.name, self.owner, self._left(), error),
             )
+            release_later(self.backend, self._lock, self.record.token, self.heir)
             return None
