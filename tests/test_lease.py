@@ -324,9 +324,9 @@ def test_a_store_that_does_not_hear_of_the_end_changes_no_outcome(
 
 
 def test_a_renewal_that_fails_while_the_lock_is_freed_has_lost_nothing(
-    run, app, redis_proxy, told
+    run, app, redis_proxy, store, told
 ):
-    app.conf.update(unique_timeout=1, unique_backend=redis_proxy.url)
+    app.conf.update(unique_timeout=1, unique_lease=600, unique_backend=redis_proxy.url)
 
     def body(lock):
         redis_proxy.hang()
@@ -335,9 +335,13 @@ def test_a_renewal_that_fails_while_the_lock_is_freed_has_lost_nothing(
         lock.renew_at = 0
         keeper.keep(lock)
         wait_until(lambda: lock.renew_at)
+        return lock.key
 
-    run(body)
+    key = run(body)
     assert told == ["acquired"]
+    # It is freed when the store answers, long before its lease is over.
+    redis_proxy.restore()
+    wait_until(lambda: store.get(key) is None)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
