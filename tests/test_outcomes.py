@@ -1,6 +1,7 @@
 """What a duplicate's signal and log lines say of what becomes of it."""
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from celery.exceptions import Ignore, TaskRevokedError
@@ -21,6 +22,11 @@ from unique_task import (
 )
 
 pytest_plugins = "tests.inprocess_fixtures"
+
+
+def name_of(value: Any) -> str:
+    # Not as text: the place of a function in memory is another one in each process.
+    return str(getattr(value, "__name__", value))
 
 
 def deny(duplicate):
@@ -55,7 +61,7 @@ def told():
         (lambda duplicate: 1, "answered"),
         (deny, "failed"),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_the_outcome_of_a_duplicate_at_publish(app, told, policy, outcome):
     work = task_of(app, unique(lock="until_executed", on_duplicate=policy))
@@ -81,7 +87,7 @@ def test_the_outcome_of_a_duplicate_at_publish(app, told, policy, outcome):
         (lambda duplicate: 1, "answered"),
         (deny, "failed"),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_the_outcome_of_a_duplicate_that_is_called_directly(
     app, gate, told, policy, outcome
@@ -129,7 +135,7 @@ def second_of(worker_app, gate):
         (lambda duplicate: retry(countdown=0.05)(duplicate), "waits"),
         (drop, "dropped"),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_the_outcome_of_a_duplicate_that_runs(second_of, told, policy, outcome):
     first, second = second_of(policy)
