@@ -25,6 +25,7 @@ from unique_task.aside import Teller
 from unique_task.backends.record import Record
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Renewal, Renewed
+from unique_task.background import Attendant
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -130,6 +131,19 @@ def test_what_a_receiver_was_not_told_for_want_of_a_thread_it_is_told_later():
         teller.add(lambda: told.append(2))
         wait_until(lambda: len(told) == 2)
         return told
+
+    assert in_fork(in_child) == [1, 2]
+
+
+def test_a_lock_that_no_thread_could_free_is_freed_with_the_next_one():
+    def in_child() -> list[int]:
+        attendant, freed = Attendant("store"), list[int]()
+        with no_new_threads():
+            attendant.add(lambda: freed.append(1))
+        assert not freed
+        attendant.add(lambda: freed.append(2))
+        wait_until(lambda: len(freed) == 2)
+        return freed
 
     assert in_fork(in_child) == [1, 2]
 

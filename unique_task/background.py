@@ -19,6 +19,7 @@ from .backends.base import Backend
 from .backends.steps import Heir
 from .exceptions import LockStoreError
 from .forks import in_forks
+from .threads import start_thread
 
 logger = logging.getLogger(__name__)
 
@@ -90,13 +91,8 @@ class Attendant:
         return len(self._jobs) + self._busy
 
     def _start(self) -> None:
-        thread = Thread(target=self._attend, name="unique_task free", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # a limit of processes; the next lock tries again
-            logger.warning("%s: a lock cannot be freed yet: %s", self._store, error)
-        else:
-            self._thread = thread
+        # Where it cannot be started, the next lock tries again.
+        self._thread = start_thread(self._attend, "unique_task free")
 
     def _attend(self) -> None:
         try:

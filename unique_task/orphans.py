@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from functools import lru_cache, partial
-from threading import Thread
 from typing import Any
 
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
@@ -17,6 +16,7 @@ from .exceptions import LockStoreError
 from .lock_header import LockHeader
 from .process import is_gone
 from .rules import Terms
+from .threads import start_thread
 from .wrapping import GUARDED, rules_of
 
 logger = logging.getLogger(__name__)
@@ -88,9 +88,7 @@ def _free_if_dead(request: Any, error: Any) -> None:
     child = request.worker_pid not in (None, os.getpid())
     if child and hasattr(request.task, GUARDED):
         # Not here: the parent must wait neither for the store nor for the child.
-        Thread(
-            target=_free_soon, args=(request,), name="unique_task", daemon=True
-        ).start()
+        start_thread(partial(_free_soon, request), "unique_task")
 
 
 def _comes_again(request: Any) -> bool:
