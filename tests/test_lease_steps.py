@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -22,7 +22,8 @@ from unique_task import (
     unique,
 )
 from unique_task.backends.record import Record
-from unique_task.backends.steps import Renewal, Renewed
+from unique_task.backends.steps import Acquired, Renewal, Renewed
+from unique_task.departure import Departure
 from unique_task.keeper import keeper
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -237,3 +238,25 @@ def test_a_receiver_may_free_or_extend_the_lock_it_is_told_of(app, store, thread
             signal.disconnect(act)
     assert store.get(lock.key) is None
     assert lock_released in told
+
+
+def test_an_attempt_that_has_left_is_not_renewed_by_what_was_under_way(
+    store, gate, threads
+):
+    record, again = (Record(f"task/0/0/mark/{nonce}") for nonce in "ab")
+    store.acquire("key", record, expire=60, once=60)
+    departure = Departure(store, "key", record, expire=60, remember=60)
+    store.release("key", record.token, leaving=departure.leaving)
+    store.held.add("key")
+    departure.renew_at = 0
+    keeper.keep(departure)
+    gate.wait_for_arrival()
+
+    ended = threads.submit(departure.end, finished=False)
+    wait([ended], MEANWHILE)
+    gate.open()
+    ended.result(TIMEOUT)
+    wait_until(lambda: store.renewed)
+
+    # Broken off, it may run when its message comes again.
+    assert isinstance(store.acquire("key", again, expire=60, once=60), Acquired)

@@ -1,5 +1,9 @@
 """Tasks that run for longer than a lease, or take long to store what they return."""
 
+import gc
+import os
+import sys
+from itertools import count
 from typing import Any
 
 from tests.worker.app import app
@@ -35,3 +39,15 @@ def store_slowly(key: str) -> SlowToStore:
 @unique(key="{key}", namespace=PROBED)
 def store_slowly_late(key: str) -> SlowToStore:
     return SlowToStore(key)
+
+
+_runs = count(1)
+
+
+@app.task(acks_late=True)
+@unique(key="{key}", lock="until_expired", expire=1)
+def measure(key: str, look: bool = False) -> list[int]:
+    """Return the process, how often it has run this, and its blocks of memory."""
+    if look:
+        gc.collect()
+    return [os.getpid(), next(_runs), sys.getallocatedblocks()]

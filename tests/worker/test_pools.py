@@ -64,3 +64,26 @@ def test_early_acknowledgement_frees_the_lock_when_the_body_ends(witness, key):
 
     witness.open(key)
     assert result.get(timeout=TIMEOUT) == "stored"
+
+
+def test_a_child_remembers_nothing_of_the_keys_that_it_has_seen(worker, key):
+    if worker.pool != "prefork":
+        pytest.skip("the process of this pool does other things beside its tasks")
+    task: Any = tasks.measure
+
+    def run_many(count: int) -> dict[int, list[int]]:
+        """Tell of each child how often it has run, and how much memory it has."""
+        for number in range(count):
+            task.apply_async([f"{count} {number} {key}"], ignore_result=True)
+        looks = [task.delay(f"{count} look {n} {key}", True) for n in range(8)]
+        found = [look.get(timeout=TIMEOUT) for look in looks]
+        return {pid: told for pid, *told in found}
+
+    run_many(40)
+    before, after = run_many(50), run_many(100)
+
+    growth = [
+        (after[pid][1] - before[pid][1]) / (after[pid][0] - before[pid][0])
+        for pid in before.keys() & after.keys()
+    ]
+    assert growth and max(growth) < 2
