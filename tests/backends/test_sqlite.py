@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.backends.stores import FIRST, SECOND
+from tests.backends.stores import FIRST, SECOND, record_of
 from tests.forking import Fork, fork, in_fork
 from unique_task import LockStoreError
 from unique_task.backends import open_backend
@@ -85,3 +85,31 @@ def test_a_store_is_of_use_after_a_fork_too(parent):
     in_fork(lambda: None)
 
     assert parent.release("key", FIRST.token)
+
+
+def test_who_finds_the_file_locked_waits_for_it(sqlite_url):
+    store = SQLBackend(sqlite_url, timeout=20)
+    store.check()
+    other = sa.create_engine(sqlite_url, isolation_level="AUTOCOMMIT")
+    with other.connect() as connection, ThreadPoolExecutor(1) as threads:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        taken = threads.submit(store.acquire, "key", FIRST, 10)
+        with pytest.raises(TimeoutError):
+            taken.result(0.2)  # longer than SQLite waits by itself
+        connection.exec_driver_sql("COMMIT")
+
+        assert isinstance(taken.result(20), Acquired)
+    other.dispose()
+
+
+def test_sixteen_processes_share_a_file(parent, sqlite_url):
+    def child() -> int:
+        store = open_backend(sqlite_url, timeout=20)
+        records = [record_of(f"task {number}") for number in range(20)]
+        for record in records:
+            store.acquire(record.token, record, 100)
+        return sum(store.release(one.token, one.token) for one in records)
+
+    children = [Fork(child) for _ in range(16)]
+
+    assert [one.result(100) for one in children] == [20] * 16

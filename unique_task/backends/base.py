@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from ..exceptions import LockStoreError, LockStoreRefusedError
+from .batches import in_batches
 from .fingerprint import fingerprint_of
 from .promises import Promises
 from .record import Record, Token
@@ -169,12 +170,15 @@ class Backend(ABC):
             return self._restore(key, token, held)
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        """Hold on to several locks, in one round trip for each node of the store.
+        """Hold on to several locks, in a round trip for each node and some hundreds.
 
         A lock that vanished is taken again under its old fence if nobody holds it.
         The locks in a part of the store that does not answer, while others do, are
         :attr:`Renewed.UNKNOWN`.
         """
+        return in_batches(self._renew_batch, renewals)
+
+    def _renew_batch(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         with self._operation(first=True):
             return self._renew(renewals)
 

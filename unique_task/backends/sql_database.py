@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,6 +20,7 @@ from .sql_engine import limited, open_engine, seconds_left
 from .sql_errors import (
     is_for_now,
     is_full,
+    is_locked,
     is_missing,
     is_read_only,
     is_refusal,
@@ -34,6 +36,9 @@ _NO_OPTION = (TypeError, ValueError, AttributeError, RuntimeError, ImportError)
 
 #: Seconds between two tries on a server that does not write, or is full.
 _PAUSE = 0.1
+
+#: The same, at most, for a file that another process writes to.
+_LOCKED = 0.01
 
 #: A client that stands still in the middle must not keep others out for long. What is
 #: set beside a pooler of connections must be set for the transaction only.
@@ -99,8 +104,7 @@ class Database:
             _check_time(error)
         elif not is_for_now(error):
             raise error
-        # As long as a fail-over lasts, or until somebody closes a connection.
-        pause = _PAUSE if is_read_only(error) or is_full(error) else 0
+        pause = _pause_after(error)
         if seconds_left() < pause:
             raise error
         time.sleep(pause)
@@ -149,6 +153,15 @@ class Database:
     def _leave_connections(self) -> None:
         # A fork leaves its parent's connections to the parent, and opens its own.
         self._engine.dispose(close=False)
+
+
+def _pause_after(error: DBAPIError) -> float:
+    """Return how long to wait before the same is done again."""
+    if is_locked(error):
+        # At odd times, so that all who wait have the same chance.
+        return random.uniform(0, _LOCKED)
+    # As long as a fail-over lasts, or until somebody closes a connection.
+    return _PAUSE if is_read_only(error) or is_full(error) else 0
 
 
 def _check_time(error: DBAPIError) -> None:

@@ -36,6 +36,9 @@ _MODULES = {"psycopg": "psycopg", "pymysql": "pymysql", "pysqlite": "sqlite3"}
 #: hundred in all, unless told otherwise.
 CONNECTIONS = 10
 
+#: Milliseconds for which SQLite waits by itself for a file that is locked.
+BUSY = 10
+
 #: When the operation of this thread has to be over, by the monotonic clock.
 _deadline = local()
 
@@ -195,6 +198,9 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL").close()
     # A power cut may undo the last steps; it ends all processes of the host as well.
     connection.execute("PRAGMA synchronous=NORMAL").close()
+    # SQLite's own pauses grow to a tenth of a second. Among a dozen processes that find
+    # the file free in between, some would find it locked whenever they look.
+    connection.execute(f"PRAGMA busy_timeout = {BUSY}").close()
     connection.create_function(SQLITE_CLOCK, 0, lambda: time.time_ns() // 1000)
 
 

@@ -39,10 +39,13 @@ def reason_of(error: Exception) -> str:
 
 def is_for_now(error: DBAPIError) -> bool:
     """Tell whether the same may succeed if it is done again."""
-    # SQLite does not wait while another process makes the file.
-    locked = "database is locked" in str(error.orig)
     again = bool(_codes(error) & (_AGAIN | _READ_ONLY))
-    return locked or again or is_full(error) or error.connection_invalidated
+    return is_locked(error) or again or is_full(error) or error.connection_invalidated
+
+
+def is_locked(error: DBAPIError) -> bool:
+    """Tell whether another process writes to the file of SQLite, or makes it."""
+    return "database is locked" in str(error.orig)
 
 
 def is_full(error: DBAPIError) -> bool:

@@ -152,22 +152,29 @@ class Statements:
         return sa.update(self._table).where(named).values(ends=0)
 
     @cached_property
-    def swept(self) -> sa.Select[Any]:
-        """Find names of what has been over for `age` microseconds, `some` at most."""
-        names = sa.select(self._table.c.name).where(self._old)
-        return names.limit(sa.bindparam("some", type_=_NUMBER))
+    def swept(self) -> Sequence[sa.Select[Any]]:
+        """Find names of what was over at `past`, by its clock, `some` at most.
+
+        Freed locks are asked for by themselves: all ends of theirs are equal, and so
+        the index finds the old ones among any number that are not.
+        """
+        ends, fence = self._table.c.ends, self._table.c.fence
+        freed = sa.and_(ends == 0, fence < _PAST)
+        over = sa.and_(ends > 0, self._old)
+        names = sa.select(self._table.c.name)
+        some = sa.bindparam("some", type_=_NUMBER)
+        return [names.where(old).limit(some) for old in (freed, over)]
 
     @cached_property
     def sweep(self) -> sa.Delete:
-        """Delete those `names`, unless they count again."""
+        """Delete those `names`, unless they count again, or did after `past`."""
         named = self._table.c.name.in_(sa.bindparam("names", expanding=True))
         return sa.delete(self._table).where(named, self._old)
 
     @cached_property
     def _old(self) -> sa.ColumnElement[bool]:
         # The fence is when a lock was taken, however it ended.
-        past = clock() - sa.bindparam("age", type_=_NUMBER)
-        return sa.and_(self._table.c.ends < past, self._table.c.fence < past)
+        return sa.and_(self._table.c.ends < _PAST, self._table.c.fence < _PAST)
 
     def _or_update(self, new: Any, values: dict[str, Any], where: Any = None) -> Any:
         if not self.on_conflict:
@@ -177,6 +184,9 @@ class Statements:
 
 
 _NUMBER = sa.BigInteger()
+
+#: A number: PostgreSQL looks into no index for what a clock says.
+_PAST: sa.BindParameter[int] = sa.bindparam("past", type_=_NUMBER)
 
 
 def _given(new: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,7 @@ from ..threads import start_thread
 from .sql_database import Database
 from .sql_errors import reason_of
 from .sql_statements import Statements, microseconds
+from .sql_table import clock
 
 logger = logging.getLogger(__name__)
 
@@ -51,21 +53,32 @@ class Sweeper:
 
     def sweep(self, retention: float = RETENTION) -> int:
         """Delete rows that have not counted for so many seconds; tell how many."""
-        found, deleted = SOME, 0
+        deleted = 0
         try:
-            while found == SOME:
-                found, gone = self._database.run(lambda one: self._some(one, retention))
-                deleted += gone
+            for old in self._say.swept:
+                deleted += self._sweep_all(old, retention)
         except (SQLAlchemyError, OSError, LockStoreError) as error:
             told = reason_of(error)
             logger.warning("%s: old rows are left for later: %s", self._name, told)
         return deleted
 
-    def _some(self, connection: sa.Connection, retention: float) -> tuple[int, int]:
+    def _sweep_all(self, old: sa.Select[Any], retention: float) -> int:
+        found, deleted = SOME, 0
+        while found == SOME:
+            found, gone = self._database.run(
+                lambda one: self._some(one, old, retention)
+            )
+            deleted += gone
+        return deleted
+
+    def _some(
+        self, connection: sa.Connection, old: sa.Select[Any], retention: float
+    ) -> tuple[int, int]:
         """Tell how many rows were found, and how many of them are deleted."""
-        age = {"age": microseconds(retention)}
-        names = list(connection.scalars(self._say.swept, {**age, "some": SOME}))
+        now = connection.scalar(sa.select(clock())) or 0
+        past = {"past": now - microseconds(retention)}
+        names = list(connection.scalars(old, {**past, "some": SOME}))
         if not names:
             return 0, 0
-        done = connection.execute(self._say.sweep, {**age, "names": names})
+        done = connection.execute(self._say.sweep, {**past, "names": names})
         return len(names), done.rowcount

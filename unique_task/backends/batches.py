@@ -1,0 +1,44 @@
+"""Many leases are renewed batch by batch: one that fails costs no other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from ..exceptions import LockStoreError
+from .steps import Renewal, Renewed
+
+#: Leases that a store renews at once, at most. Thousands in one statement are too many
+#: for PostgreSQL's stack and SQLite's variables, and keep a Redis from its other work.
+MOST = 300
+
+#: Seconds that batches may fail for; then the store is down, and no other is tried.
+_PATIENCE = 2.0
+
+
+def in_batches(
+    renew: Callable[[Sequence[Renewal]], list[Renewed]], renewals: Sequence[Renewal]
+) -> list[Renewed]:
+    """Return what `renew` answers for all of them; unknown for a batch that fails.
+
+    Raises:
+        LockStoreError: if there is no other batch.
+    """
+    outcomes: list[Renewed] = []
+    errors: list[LockStoreError] = []
+    patience = _PATIENCE
+    for first in range(0, len(renewals), MOST):
+        batch, begun = renewals[first : first + MOST], time.monotonic()
+        try:
+            outcomes += renew(batch) if patience > 0 else _unknown(batch)
+        except LockStoreError as error:
+            errors.append(error)
+            outcomes += _unknown(batch)
+            patience -= time.monotonic() - begun
+    if errors and set(outcomes) == {Renewed.UNKNOWN}:
+        raise errors[0]
+    return outcomes
+
+
+def _unknown(batch: Sequence[Renewal]) -> list[Renewed]:
+    return [Renewed.UNKNOWN] * len(batch)
