@@ -101,9 +101,8 @@ def _on_worker_ready(sender: Any, **_: Any) -> None:
         return
     names = ", ".join(sorted(backend.name for backend in backends))
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)
-    for warning in {backend.promises.warning for backend in backends}:
-        if warning:
-            logger.warning(warning)
+    for warning in sorted({one for backend in backends for one in _warnings(backend)}):
+        logger.warning(warning)
     unshared = [task.name for task in tasks if _cannot_share(task)]
     if unshared:
         logger.warning(
@@ -122,6 +121,14 @@ def _cannot_share(task: Task) -> bool:
     plan = rules_of(task).plan(task, settings_of(task.app))
     shares = plan.publish is ignore or isinstance(plan.publish, (Skip, Cached, Replace))
     return plan.lock.at_publish and shares
+
+
+def _warnings(backend: Backend) -> list[str]:
+    """Return what may end a lock there before its time, as far as the store tells."""
+    try:
+        return backend.warnings()
+    except LockStoreError:  # it is out of order, which is told by its own line
+        return Backend.warnings(backend)
 
 
 def _complaint(backend: Backend) -> LockStoreError | None:

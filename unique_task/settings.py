@@ -13,6 +13,7 @@ from celery import Celery
 from .backends import can_hold_locks, is_local, known_schemes, open_backend
 from .backends.base import Backend
 from .backends.passwords import without_password
+from .backends.prefixed import checked_prefix
 from .backends.redis_url import with_tls, with_transport_options
 from .durations import seconds
 from .exceptions import ConfigurationError
@@ -23,6 +24,7 @@ DEFAULTS: Mapping[str, Any] = {
     "unique_backend": None,
     "unique_enabled": True,
     "unique_expire": 3600.0,
+    "unique_key_prefix": None,
     "unique_lease": 15.0,
     "unique_lock": "while_executing",
     "unique_on_duplicate": "ignore",
@@ -59,9 +61,12 @@ class Settings:
 
     Attributes:
         headers: whether messages have headers, in which a lock can travel.
+        followed_prefix: Celery's own prefix for keys where `backend` is the app's
+            result backend or broker.
         backend: object or URL: what is set, else the app's result backend or broker.
             None where neither can hold locks.
         enabled: False switches every guard off.
+        key_prefix: what all keys begin with; None for what Celery says.
         expire: how long a lock stands when nothing renews it.
         lease: how long a running attempt's lock stands after its last renewal.
         lock: lock type.
@@ -73,8 +78,10 @@ class Settings:
     """
 
     headers: bool
+    followed_prefix: str
     backend: Backend | str | None
     enabled: bool
+    key_prefix: str | None
     expire: float
     lease: float
     lock: str
@@ -123,12 +130,23 @@ def _read(conf: Any) -> Settings:
     for name in ("unique_enabled", "unique_renew"):
         _check(name, values[name], (True, False))
     _check("unique_on_unavailable", values["unique_on_unavailable"], ON_UNAVAILABLE)
+    followed = ""
     if values["unique_backend"] is None:
-        values["unique_backend"] = _store_of_app(conf)
+        values["unique_backend"], followed = _store_of_app(conf)
+    values["unique_key_prefix"] = _prefix(values["unique_key_prefix"], followed)
     return Settings(
         conf.task_protocol != 1,
+        followed,
         **{name.removeprefix("unique_"): v for name, v in values.items()},
     )
+
+
+def _prefix(own: object, followed: object) -> str | None:
+    """Return what is set; else check what Celery says, which then counts."""
+    if own is not None:
+        return checked_prefix("unique_key_prefix", own)
+    checked_prefix("global_keyprefix", followed)
+    return None
 
 
 def _redelivery(conf: Any) -> float:
@@ -178,17 +196,20 @@ def backend_of(
         ConfigurationError: if there is none; it says what to set.
     """
     choice = settings.backend if option is None else option
+    prefix = settings.key_prefix
+    if prefix is None:
+        prefix = settings.followed_prefix if option is None else ""
     if isinstance(choice, str):
-        return open_backend(choice, settings.timeout)
+        return open_backend(choice, settings.timeout).with_prefix(prefix)
     if isinstance(choice, Backend):
-        return choice
+        return choice.with_prefix(prefix)
     if choice is not None:
         raise ConfigurationError(
             f"unique_backend={without_password(repr(choice))}: must be a URL or a "
             "Backend object"
         )
     if eager or app.conf.task_always_eager:
-        return open_backend("memory://", settings.timeout)
+        return open_backend("memory://", settings.timeout).with_prefix(prefix)
     raise ConfigurationError(
         "no store for the locks of unique tasks: neither the result backend nor the "
         'broker can hold them. Set unique_backend, as in "redis://localhost/0"; '
@@ -196,14 +217,20 @@ def backend_of(
     )
 
 
-def _store_of_app(conf: Any) -> str | None:
-    """Return where the app has a place for locks: one that is not of this host only."""
-    places = [url for url in _places(conf) if can_hold_locks(url)]
-    return min(places, key=is_local, default=None)
+def _store_of_app(conf: Any) -> tuple[str | None, str]:
+    """Return where the app has a place for locks, and the prefix of its keys there.
+
+    That is one that is not of this host only, if there is one.
+    """
+    places = [place for place in _places(conf) if can_hold_locks(place[0])]
+    return min(places, key=lambda place: is_local(place[0]), default=(None, ""))
 
 
-def _places(conf: Any) -> Iterator[str]:
-    """Yield the URLs of the result backend and the broker, in our words."""
+def _places(conf: Any) -> Iterator[tuple[str, str]]:
+    """Yield the URLs of the result backend and the broker, in our words.
+
+    Beside each is what Celery has its own keys there begin with.
+    """
     results = conf.result_backend_transport_options
     broker = conf.broker_transport_options
     for url, options, tls in (
@@ -212,4 +239,5 @@ def _places(conf: Any) -> Iterator[str]:
     ):
         if isinstance(url, str):
             url = _OF_DATABASE.sub("", url)
-            yield with_tls(with_transport_options(url, options), tls)
+            url = with_tls(with_transport_options(url, options), tls)
+            yield url, (options or {}).get("global_keyprefix") or ""

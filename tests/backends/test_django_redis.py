@@ -9,6 +9,7 @@ from tests.backends.django_stores import assert_locks, opened, refused
 from tests.backends.stores import FIRST, ONE, PATIENCE, SECOND, TWO, book, in_time
 from tests.django_settings import DJANGO_REDIS_CACHE, REDIS_CACHE, django_caches
 from unique_task import LockStoreError, RedisBackend
+from unique_task.backends import open_backend
 from unique_task.backends.django import DjangoCacheBackend
 from unique_task.backends.steps import Acquired, Renewal, Renewed
 
@@ -188,3 +189,16 @@ def test_every_step_is_behind_the_prefix(redis_url, redis_server):
     assert backend.restore("key", TWO.token, replaced)
     assert backend.get("key").record.owner == "one"
     assert all("{shop:key}" in key for key in redis_server.client.keys())
+
+
+def test_a_cache_whose_redis_gives_held_locks_away_is_warned_of(
+    django_redis_cache_url, redis_server
+):
+    backend = open_backend(django_redis_cache_url, timeout=20)
+    redis_server.client.config_set("maxmemory-policy", "volatile-lru")
+    warnings = backend.warnings()
+    redis_server.client.config_set("maxmemory-policy", "noeviction")
+
+    assert len(warnings) == 2
+    assert "cache.clear()" in warnings[0]
+    assert "maxmemory-policy volatile-lru" in warnings[1]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from abc import abstractmethod
+from collections.abc import Sequence
 
-from ..exceptions import LockStoreError, LockStoreRefusedError
 from .batches import in_batches
-from .fingerprint import fingerprint_of
-from .promises import Promises
+from .connected import Connected
 from .record import Record, Token
 from .steps import (
     Booking,
@@ -24,10 +21,9 @@ from .steps import (
     StoreAnswer,
     Stored,
 )
-from .turns import Turns
 
 
-class Backend(ABC):
+class Backend(Connected):
     """A store of locks.
 
     A lock is one :class:`Record` under a key, compared by its token, timed by the
@@ -38,33 +34,6 @@ class Backend(ABC):
     To write a backend, implement the hooks (the abstract methods), and name in
     `driver_errors` what the store's driver raises.
     """
-
-    #: What the driver raises when the store does not answer or refuses.
-    driver_errors: tuple[type[Exception], ...] = ()
-
-    #: Where the locks live, for people: without password.
-    name: str = ""
-
-    #: False if each process has locks of its own.
-    shared = True
-
-    #: Seconds that one operation may take at most.
-    timeout: float = 2.0
-
-    #: What the store can do, for the documentation and for who depends on it.
-    promises: Promises = Promises()
-
-    #: Bounds the connections of this process; None where operations take none.
-    _turns: Turns | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """What a message tells of the store in which it has a lock."""
-        return fingerprint_of(self._identity())
-
-    def _identity(self) -> str:
-        """Return what tells this store from others, in every process that uses it."""
-        return self.name
 
     @classmethod
     @abstractmethod
@@ -222,6 +191,25 @@ class Backend(ABC):
         with self._operation():
             return self._get(key)
 
+    def with_prefix(self, prefix: str) -> Backend:
+        """Return the same store, with a prefix for all that it keeps."""
+        if not prefix:
+            return self
+        known: dict[str, Backend] = self.__dict__.setdefault("_prefixed", {})
+        return known.get(prefix) or known.setdefault(prefix, self._prefixed_by(prefix))
+
+    def _prefixed_by(self, prefix: str) -> Backend:
+        from .prefixed import PrefixedBackend
+
+        return PrefixedBackend(self, prefix)
+
+    def warnings(self) -> list[str]:
+        """Return what may end a lock before its time, for the log of a worker.
+
+        A store may be asked for that. What it does not tell is left out.
+        """
+        return [self.promises.warning] if self.promises.warning else []
+
     def check(self) -> None:
         """Take a lock and free it, to see whether the store lets us."""
         record = Record(str(Token.of_attempt("check")))
@@ -245,27 +233,3 @@ class Backend(ABC):
 
     @abstractmethod
     def _get(self, key: str) -> Held | None: ...
-
-    @contextmanager
-    def _operation(self, first: bool = False) -> Iterator[None]:
-        """Do the block when there is a connection for it, in our words for its errors.
-
-        Arguments:
-            first: whether it frees or keeps a lock, and goes before those that start.
-        """
-        with self._turns.one(first) if self._turns else nullcontext():
-            try:
-                yield
-            except self.driver_errors as error:
-                kind = LockStoreRefusedError if self._refuses(error) else LockStoreError
-                raise kind(f"{self.name}: {self._reason(error)}") from error
-
-    def _refuses(self, error: Exception) -> bool:
-        """Tell whether the store will say so until somebody mends it."""
-        return False
-
-    def _reason(self, error: Exception) -> str:
-        return str(error)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import InvalidCacheBackendError, caches
@@ -15,26 +15,14 @@ from .base import Backend
 from .django_any import AnyCacheBackend
 from .django_native import kinds, native_store
 from .django_url import alias_of, cache_url
+from .prefixed import PrefixedBackend
 from .promises import Promises
-from .steps import (
-    Booking,
-    Claim,
-    Held,
-    Release,
-    Renewal,
-    Renewed,
-    Reserved,
-    StoreAnswer,
-    Stored,
-)
 
 _DUMMY = "django.core.cache.backends.dummy.DummyCache"
 _LOCAL = "django.core.cache.backends.locmem.LocMemCache"
 
-Asked = TypeVar("Asked", Claim, Booking, Release, Renewal)
 
-
-class DjangoCacheBackend(Backend):
+class DjangoCacheBackend(PrefixedBackend):
     """Locks where one of Django's caches has its values.
 
     Of a cache in Redis (Django's own, or that of ``django-redis``) or in memcached,
@@ -75,9 +63,7 @@ class DjangoCacheBackend(Backend):
             self.store, self._prefix = self._open(cache, alias, unsafe, timeout)
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.name}: {error}") from error
-        self.shared = self.store.shared
-        self._turns = self.store._turns
-        self.driver_errors = self.store.driver_errors
+        self._take_over(self.store)
         self.promises = self._promises_with(self.store.promises)
 
     @classmethod
@@ -118,35 +104,17 @@ class DjangoCacheBackend(Backend):
         warning = "; ".join(filter(None, (store.warning, own.warning)))
         return replace(store, needs=needs, warning=warning)
 
-    def _identity(self) -> str:
-        return f"{self.store._identity()}{self._prefix and f'/{self._prefix}'}"
+    def _prefixed_by(self, prefix: str) -> DjangoCacheBackend:
+        twin = copy(self)
+        twin.__dict__.pop("_prefixed", None)  # those of this one
+        twin.store = self.store.with_prefix(prefix)
+        twin.name = f"{self.name} (prefix {prefix!r})"
+        return twin
 
-    def _acquire(self, claim: Claim) -> StoreAnswer:
-        return self.store._acquire(self._own(claim))
-
-    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
-        return self.store._reserve(self._own(booking))
-
-    def _restore(self, key: str, token: str, held: Held) -> bool:
-        return self.store._restore(self._prefix + key, token, held)
-
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        return self.store._renew([self._own(renewal) for renewal in renewals])
-
-    def _release(self, release: Release) -> bool:
-        return self.store._release(self._own(release))
-
-    def _get(self, key: str) -> Held | None:
-        return self.store._get(self._prefix + key)
-
-    def _refuses(self, error: Exception) -> bool:
-        return self.store._refuses(error)
-
-    def _reason(self, error: Exception) -> str:
-        return self.store._reason(error)
-
-    def _own(self, asked: Asked) -> Asked:
-        return replace(asked, key=self._prefix + asked.key) if self._prefix else asked
+    def warnings(self) -> list[str]:
+        own = [self.promises.warning] if self.promises.warning else []
+        known = self.store.promises.warning
+        return own + [one for one in self.store.warnings() if one != known]
 
 
 def _cache(alias: str) -> Any:

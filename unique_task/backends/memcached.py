@@ -14,6 +14,7 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 from ..exceptions import ConfigurationError
 from ..forks import in_forks_of
 from .cells import Cells
+from .exercise import exercise
 from .memcached_cells import LONGEST, LONGEST_RECORD, Change
 from .memcached_url import Server, servers
 from .promises import Promises
@@ -81,7 +82,7 @@ class MemcachedBackend(StepwiseBackend):
             )
 
     def check(self) -> None:
-        super().check()
+        exercise(self, "check")
         with self._operation():
             for node in self._nodes.values():
                 node.version()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import redis
 from redis.exceptions import RedisClusterException
 
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, LockStoreRefusedError
 from .base import Backend
+from .exercise import exercise
 from .passwords import without_password
 from .promises import Promises
-from .record import VERSION, Record, attempt_of
+from .record import VERSION
 from .redis_answers import answer_was_lost, expect_answer
 from .redis_clients import adopt, connect
-from .redis_errors import is_refusal, reason_of
+from .redis_errors import is_missing_right, is_refusal, reason_of
+from .redis_names import Names
 from .redis_scripts import (
     ACQUIRE,
     GET,
@@ -27,13 +29,14 @@ from .redis_scripts import (
     RESTORE,
     Script,
 )
+from .redis_server import COMMANDS, checked_keys, evictions
+from .redis_words import EVER, held_of, leaving_of, milliseconds, record_of
 from .steps import (
     Acquired,
     Booking,
     Claim,
     Finished,
     Held,
-    Leaving,
     Release,
     Renewal,
     Renewed,
@@ -44,11 +47,7 @@ from .steps import (
 )
 from .turns import Turns
 
-#: Seconds that are longer than any lock stands; as microseconds exact in a script.
-_EVER = 2**32
-
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
-
 
 #: What is promised of Sentinels and of a Cluster, which replicate what they have.
 REPLICATED = Promises(restart="what was saved; a fail-over, what was replicated")
@@ -91,6 +90,7 @@ class RedisBackend(Backend):
                 f"socket_timeout={timeout / 2:g}, or less"
             )
         self._found = found
+        self._prefix, self._names = "", Names("")
         self._turns = Turns(self.name, found.connections, timeout)
         if found.replicated:
             self.promises = REPLICATED
@@ -104,8 +104,17 @@ class RedisBackend(Backend):
     def from_url(cls, url: str, timeout: float) -> RedisBackend:
         return cls(url, timeout=timeout)
 
+    def _prefixed_by(self, prefix: str) -> RedisBackend:
+        # In front of all, as rights of users of Redis (``~prefix*``) want it.
+        twin = copy(self)
+        twin.__dict__.pop("_prefixed", None)  # those of this one
+        twin._prefix = self._prefix + prefix
+        twin._names = Names(twin._prefix)
+        twin.name = f"{self.name} (prefix {prefix!r})"
+        return twin
+
     def _identity(self) -> str:
-        return self._found.identity
+        return f"{self._found.identity}{self._prefix and f'/{self._prefix}'}"
 
     def _refuses(self, error: Exception) -> bool:
         return is_refusal(error, self._found.replicated)
@@ -113,12 +122,36 @@ class RedisBackend(Backend):
     def _reason(self, error: Exception) -> str:
         return reason_of(error, self._found.replicated)
 
+    def warnings(self) -> list[str]:
+        with self._operation():
+            return super().warnings() + self._found.asked(evictions)
+
+    def check(self) -> None:
+        """Take each step once, on each server, to see whether it lets us."""
+        try:
+            with self._operation():
+                keys = self._found.asked(self._checked_keys)
+            for key in keys:
+                exercise(self, key)
+            for number in range(8):  # of which a node of a cluster has some
+                self.get(f"check {number}")
+        except LockStoreRefusedError as error:
+            if not is_missing_right(error):
+                raise
+            raise LockStoreRefusedError(
+                f"{error}; locks need the rights to {COMMANDS} on all keys that begin "
+                f"with {self._names.head!r}"
+            ) from error
+
+    def _checked_keys(self, client: Any) -> list[str]:
+        return checked_keys(client, self._names.lock)
+
     def _acquire(self, claim: Claim) -> StoreAnswer:
-        expire = _milliseconds(claim.expire) if claim.expire else 0
-        once = _milliseconds(claim.once) if claim.once else 0
+        expire = milliseconds(claim.expire) if claim.expire else 0
+        once = milliseconds(claim.once) if claim.once else 0
         more = once, claim.generation or 0, int(claim.stored), *claim.over
         answer, *told = self._acquire_script(
-            _keys(claim),
+            self._names.of(claim),
             VERSION,
             claim.record.tail,
             f"keep{expire}" if claim.keep else expire,
@@ -131,60 +164,60 @@ class RedisBackend(Backend):
         if answer == 3:
             return Finished()
         if answer == 4:
-            return Replaced(_record(told[0]).owner if told[0] else None)
-        held = _held(*told)
+            return Replaced(record_of(told[0]).owner if told[0] else None)
+        held = held_of(*told)
         again = held.record.token == claim.record.token
         return Acquired(held.record.fence) if again else held
 
     def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
-        keys, more, replace = [_lock(booking.key)], [], booking.replace
+        keys, more, replace = [self._names.lock(booking.key)], [], booking.replace
         if booking.replaceable or replace is not None:
-            back = -1 if replace is None else round(min(replace, _EVER) * 1e6)
-            keys.append(_generation(booking.key))
-            more = [int(booking.replaceable), back, _milliseconds(booking.remember)]
+            back = -1 if replace is None else round(min(replace, EVER) * 1e6)
+            keys.append(self._names.generation(booking.key))
+            more = [int(booking.replaceable), back, milliseconds(booking.remember)]
         if booking.stored:
-            keys.append(_value(booking.key))
-        expire = _milliseconds(booking.expire)
+            keys.append(self._names.value(booking.key))
+        expire = milliseconds(booking.expire)
         answer, *told = self._reserve_script(
             keys, VERSION, booking.record.tail, expire, *more
         )
         if answer == 0:
-            return _held(*told)
+            return held_of(*told)
         if answer == 2:
             return Stored(told[0])
         fence, first, *replaced = told
         since = (int(fence) - int(first)) / 1e6
-        return Reserved(int(fence), since, _held(*replaced) if replaced else None)
+        return Reserved(int(fence), since, held_of(*replaced) if replaced else None)
 
     def _restore(self, key: str, token: str, held: Held) -> bool:
-        record, left = held.record, _milliseconds(held.remaining)
-        heirs = [_heir(key, token), _heir(key, record.token)]
-        keys = [_lock(key), _generation(key), *heirs]
+        record, left = held.record, milliseconds(held.remaining)
+        heirs = [self._names.heir(key, token), self._names.heir(key, record.token)]
+        keys = [self._names.lock(key), self._names.generation(key), *heirs]
         return bool(
             self._restore_script(keys, token, record.text(record.fence or 0), left)
         )
 
     def _release(self, release: Release) -> bool:
-        keys: list[str] = [_lock(release.key)]
+        keys: list[str] = [self._names.lock(release.key)]
         args: list[Any] = [release.token]
         finished, heir, left = release.finished, release.heir, release.leaving
         if finished or heir or left or release.value is not None:
-            args.append(_milliseconds(finished) if finished else 0)
-            args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
-            args += _leaving(left)
+            args.append(milliseconds(finished) if finished else 0)
+            args += [heir.record.tail, milliseconds(heir.expire)] if heir else ["", 0]
+            args += leaving_of(left)
         if finished or left:
-            keys.append(_mark(release.key, release.token))
-            keys.append(_leaving_key(release.key, release.token))
+            keys.append(self._names.mark(release.key, release.token))
+            keys.append(self._names.leaving(release.key, release.token))
         if release.value is not None:
-            keys.append(_value(release.key))
-            args += [release.value, _milliseconds(release.fresh)]
+            keys.append(self._names.value(release.key))
+            args += [release.value, milliseconds(release.fresh)]
         expect_answer()
         # Not held any more: that may be the work of the question whose answer was lost.
         return bool(self._release_script(keys, *args)) or answer_was_lost()
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         evals = [
-            (LEAVE, *_left(one)) if one.leaving else (RENEW, *_renewal(one))
+            (LEAVE, *self._left(one)) if one.leaving else (RENEW, *self._renewal(one))
             for one in renewals
         ]
         answers = self._found.eval_all(evals)
@@ -194,80 +227,22 @@ class RedisBackend(Backend):
             raise errors[0]
         return [_RENEWED.get(answer, Renewed.UNKNOWN) for answer in answers]
 
+    def _renewal(self, renewal: Renewal) -> list[Any]:
+        """Return the number of keys, the keys, and the arguments."""
+        record = renewal.record
+        keys = [self._names.lock(renewal.key)]
+        times = [milliseconds(renewal.expire)]
+        if renewal.once:
+            keys.append(self._names.mark(renewal.key, record.token))
+            times.append(milliseconds(renewal.once))
+        return [len(keys), *keys, record.token, record.text(renewal.fence or 0), *times]
+
+    def _left(self, renewal: Renewal) -> list[Any]:
+        """The same for an attempt that has left its body."""
+        name = self._names.leaving(renewal.key, renewal.record.token)
+        text = renewal.record.text(renewal.fence or 0)
+        return [1, name, text, milliseconds(renewal.expire)]
+
     def _get(self, key: str) -> Held | None:
-        record, remaining = self._get_script([_lock(key)])
-        return None if record is None else _held(record, remaining)
-
-
-def _held(text: bytes, milliseconds: int, admitted: int = 0) -> Held:
-    # -1: somebody took the end off the key by hand.
-    remaining = math.inf if milliseconds == -1 else max(milliseconds, 0) / 1000
-    return Held(_record(text), remaining, bool(admitted))
-
-
-def _record(text: bytes) -> Record:
-    return Record.parse(text.decode(errors="backslashreplace"))
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, math.ceil(min(seconds, _EVER) * 1000))
-
-
-def _renewal(renewal: Renewal) -> list[Any]:
-    """Return the number of keys, the keys, and the arguments."""
-    record = renewal.record
-    keys, times = [_lock(renewal.key)], [_milliseconds(renewal.expire)]
-    if renewal.once:
-        keys.append(_mark(renewal.key, record.token))
-        times.append(_milliseconds(renewal.once))
-    return [len(keys), *keys, record.token, record.text(renewal.fence or 0), *times]
-
-
-def _left(renewal: Renewal) -> list[Any]:
-    """The same for an attempt that has left its body."""
-    name, record = _leaving_key(renewal.key, renewal.record.token), renewal.record
-    return [1, name, record.text(renewal.fence or 0), _milliseconds(renewal.expire)]
-
-
-def _leaving(leaving: Leaving | None) -> list[Any]:
-    if leaving is None or not leaving.expire:
-        return ["", 0]
-    record = leaving.record
-    return [record.text(record.fence or 0), _milliseconds(leaving.expire)]
-
-
-def _keys(claim: Claim) -> list[str]:
-    keys = [_lock(claim.key)]
-    if claim.once:
-        keys.append(_mark(claim.key, claim.record.token))
-        keys.append(_leaving_key(claim.key, claim.record.token))
-    if claim.generation:
-        keys.append(_generation(claim.key))
-    if claim.stored:
-        keys.append(_value(claim.key))
-    return keys
-
-
-# The braces put all keys of one lock into one slot of a cluster.
-def _lock(key: str) -> str:
-    return f"unique:{{{key}}}"
-
-
-def _generation(key: str) -> str:
-    return f"unique:{{{key}}}:generation"
-
-
-def _heir(key: str, token: str) -> str:
-    return f"unique:{{{key}}}:heir:{token}"
-
-
-def _value(key: str) -> str:
-    return f"unique:{{{key}}}:value"
-
-
-def _mark(key: str, token: str) -> str:
-    return f"unique:{{{key}}}:attempt:{attempt_of(token)}"
-
-
-def _leaving_key(key: str, token: str) -> str:
-    return f"unique:{{{key}}}:leaving:{attempt_of(token)}"
+        record, remaining = self._get_script([self._names.lock(key)])
+        return None if record is None else held_of(record, remaining)

@@ -36,6 +36,11 @@ class Found(NamedTuple):
     options: Mapping[str, Any]
     replicated: bool = False
 
+    def asked(self, question: Callable[[Any], list[str]]) -> list[str]:
+        """Return what redis-py's own client answers, in the time of an operation."""
+        timed = isinstance(self.client, (TimedClient, ClusterClient))
+        return self.client.ask(question) if timed else question(self.client)
+
     @property
     def connections(self) -> int:
         """How many of them one process may have, and at most as many as we use."""

@@ -105,6 +105,10 @@ class ClusterClient:
         with within(self._timeout):
             return _Round(self._cluster(), evals).answers()
 
+    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+        with within(self._timeout):
+            return question(self._cluster())
+
     def _cluster(self) -> Any:
         cluster = self._clusters.get(os.getpid())
         if cluster is None:

@@ -27,6 +27,9 @@ _WORDS = re.compile(
     "Authentication required|invalid password|without any password configured"
 )
 
+#: What is said to a user without the right to a command or a key.
+_RIGHTS = re.compile("permission|can't run|ACL failure|unknown command")
+
 #: What each Sentinel said that was asked for a master.
 _KINDS = re.compile(r"\b(?!MasterNotFound)[A-Z]\w+Error\b")
 
@@ -43,6 +46,11 @@ def is_refusal(error: Exception, several: bool) -> bool:
         # Only if all of the Sentinels say so.
         return set(_KINDS.findall(str(error))) == {"AuthenticationError"}
     return isinstance(error, _REFUSALS) or bool(_WORDS.search(str(error)))
+
+
+def is_missing_right(error: Exception) -> bool:
+    """Tell whether a user of the server may not do what we do."""
+    return bool(_RIGHTS.search(str(error)))
 
 
 def reason_of(error: Exception, several: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -132,6 +132,10 @@ class TimedClient:
     def eval_all(self, evals: Sequence[Eval]) -> list[Any]:
         with self._operation():
             return eval_all(self.client, evals)
+
+    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+        with self._operation():
+            return question(self.client)
 
     @contextmanager
     def _operation(self) -> Iterator[None]:

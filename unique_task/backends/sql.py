@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from .cells import LOCK, Cells, short_name
+from .exercise import exercise
 from .promises import Promises
 from .record import VERSION
 from .sql_database import Database
@@ -90,6 +91,12 @@ class SQLBackend(StepwiseBackend):
         They do no harm where a worker has made it.
         """
         return self._database.ddl()
+
+    def check(self) -> None:
+        """Take each step once, and sweep nothing, to see whether we may do that."""
+        exercise(self, "check")
+        with self._operation():
+            self._sweeper.check()
 
     def _identity(self) -> str:
         return f"{identity(self._url)}/{self._table.fullname}"

@@ -190,8 +190,7 @@ def restore(cells: Cells, token: str, held: Held) -> bool:
         cells.hold(held.record, fence, held.remaining, heir_name(token))
         return False
     latest, told = cells.generation()
-    # Who was told that it is replaced has ended, and would never free the lock. It is
-    # not known of those before the last one, and those are replaced by any new call.
+    # Who was told has ended, and would never free it. Those before may start again.
     if told >= fence > 0:
         cells.drop()
     else:

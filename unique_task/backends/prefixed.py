@@ -1,0 +1,108 @@
+"""A store under a prefix, apart from all that others keep in the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from ..exceptions import ConfigurationError
+from .base import Backend
+from .steps import (
+    Booking,
+    Claim,
+    Held,
+    Release,
+    Renewal,
+    Renewed,
+    Reserved,
+    StoreAnswer,
+    Stored,
+)
+
+Asked = TypeVar("Asked", Claim, Booking, Release, Renewal)
+
+#: Letters of a prefix; with a key behind it there is room for the longest of any store.
+LONGEST = 64
+
+
+def checked_prefix(setting: str, prefix: object) -> str:
+    """Return a prefix that every store can use.
+
+    Raises:
+        ConfigurationError: if it is none.
+    """
+    if (
+        isinstance(prefix, str)
+        and len(prefix) <= LONGEST
+        and prefix.isprintable()
+        and "{}" not in prefix
+    ):
+        return prefix
+    raise ConfigurationError(
+        f"{setting}={prefix!r}: must be a string of at most {LONGEST} letters that can "
+        'be printed, without "{}", such as "shop:"'
+    )
+
+
+class PrefixedBackend(Backend):
+    """Another backend, each key of which begins with a prefix.
+
+    Arguments:
+        store: has the locks.
+        prefix: of its keys.
+    """
+
+    def __init__(self, store: Backend, prefix: str) -> None:
+        self.name = f"{store.name} (prefix {prefix!r})"
+        self._prefix = prefix
+        self._take_over(store)
+
+    def _take_over(self, store: Backend) -> None:
+        """Be what `store` is, in all that does not depend on the keys."""
+        self.store = store
+        self.shared = store.shared
+        self.timeout = store.timeout
+        self.driver_errors = store.driver_errors
+        self.promises = store.promises
+        self._turns = store._turns
+
+    @classmethod
+    def from_url(cls, url: str, timeout: float) -> Backend:
+        raise NotImplementedError("Backend.with_prefix() makes it")
+
+    def _identity(self) -> str:
+        return f"{self.store._identity()}{self._prefix and f'/{self._prefix}'}"
+
+    def warnings(self) -> list[str]:
+        return self.store.warnings()
+
+    def check(self) -> None:
+        self.store.check()
+
+    def _acquire(self, claim: Claim) -> StoreAnswer:
+        return self.store._acquire(self._own(claim))
+
+    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
+        return self.store._reserve(self._own(booking))
+
+    def _restore(self, key: str, token: str, held: Held) -> bool:
+        return self.store._restore(self._prefix + key, token, held)
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        return self.store._renew([self._own(renewal) for renewal in renewals])
+
+    def _release(self, release: Release) -> bool:
+        return self.store._release(self._own(release))
+
+    def _get(self, key: str) -> Held | None:
+        return self.store._get(self._prefix + key)
+
+    def _refuses(self, error: Exception) -> bool:
+        return self.store._refuses(error)
+
+    def _reason(self, error: Exception) -> str:
+        return self.store._reason(error)
+
+    def _own(self, asked: Asked) -> Asked:
+        return replace(asked, key=self._prefix + asked.key) if self._prefix else asked

@@ -1,0 +1,118 @@
+"""What the servers of Redis are asked when a worker starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisError
+
+#: What a user of Redis must have a right to.
+COMMANDS = "EVAL, EVALSHA, GET, SET, DEL, PEXPIRE, PTTL and TIME"
+
+#: Each of them that a script runs, for a key that nobody has. In a script, old servers
+#: do not say which one they refuse.
+_PLAIN: tuple[tuple[str, ...], ...] = (
+    ("SET", "{}", "", "PX", "1000"),
+    ("GET", "{}"),
+    ("PTTL", "{}"),
+    ("PEXPIRE", "{}", "1000"),
+    ("DEL", "{}"),
+    ("TIME",),
+)
+
+#: What keeps all keys, and so all locks.
+_KEEPS = "noeviction"
+
+#: Keys that are tried until each primary of a cluster has one.
+_TRIES = 1000
+
+
+def checked_keys(client: Any, lock: Callable[[str], str]) -> list[str]:
+    """Return a key for each server that has locks, after our commands have run there.
+
+    A user may have other rights on each of them.
+
+    Arguments:
+        lock: from a key to the name that it has there.
+    """
+    keys = list(_keys(client, lock))
+    for key in keys:
+        name = lock(key)
+        server = _server_of(client, name)
+        for words in _PLAIN:
+            server.execute_command(*(word.replace("{}", name) for word in words))
+    return keys
+
+
+def _server_of(client: Any, name: str) -> Any:
+    if not isinstance(client, RedisCluster):
+        return client
+    cluster: Any = client
+    return cluster.get_redis_connection(cluster.get_node_from_key(name))
+
+
+def _keys(client: Any, lock: Callable[[str], str]) -> Iterator[str]:
+    # Of nobody else, so that each step is taken.
+    nonce = os.urandom(6).hex()
+    if not isinstance(client, RedisCluster):
+        yield f"check {nonce}"
+        return
+    cluster: Any = client
+    left = {node.name for node in cluster.get_primaries()}
+    for number in range(_TRIES):
+        key = f"check {nonce} {number}"
+        node = cluster.get_node_from_key(lock(key)).name
+        if node in left:
+            left.remove(node)
+            yield key
+        if not left:
+            return
+
+
+def evictions(client: Any) -> list[str]:
+    """Return the warning of servers that give held locks away, if there are any."""
+    policies = sorted(set(_policies(client)) - {_KEEPS, ""})
+    return [
+        f"Redis has maxmemory-policy {policy}: short of memory, it gives held locks "
+        f"away in silence, and two tasks may then run at once; set it to {_KEEPS}, or "
+        "give the locks a Redis of their own"
+        for policy in policies
+    ]
+
+
+def _policies(client: Any) -> Iterator[str]:
+    """Yield what each server does when its memory is full, as far as it tells."""
+    try:
+        for memory in _each(client, lambda **to: client.info("memory", **to)):
+            yield str(memory.get("maxmemory_policy", ""))
+    except RedisError:
+        yield from _configured(client)
+
+
+def _configured(client: Any) -> Iterator[str]:
+    try:
+        for found in _each(client, lambda **to: client.config_get(_POLICY, **to)):
+            yield str(_text(found))
+    except RedisError:
+        return  # it may not be asked: nothing is known
+
+
+_POLICY = "maxmemory-policy"
+
+
+def _text(found: Mapping[Any, Any]) -> str:
+    value = next(iter(found.values()), "")
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _each(
+    client: Any, ask: Callable[..., Mapping[Any, Any]]
+) -> Iterable[Mapping[Any, Any]]:
+    """Return the answer of each server that has locks."""
+    if not isinstance(client, RedisCluster):
+        return [ask()]
+    cluster: Any = client
+    return [ask(target_nodes=node) for node in cluster.get_primaries()]
