@@ -173,9 +173,8 @@ def _again(cells: Cells, held: Held, booking: Booking) -> Reserved:
     """What was answered when the lock was reserved, but for who was replaced."""
     fence = held.record.fence or 0
     first = fence if held.record.first is None else held.record.first
-    if first < fence and cells.generation()[0] < fence:
-        # It broke off between two steps of the store.
-        told = cells.generation()[1]
+    latest, told = cells.generation()
+    if first < fence and latest < fence:  # it broke off between two steps of the store
         cells.tell(fence, told, held.remaining + booking.remember)
     return Reserved(fence, (fence - first) / 1e6)
 
@@ -190,7 +189,7 @@ def restore(cells: Cells, token: str, held: Held) -> bool:
         cells.hold(held.record, fence, held.remaining, heir_name(token))
         return False
     latest, told = cells.generation()
-    # Who was told has ended, and would never free it. Those before may start again.
+    # Who was told has ended, and would never free it.
     if told >= fence > 0:
         cells.drop()
     else:
