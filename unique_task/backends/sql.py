@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from .cells import LOCK, Cells, short_name
 from .exercise import exercise
@@ -152,12 +151,17 @@ class SQLBackend(StepwiseBackend):
         more = release.finished or release.heir or release.leaving
         if release.value is not None or more:
             return super()._release(release)
-        held, tries = held_by([(release.key, release.token)]), count()
+        held, lost = held_by([(release.key, release.token)]), False
 
         def free(connection: sa.Connection) -> bool:
-            # Done again, where the answer was lost, it may find its own work done.
-            again = next(tries) > 0
-            return connection.execute(self._say.free, held).rowcount == 1 or again
+            nonlocal lost
+            try:
+                return connection.execute(self._say.free, held).rowcount == 1 or lost
+            except DBAPIError as error:
+                # Done again, it may find its own work done, whose answer was lost. Not
+                # where the table was missing, or the file locked.
+                lost |= error.connection_invalidated
+                raise
 
         return self._database.run(free)
 
