@@ -99,6 +99,27 @@ def test_a_lock_is_freed_if_its_task_ends_in_before_start(
         wait_until(lambda: not task.delay().duplicate)
 
 
+def test_the_next_try_of_a_task_that_before_start_retries_has_its_lock(
+    make, worker_app, sent
+):
+    task = make(worker_app)
+    seen = []
+
+    def before_start(self: Any, *args: Any) -> None:
+        if not self.request.retries:
+            raise self.retry(countdown=0.2)
+        seen.append(task.delay().id)
+
+    type(task).before_start = before_start
+    result = task.delay()
+    wait_until(lambda: [message.id for message in sent].count(result.id) == 2)
+
+    assert task.delay().id == result.id
+    assert value_of(result) is None
+    assert seen == [result.id]
+    wait_until(lambda: is_freed(worker_app, first(sent, result)))
+
+
 def test_a_lock_stays_while_a_message_goes_back_to_its_queue(make, worker_app, sent):
     task = make(worker_app, acks_late=True)
     held = []

@@ -211,6 +211,20 @@ def lease_of(task: Task) -> Lease | None:
     return progress.lease() if progress is not None and progress.lease else None
 
 
+def unused_reservation(task: Task, task_id: str) -> LockHeader | None:
+    """Return what is reserved for the attempt that `task` is at, and still is.
+
+    Arguments:
+        task_id: that the attempt has to have.
+    """
+    request = request_of(task)
+    progress = progress_of(task)
+    if request.id != task_id or (progress is not None and progress.settled):
+        return None
+    published = LockHeader.of(vars(request))
+    return published if published is not None and published.token else None
+
+
 def _progress_at(request: Any) -> Progress:
     return _progress.setdefault(request, Progress())
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from .backends.steps import Heir
+from .backends.steps import Acquired, Heir
 from .background import in_background
-from .calls import lease_of
+from .calls import lease_of, unused_reservation
 from .exceptions import LockStoreError
 from .messages import HEADER, LOCK_HEADER, published_with
 from .outgoing import Outgoing
@@ -105,13 +106,14 @@ def _unlocked(outgoing: Outgoing) -> Ticket:
 def _handed_on(outgoing: Outgoing) -> Ticket:
     """Let the next try of a task that is under way have its lock, once that ends."""
     lease = lease_of(outgoing.task)
-    ticket = Ticket(outgoing.published(key=outgoing.key))
+    if lease is None and outgoing.plan.lock.whole:
+        return _passed_on(outgoing)
     if (
         lease is None
         or (lease.owner, lease.key) != (outgoing.id, outgoing.key)
         or not outgoing.plan.lock.whole
     ):
-        return ticket
+        return Ticket(outgoing.published(key=outgoing.key))
     record, pending = outgoing.record(), outgoing.pending
     before, lease.heir = lease.heir, Heir(record, pending)
 
@@ -119,4 +121,28 @@ def _handed_on(outgoing: Outgoing) -> Ticket:
         lease.heir = before
 
     outgoing.undo = undo
+    return Ticket(with_token(outgoing, record, pending))
+
+
+def _passed_on(outgoing: Outgoing) -> Ticket:
+    """Let the next try have what was reserved for this one, which did not use it.
+
+    As when ``before_start`` retries the task: its guard is not asked.
+    """
+    plain = Ticket(outgoing.published(key=outgoing.key))
+    reserved = unused_reservation(outgoing.task, outgoing.id)
+    if reserved is None or reserved.key != outgoing.key or reserved.generation:
+        return plain
+    assert reserved.token is not None
+    record, pending = outgoing.record(), outgoing.pending
+    backend, key = outgoing.backend, outgoing.reservation
+    outgoing.undo = partial(backend.release, key, record.token)
+    try:
+        answer = backend.acquire(key, record, pending, over=(reserved.token,))
+    except LockStoreError as error:
+        logger.warning("%s may lose its lock: %s", outgoing.id, error)
+    else:
+        if not isinstance(answer, Acquired):
+            outgoing.undo = None
+            return plain
     return Ticket(with_token(outgoing, record, pending))
