@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from functools import partial
-from threading import Thread
 
 import pytest
 from celery import signals
@@ -102,23 +101,6 @@ def test_no_more_locks_wait_than_a_process_has_room_for(monkeypatch, caplog):
     store.away = False
     wait_until(lambda: len(store.freed) == 3)
     assert "more than 3 locks are to be freed" in caplog.text
-
-
-def test_a_thread_that_cannot_be_started_is_started_for_the_next_lock(monkeypatch):
-    store = Away()
-    store.away = False
-
-    class NoThread(Thread):
-        def start(self) -> None:
-            raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as limited:
-        limited.setattr(background, "Thread", NoThread)
-        in_background(store, partial(store.free, 1))
-
-    in_background(store, partial(store.free, 2))
-
-    wait_until(lambda: store.freed == [1, 2])
 
 
 def test_a_job_that_fails_in_another_way_does_not_end_the_thread(caplog):

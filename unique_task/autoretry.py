@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Task
 
-from .calls import LEAVES_LATER, progress_of
+from .progress import LEAVES_LATER, progress_of
 
 
 def leave_after_autoretry(task: Task) -> None:

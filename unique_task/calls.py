@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from celery import Task
 from celery._state import get_current_task
@@ -18,31 +18,8 @@ from .current import is_guarded
 from .lease import Lease
 from .lock_header import LockHeader
 from .messages import mark_of
+from .progress import LEAVES_LATER, progress_at, request_of
 from .requeue import Waited
-
-#: Attribute of a task's ``run`` that ends with the call of :attr:`Progress.leave`.
-LEAVES_LATER = "__unique_leaves_later__"
-
-
-@dataclass
-class Progress:
-    """What the guard has to remember of an attempt until it is over.
-
-    Attributes:
-        verdict: id() of the exception with which the guard ended the attempt.
-        leave: frees the lock once it is known whether the task is retried.
-        finish: is called when the outcome is stored; gets the state.
-        lease: that its body runs under, if the task's next try may inherit the lock.
-        settled: whether the guard has taken over, freed or handed on what was reserved
-            for the message.
-    """
-
-    verdict: int | None = None
-    leave: Callable[[], None] | None = None
-    finish: Callable[[str | None], None] | None = None
-    # Weak, because a lease knows its request, and that is what this is found by.
-    lease: ref[Lease] | None = None
-    settled: bool = False
 
 
 @dataclass
@@ -140,15 +117,15 @@ class Call:
 
     def leave_later(self, leave: Callable[[], None]) -> None:
         """Call `leave` when it is known whether Celery retries the task."""
-        _progress_at(self.request).leave = leave
+        progress_at(self.request).leave = leave
 
     def note_lease(self, lease: Lease) -> None:
         """Remember under what the body runs, for the task's next try."""
-        _progress_at(self.request).lease = ref(lease)
+        progress_at(self.request).lease = ref(lease)
 
     def note_settled(self) -> None:
         """Remember that the guard has dealt with what the message reserved."""
-        _progress_at(self.request).settled = True
+        progress_at(self.request).settled = True
 
     def break_off(self) -> None:
         """Free the lock if the store may have given one, and no body runs under it."""
@@ -161,11 +138,11 @@ class Call:
         if self.request is not None:
             # Its id will do for as long as it travels: the exception itself would keep
             # the request alive, through the frames of its traceback.
-            _progress_at(self.request).verdict = id(verdict)
+            progress_at(self.request).verdict = id(verdict)
 
     def finish_later(self, finish: Callable[[str | None], None]) -> None:
         """Call `finish` with Celery's state when the outcome is stored."""
-        _progress_at(self.request).finish = finish
+        progress_at(self.request).finish = finish
 
     @property
     def admitted(self) -> bool:
@@ -195,40 +172,6 @@ class Call:
         return node or _node_name()
 
 
-# Beside the requests, not in them: Celery sends on as a header what it does not know in
-# a request, and reads attributes of a request from headers.
-_progress: WeakKeyDictionary[Any, Progress] = WeakKeyDictionary()
-
-
-def progress_of(task: Task) -> Progress | None:
-    """Return what is remembered of the attempt that `task` is at; None if nothing."""
-    return _progress.get(request_of(task))
-
-
-def lease_of(task: Task) -> Lease | None:
-    """Return the lease that the next try of `task`, which is under way, may inherit."""
-    progress = progress_of(task)
-    return progress.lease() if progress is not None and progress.lease else None
-
-
-def unused_reservation(task: Task, task_id: str) -> LockHeader | None:
-    """Return what is reserved for the attempt that `task` is at, and still is.
-
-    Arguments:
-        task_id: that the attempt has to have.
-    """
-    request = request_of(task)
-    progress = progress_of(task)
-    if request.id != task_id or (progress is not None and progress.settled):
-        return None
-    published = LockHeader.of(vars(request))
-    return published if published is not None and published.token else None
-
-
-def _progress_at(request: Any) -> Progress:
-    return _progress.setdefault(request, Progress())
-
-
 def call_of(task: Task, args: Any, kwargs: Any, body: Callable[[], Any]) -> Call:
     """Return the call of `task` that is under way in this thread."""
     request = _new_request(task)
@@ -246,18 +189,6 @@ def _new_request(task: Task) -> Any:
         return None
     request = request_of(task)
     return None if not request.id or is_guarded(request) else request
-
-
-def request_of(task: Task) -> Any:
-    """Return the request as the worker made it, not a copy of it.
-
-    ``Task.__call__`` works on a copy, from Celery 5.5 on with the same id.
-    """
-    stack = task.request_stack.stack
-    if len(stack) == 1:
-        return stack[0]
-    request = task.request
-    return next((r for r in stack if r.id == request.id), request)
 
 
 @lru_cache(maxsize=1)

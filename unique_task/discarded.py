@@ -10,11 +10,11 @@ from celery import Celery, Task, bootsteps, signals, states
 
 from .backends.base import Backend
 from .background import release_later
-from .calls import progress_of, request_of
 from .exceptions import ConfigurationError
 from .lock_header import LockHeader
 from .lock_types import lock_type
 from .messages import LOCK_HEADER
+from .progress import progress_of, request_of
 from .settings import backend_of, settings_of
 from .signals import connect_once
 from .wrapping import GUARDED

@@ -9,8 +9,9 @@ from typing import Any
 
 from celery import Task, signals, states
 
-from .calls import Call, progress_of
+from .calls import Call
 from .lease import Lease
+from .progress import progress_of
 from .signals import connect_once
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from .backends.steps import Acquired, Heir
 from .background import in_background
-from .calls import lease_of, unused_reservation
 from .exceptions import LockStoreError
 from .messages import HEADER, LOCK_HEADER, published_with
 from .outgoing import Outgoing
+from .progress import lease_of, unused_reservation
 from .reserve import reserve
 from .results import marked
 from .ticket import Answered, Ticket, with_token
