@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from .backends.base import Backend
-from .backends.record import Record
+from .backends.record import Record, Token
 from .background import in_background, release_later
 from .calls import Call
 from .exceptions import LockStoreError
@@ -48,6 +48,8 @@ class Attempt:
     def reserved(self) -> tuple[str, ...]:
         """The token that reserved a lock for the message; nothing if none was."""
         token = self.published.token if self.published is not None else None
+        if not Token.belongs_to(token, self.call.owner):
+            return ()
         return (token,) if token and self.plan.lock.at_publish else ()
 
     @property

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .bounds import LONGEST
 from .durations import seconds
 from .exceptions import ConfigurationError
 from .on_duplicate import choice_from, read, written
@@ -25,13 +27,14 @@ class CallOptions:
         enabled: False to send and to run it without a lock.
         options: in place of those of the task.
         key: what makes it equal to others, as the value of a ``key=`` callable would.
-        digest: the key itself, as an earlier message told it.
+        source: the same as a message carried it, see
+            :func:`~unique_task.keys.source_of`.
     """
 
     enabled: bool = True
     options: Mapping[str, Any] | None = None
     key: Any = _NO_KEY
-    digest: str | None = None
+    source: str | None = None
 
     @classmethod
     def taken(cls, options: dict[str, Any]) -> CallOptions:
@@ -56,6 +59,11 @@ class CallOptions:
                 f"of {', '.join(ALLOWED)}"
             )
         Options(**unique)
+        if seconds("expire", unique.get("expire", 1)) > LONGEST:
+            raise ConfigurationError(
+                f"unique={unique!r}: a call may ask for an expire of {LONGEST:.0f} "
+                "seconds at most; give the task itself a longer one"
+            )
         said = cls(True, dict(unique), key)
         said.header()  # what cannot travel is an error before a lock is taken
         return said
@@ -63,7 +71,7 @@ class CallOptions:
     @property
     def has_key(self) -> bool:
         """True if the call has a key of its own."""
-        return self.key is not _NO_KEY or self.digest is not None
+        return self.key is not _NO_KEY or self.source is not None
 
     def __bool__(self) -> bool:
         return not self.enabled or self.options is not None or self.has_key
@@ -101,8 +109,13 @@ class CallOptions:
         if header is None or header is False:
             return cls(header is None)
         if not isinstance(header, Mapping) or not header.keys() <= set(ALLOWED):
-            raise ConfigurationError(f"a message asks for unique={header!r}")
+            raise ConfigurationError(
+                f"a message asks for unique={reprlib.repr(header)}, which this version "
+                "of unique_task does not know"
+            )
         said = dict(header)
+        if "expire" in said:
+            said["expire"] = min(LONGEST, seconds("expire", said["expire"]))
         if "on_duplicate" in said:
             said["on_duplicate"] = {"run": read(said["on_duplicate"])}
         return cls(True, said)

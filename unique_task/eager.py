@@ -10,6 +10,7 @@ from celery import Task
 from kombu.utils.uuid import uuid
 
 from .call_options import CallOptions
+from .keys import source_of
 from .lock_header import LockHeader
 from .messages import LOCK_HEADER
 from .results import marked
@@ -27,10 +28,13 @@ def guarded_apply(
         if said:
             task_id = options["task_id"] = options.get("task_id") or uuid()
             rules = rules_of(task)
-            key = rules.digest_of(task, said.key) if said.has_key else None
-            unique, namespace = said.header(), rules.namespace(task)
             published = LockHeader(
-                str(task_id), "", namespace, key, said.has_key, unique=unique
+                str(task_id),
+                "",
+                rules.namespace(task),
+                own_key=said.has_key,
+                source=source_of(said.key) if said.has_key else None,
+                unique=said.header(),
             )
             headers = options.get("headers") or {}
             options["headers"] = {**headers, LOCK_HEADER: published.header()}

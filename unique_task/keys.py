@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from string import Formatter
@@ -63,6 +63,15 @@ class Key:
         except UniqueKeyError as error:
             raise self._blamed(values, error) from error.__cause__
 
+    def value(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return the value that stands for a call.
+
+        Raises:
+            UniqueKeyError: if a callable makes it, and fails.
+            TypeError: if the arguments do not fit the task.
+        """
+        return self._value(self._parameters.bind(args, kwargs))
+
     def _blamed(
         self, values: Mapping[str, Any], error: UniqueKeyError
     ) -> UniqueKeyError:
@@ -85,11 +94,37 @@ def digest_of(namespace: str, value: Any) -> str:
     Raises:
         UniqueKeyError: if `value` is no plain data.
     """
+    return _digest(namespace, _encoded(value))
+
+
+def source_of(value: Any) -> str:
+    """Return `value` as a message can carry it, for :func:`digest_of_source`.
+
+    Raises:
+        UniqueKeyError: if `value` is no plain data.
+    """
+    return base64.b64encode(_encoded(value)).decode()
+
+
+def digest_of_source(namespace: str, source: str) -> str:
+    """Return what :func:`digest_of` returns for the value that has this source.
+
+    Raises:
+        ValueError: if it is the source of nothing.
+    """
+    return _digest(namespace, base64.b64decode(source, validate=True))
+
+
+def _encoded(value: Any) -> bytes:
     try:
-        data = encode(value)
+        return encode(value)
     except _NO_KEY as error:
-        text = f"{reprlib.repr(value)} cannot be a key: {error}; {_ADVICE}"
+        # Without the value, which may be a secret: errors are logged.
+        text = f"a {type(value).__qualname__} cannot be a key: {error}; {_ADVICE}"
         raise UniqueKeyError(text) from error
+
+
+def _digest(namespace: str, data: bytes) -> str:
     digest = _remembered_beginning(namespace).copy()
     digest.update(data)
     return digest.hexdigest()

@@ -8,11 +8,18 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .call_options import CallOptions
+from .keys import digest_of_source
 from .lock_types import LOCK_TYPES
 from .messages import HEADER, LOCK_HEADER, is_same_id, ours_in
 
 _DIGEST = re.compile("[0-9a-f]{32}")
-_TOKEN = re.compile(r"[!-~]+(/[!-~]*){4}")
+# One step for each character: 600 slashes must not keep a worker busy for minutes.
+_TOKEN = re.compile("[!-~]+")
+# The longest are of ids that a user chose.
+_LONGEST_TOKEN = 4096
+#: A fence is a number of 64 bits; the last second that counts is in the year 9999.
+_LAST_FENCE = 2**63
+_LAST_SECOND = 253402300800
 
 
 @dataclass
@@ -26,6 +33,9 @@ class LockHeader:
         key: of the call, as computed where it was published; None if it was not.
         own_key: whether the caller gave the key, so that it does not follow from the
             arguments.
+        source: of the key, if it does not follow from the arguments alone: the caller,
+            or code of the user's, made it. So a worker can tell that it is a key of the
+            task's own namespace.
         given: the caller's key as it is, where the namespace is not known.
         token: that reserved the lock; None if nothing was reserved.
         generation: fence of that, if another message may have taken its place.
@@ -43,6 +53,7 @@ class LockHeader:
     key: str | None = None
     own_key: bool = False
     given: Any = None
+    source: str | None = None
     token: str | None = None
     generation: int | None = None
     until: float = 0
@@ -68,19 +79,22 @@ class LockHeader:
         said = CallOptions.of_header(self.unique)
         if not self.own_key:
             return said
-        return (
-            replace(said, digest=self.key)
-            if self.key
-            else replace(said, key=self.given)
-        )
+        if self.source is not None:
+            return replace(said, source=self.source)
+        # Of an older version: the key alone, which nobody can check here.
+        return said if self.key else replace(said, key=self.given)
 
     @property
     def elsewhere(self) -> LockHeader:
         """The same where the task has another namespace: its locks are others there."""
-        own_key = self.own_key and self.key is None
-        given = self.given if own_key else None
+        own_key = self.own_key and (self.key is None or self.source is not None)
         return LockHeader(
-            self.id, self.message, own_key=own_key, given=given, unique=self.unique
+            self.id,
+            self.message,
+            own_key=own_key,
+            given=self.given if own_key else None,
+            source=self.source if own_key else None,
+            unique=self.unique,
         )
 
     @classmethod
@@ -112,9 +126,11 @@ class LockHeader:
             and isinstance(self.store, str)
             and (self.lock is None or self.lock in LOCK_TYPES)
             and _has_form(_DIGEST, self.key)
-            and _has_form(_TOKEN, self.token)
-            and (self.generation is None or isinstance(self.generation, int))
-            and isinstance(self.until, (int, float))
+            and _is_token(self.token)
+            and _is_source(self.source)
+            and (self.generation is None or _is_within(self.generation, _LAST_FENCE))
+            and isinstance(self.generation, (int, type(None)))
+            and _is_within(self.until, _LAST_SECOND)
         )
 
 
@@ -123,3 +139,22 @@ _FIELDS = tuple(field.name for field in fields(LockHeader))
 
 def _has_form(form: re.Pattern[str], value: Any) -> bool:
     return value is None or (isinstance(value, str) and bool(form.fullmatch(value)))
+
+
+def _is_token(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, str) or len(value) > _LONGEST_TOKEN:
+        return False
+    return value.count("/") >= 4 and _has_form(_TOKEN, value)
+
+
+def _is_source(value: Any) -> bool:
+    try:
+        return value is None or bool(digest_of_source("", value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_within(value: Any, end: float) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value < end

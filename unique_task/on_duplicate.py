@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import reprlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .bounds import LONGEST, LONGEST_PAUSE
 from .duplicate import Policy
 from .exceptions import ConfigurationError
 from .policies import (
@@ -32,7 +35,14 @@ POLICIES: Mapping[str, Policy] = {
 }
 
 #: The policies that have parameters, by the names under which they travel.
-_MADE: Mapping[str, type[Any]] = {"skip": Skip, "cached": Cached, "retry": Wait}
+_KINDS: Mapping[str, type[Any]] = {"skip": Skip, "cached": Cached, "retry": Wait}
+
+#: What makes them, and checks the parameters.
+_MADE: Mapping[str, Callable[..., Policy]] = {
+    "skip": skip,
+    "cached": cached,
+    "retry": retry,
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def written(policy: Policy) -> Any:
     for name, known in POLICIES.items():
         if policy == known:
             return name
-    for name, kind in _MADE.items():
+    for name, kind in _KINDS.items():
         if isinstance(policy, kind):
             return {name: asdict(policy)}
     raise ConfigurationError(
@@ -111,10 +121,19 @@ def read(text: Any) -> Policy:
         return POLICIES[text]
     try:
         ((name, parameters),) = text.items()
-        policy: Policy = _MADE[name](**parameters)
+        policy = _MADE[name](**parameters)
     except (AttributeError, LookupError, TypeError, ValueError):
         raise ConfigurationError(
-            f"a message asks for on_duplicate={text!r}, which this version of "
-            "unique_task does not know"
+            f"a message asks for on_duplicate={reprlib.repr(text)}, which this version "
+            "of unique_task does not know"
         ) from None
+    return _bounded(policy)
+
+
+def _bounded(policy: Policy) -> Policy:
+    """Return a policy with no longer times than a message may ask for."""
+    if isinstance(policy, Wait):
+        return dataclasses.replace(policy, maximum=min(policy.maximum, LONGEST_PAUSE))
+    if isinstance(policy, Cached) and policy.ttl is not None:
+        return Cached(min(policy.ttl, LONGEST))
     return policy

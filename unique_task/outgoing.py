@@ -12,6 +12,7 @@ from .backends.base import Backend
 from .backends.record import Record, Token
 from .call_options import CallOptions
 from .delays import sendable
+from .keys import digest_of_source, source_of
 from .lock_header import LockHeader
 from .pending_time import pending_time, seconds_to
 from .plan import Plan
@@ -63,6 +64,7 @@ class Outgoing:
     _plan: Plan | None = None
     _backend: Backend | None = None
     _key: str | None = None
+    _source: str | None = None
 
     @property
     def id(self) -> str:
@@ -142,12 +144,17 @@ class Outgoing:
         return self._key
 
     def _digest(self) -> str:
-        if self.said.digest is not None:
-            return self.said.digest
-        if self.said.has_key:
-            return self.rules.digest_of(self.task, self.said.key)
-        serializer = self.options.get("serializer")
-        return self.rules.sent_digest(self.task, self.args, self.kwargs, serializer)
+        task, rules, call = self.task, self.rules, (self.args, self.kwargs)
+        if self.said.source is not None:
+            self._source = self.said.source
+        elif self.said.has_key:
+            self._source = source_of(self.said.key)
+        elif rules.computed:
+            serializer = self.options.get("serializer")
+            self._source = rules.sent_source(task, *call, serializer)
+        else:
+            return rules.digest(task, *call)
+        return digest_of_source(rules.namespace(task), self._source)
 
     @property
     def wait(self) -> float:
@@ -204,6 +211,7 @@ class Outgoing:
             self.message,
             self.rules.namespace(self.task),
             own_key=self.said.has_key,
+            source=self._source,
             unique=self.said.header(),
             **lock,
         )

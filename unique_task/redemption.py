@@ -77,7 +77,7 @@ def check_store(attempt: Attempt) -> None:
     not ended by itself, nor was it taken by an earlier delivery of the message.
     """
     published, call, backend = attempt.published, attempt.call, attempt.backend
-    if published is None or not attempt.reserved:
+    if published is None or not (published.token and attempt.plan.lock.at_publish):
         return
     if published.store == backend.fingerprint or published.until < time.time():
         return

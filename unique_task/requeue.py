@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 from celery import Task
 from celery.exceptions import Ignore, Reject
 
+from .backends.record import Token
+from .bounds import SHORTEST_PAUSE, count, moment
 from .delays import sendable
 from .exceptions import DuplicateTaskError
 from .messages import HEADER as MESSAGE
@@ -67,8 +69,8 @@ class Waited:
         try:
             if header["sent"] != message:
                 raise LookupError("it came with another message")
-            tokens = tuple(map(str, header["unanswered"]))
-            times, since = int(header["times"]), float(header["since"])
+            tokens = _tokens(header["unanswered"], request.id)
+            times, since = count(header["times"]), moment(header["since"])
             admitted = bool(header["admitted"])
             return cls(times, since, header["message"], admitted, tokens)
         except (LookupError, TypeError, ValueError):
@@ -115,6 +117,8 @@ def come_back(
             acknowledged late goes back to its queue.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
+    # Shorter ones, of many messages that wait for one lock, keep a broker busy.
+    countdown = max(countdown, SHORTEST_PAUSE)
     sent = new_header()
     waited = {"sent": sent, **asdict(Waited.of(request).again(admitted, unanswered))}
     signature = same_again(task, request, **options)
@@ -143,6 +147,14 @@ def come_back(
         *(task.name, request.id, whom, round(countdown, 1)),
     )
     raise LeftAlone(f"comes back in {countdown:.1f} s: {reason}")
+
+
+def _tokens(tokens: Any, owner: str) -> tuple[str, ...]:
+    """Return those of `tokens` with which the task `owner` asked for its lock."""
+    if not isinstance(tokens, (list, tuple)):
+        raise TypeError("no list of tokens")
+    latest = tokens[-_UNANSWERED:]
+    return tuple(token for token in latest if Token.belongs_to(token, owner))
 
 
 def _holder(request: Any, reason: Exception) -> str:

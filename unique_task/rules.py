@@ -10,10 +10,11 @@ from kombu.serialization import dumps, loads, prepare_accept_content
 
 from .arguments import Parameters
 from .backends.base import Backend
+from .backends.record import Token
 from .call_options import NOTHING_SAID, CallOptions
 from .durations import seconds
-from .exceptions import ConfigurationError
-from .keys import Key, digest_of
+from .exceptions import ConfigurationError, LockStoreError
+from .keys import Key, digest_of, digest_of_source, source_of
 from .lock_header import LockHeader
 from .lock_types import lock_type
 from .options import Options
@@ -74,20 +75,23 @@ class Rules:
         """Return the key that stands for what a ``key=`` callable would return."""
         return digest_of(self.namespace(task), value)
 
-    def sent_digest(
+    def value(self, task: Task, args: Any, kwargs: Any) -> Any:
+        """Return what code of the user's makes the key of a call of."""
+        return self._key.value(args, kwargs)
+
+    def sent_source(
         self, task: Task, args: Any, kwargs: Any, serializer: str | None
     ) -> str:
-        """Return the key of a call that is about to be sent.
+        """Return the source of the key of a call that is about to be sent.
 
         Code of the user's sees what the worker's would: what the serializer makes of
         the arguments.
         """
-        if self.computed:
-            name = serializer or task.serializer or task.app.conf.task_serializer
-            kind, encoding, data = dumps((args, kwargs), name)
-            accept = prepare_accept_content([kind])
-            args, kwargs = loads(data, kind, encoding, accept=accept)
-        return self.digest(task, args, kwargs)
+        name = serializer or task.serializer or task.app.conf.task_serializer
+        kind, encoding, data = dumps((args, kwargs), name)
+        accept = prepare_accept_content([kind])
+        args, kwargs = loads(data, kind, encoding, accept=accept)
+        return source_of(self.value(task, args, kwargs))
 
     def expire(self, task: Task, settings: Settings) -> float:
         """Return how many seconds a lock of `task` stands when nothing renews it."""
@@ -156,11 +160,40 @@ class Rules:
             # It was published before a deploy that changed it.
             plan = replace(plan, lock=lock_type(published.lock))
         backend = self.backend(task, settings, eager=eager)
-        key = None if published is None else published.key
-        if key is None and said.has_key:
-            key = self.digest_of(task, said.key)
-        key = key or self.digest(task, args, kwargs)
-        return Terms(plan, backend, key, published, settings.enabled)
+        terms = Terms(plan, backend, "", published, settings.enabled)
+        terms.key = self._key_of(task, terms, said, (args, kwargs))
+        return terms
+
+    def _key_of(
+        self, task: Task, terms: Terms, said: CallOptions, call: tuple[Any, Any]
+    ) -> str:
+        """Return the key of a call: by its message, if that is of this namespace.
+
+        Anybody who can publish can write any key into a header, also one of another
+        task's. What makes a key cannot be read from it, so the message says that, or
+        the arguments do, or the store knows the message by its token.
+        """
+        published = terms.published
+        if published is not None and published.source is not None:
+            return digest_of_source(self.namespace(task), published.source)
+        if said.has_key:
+            return self.digest_of(task, said.key)
+        if published is None or published.key is None:
+            return self.digest(task, *call)
+        if not self.computed and self._follows(task, published, call):
+            return published.key
+        if _is_reserved(task, terms, published):
+            return published.key
+        return self.digest(task, *call)
+
+    def _follows(
+        self, task: Task, published: LockHeader, call: tuple[Any, Any]
+    ) -> bool:
+        """Tell whether the key of a message follows from its arguments."""
+        try:
+            return self.digest(task, *call) == published.key
+        except (TypeError, ValueError):  # as before a deploy that changed the task
+            return False
 
     def check(self, task: Task, settings: Settings) -> None:
         """Raise ConfigurationError if options or settings make no sense."""
@@ -173,3 +206,21 @@ class Rules:
                 f"{task.name}: expire={plan.expire:.0f}: {backend.name} keeps no lock "
                 f"for more than {backend.promises.longest:.0f} seconds"
             )
+
+
+def _is_reserved(task: Task, terms: Terms, published: LockHeader) -> bool:
+    """Tell whether the store knows the message: its publisher could write there.
+
+    That is asked only of messages of an older version, and of those that were published
+    before a deploy that changed the key.
+    """
+    key, token = published.key, published.token
+    if key is None or not Token.belongs_to(token, published.id):
+        return False
+    try:
+        held = terms.backend.get(terms.plan.lock.reservation(key))
+    except LockStoreError:
+        return False
+    if held is None:
+        return False
+    return (held.record.token, held.record.task) == (token, task.name)

@@ -26,7 +26,7 @@ class ClassGuard(Guard):
             name = "custom_lock_expire"
         return seconds(name, getattr(task, name))
 
-    def digest(self, task: Any, args: Any, kwargs: Any) -> str:
+    def value(self, task: Any, args: Any, kwargs: Any) -> Any:
         args, kwargs = self.parameters.as_called(self.parameters.bind(args, kwargs))
         try:
             lock_id = task.generate_lock_id(*args, **kwargs)
@@ -41,7 +41,10 @@ class ClassGuard(Guard):
                 f"{task.name}: generate_lock_id() returned None, which would be one "
                 "key for many calls: return a string or plain data"
             )
-        return self.digest_of(task, lock_id)
+        return lock_id
+
+    def digest(self, task: Any, args: Any, kwargs: Any) -> str:
+        return self.digest_of(task, self.value(task, args, kwargs))
 
     @property
     def computed(self) -> bool:

@@ -44,8 +44,10 @@ BACKENDS = {
 #: Schemes of stores that are several servers.
 _SEVERAL = {"memcached", "sentinel", "redis+cluster", "rediss+cluster"}
 
-#: What stands between several servers, and not in a password or the path of a file.
-_AND = re.compile(r";[\w+]+://|^(?!(db\+)?sqlite).*;[^@]*$")
+#: What stands between the URLs of several servers; or after the login of the first, and
+#: not in the path of a file.
+_NEXT_URL = re.compile(r";[\w+]+://")
+_NEXT_HOST = re.compile(r";[^;@]*\Z")
 
 #: Celery's names for stores that it has for results, and one of SQLAlchemy's past.
 _ALIASES = {
@@ -150,7 +152,14 @@ def _scheme(url: str) -> str:
     if scheme not in known_schemes():
         scheme = _ALIASES.get(scheme) or _without_driver(scheme)
     # Several servers, of which Celery takes one that answers: locks need all the same.
-    return "" if _AND.search(url) and scheme not in _SEVERAL else scheme
+    return "" if _names_several(url) and scheme not in _SEVERAL else scheme
+
+
+def _names_several(url: str) -> bool:
+    if _NEXT_URL.search(url):
+        return True
+    is_file = url.startswith(("sqlite", "db+sqlite"))
+    return not is_file and _NEXT_HOST.search(url) is not None
 
 
 def _without_driver(scheme: str) -> str:

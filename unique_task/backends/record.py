@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, unquote
 
 from ..exceptions import LockRecordError
@@ -22,6 +23,10 @@ _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 # What Celery's own ids look like; they are many, and need no look for odd characters.
 _UUID = re.compile("[0-9a-f-]+")
+
+# What any token looks like; and how long it is at most, but for the owner.
+_NO_BLANKS = re.compile("[!-~]+")
+_LONGEST = 100
 
 
 @dataclass
@@ -54,6 +59,17 @@ class Token:
         """Read what :meth:`__str__` wrote."""
         owner, retries, nesting, message, nonce = text.rsplit("/", 4)
         return cls(unquote(owner), int(retries), int(nesting), message, nonce)
+
+    @classmethod
+    def belongs_to(cls, text: Any, owner: str) -> bool:
+        """Tell whether `text`, which anybody may have written, is one of `owner`."""
+        if not isinstance(text, str) or len(text) > _LONGEST + 3 * len(owner):
+            return False
+        try:
+            token = cls.parse(text)
+        except ValueError:
+            return False
+        return token.owner == owner and _NO_BLANKS.fullmatch(text) is not None
 
     def __str__(self) -> str:
         owner = self.owner
