@@ -114,10 +114,14 @@ def test_a_token_of_another_task_takes_over_no_lock(app):
 
 
 def test_code_of_the_users_makes_a_key_once(app):
-    made = []
+    made: list[int] = []
+
+    def count(item):
+        made.append(item)
+        return len(made)
 
     @app.task
-    @unique(key=lambda item: made.append(item) or len(made), lock="until_executed")
+    @unique(key=count, lock="until_executed")
     def work(item): ...
 
     value_of(work.delay(1))
