@@ -50,11 +50,6 @@ def told():
     task_duplicate.disconnect(note)
 
 
-def name_of(value):
-    """For the name of a test, which must be the same in each process."""
-    return getattr(value, "__name__", None) or str(value)
-
-
 @pytest.mark.parametrize(
     "policy, outcome",
     [
