@@ -183,3 +183,17 @@ def test_a_task_without_the_guard_is_left_alone(app):
     length, loose = app.register_task(Length()), app.register_task(Loose())
 
     assert [length([1]), loose(1)] == [1, 1]
+
+
+def test_a_task_that_is_not_registered_yet_can_be_called(app):
+    """As an instance of its class, which has no name."""
+
+    class Plain(Task):
+        @unique
+        def run(self, item):
+            return item
+
+    Plain.bind(app)
+
+    assert Plain.name is None
+    assert Plain()(1) == 1

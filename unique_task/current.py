@@ -48,6 +48,11 @@ def run_under(lease: Lease, body: Callable[[], Any]) -> Any:
         _current.reset(before)
 
 
+def is_in_body() -> bool:
+    """Tell whether this thread is inside of a guarded body."""
+    return _current.get() is not None
+
+
 def is_guarded(request: Any) -> bool:
     """Tell whether this thread is inside of a guarded body for `request`."""
     lease = _current.get()

@@ -16,7 +16,7 @@ from .exits import End, leave, settle
 from .lease import Lease
 from .process import this_process
 from .requeue import LeftAlone
-from .rules import Rules, Terms
+from .rules import Rules, Terms, name_of
 from .started import note_started
 from .turned_away import Answer
 from .unguarded import Unguarded
@@ -122,7 +122,7 @@ class Guard(Rules):
 
 def _attempt(call: Call, terms: Terms) -> Attempt:
     token, state = str(call.token()), "running" if call.queued else "called"
-    record = Record(token, call.task.name, call.worker, state, this_process())
+    record = Record(token, name_of(call.task), call.worker, state, this_process())
     plan, backend = terms.plan, terms.backend
     attempt = Attempt(call, plan, backend, terms.key, record, terms.published)
     record.final = not attempt.remember

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from celery.result import EagerResult
+
 from .backends.steps import Acquired, Heir
 from .background import in_background
+from .current import held_lease, is_in_body
 from .exceptions import LockStoreError
 from .messages import HEADER, LOCK_HEADER, published_with
 from .outgoing import Outgoing
+from .policies import Cached, Wait
 from .progress import lease_of, unused_reservation
 from .reserve import reserve
-from .results import marked
+from .results import LaterResult, marked
 from .ticket import Answered, Ticket, with_token
 
 logger = logging.getLogger(__name__)
@@ -55,7 +59,24 @@ def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         decision = Ticket()
     if isinstance(decision, Answered):
         return marked(decision.result, duplicate=True)
-    return marked(_sent(outgoing, decision, send), duplicate=False)
+    result = marked(_sent(outgoing, decision, send), duplicate=False)
+    return _not_waited_for_inside(outgoing, result)
+
+
+def _not_waited_for_inside(outgoing: Outgoing, result: Any) -> Any:
+    """Have get() tell a body that the call which it waits for waits for the body."""
+    comes_back = isinstance(outgoing.plan.run, (Wait, Cached))
+    if comes_back and is_in_body() and not isinstance(result, EagerResult):
+        result.__class__ = LaterResult
+        result.held = lambda: _is_held_here(outgoing)
+    return result
+
+
+def _is_held_here(outgoing: Outgoing) -> bool:
+    try:
+        return held_lease(outgoing.key) is not None
+    except Exception:  # an error of a key is the worker's to tell
+        return False
 
 
 def _sent(outgoing: Outgoing, ticket: Ticket, send: Callable[..., Any]) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
-from celery import Task, states
+from celery import Task, _state, states
 from celery.app.task import Context
 from celery.backends.base import DisabledBackend
 from celery.backends.rpc import RPCBackend
@@ -21,11 +22,59 @@ logger = logging.getLogger(__name__)
 class HolderResult(AsyncResult):
     """The result of a task to which somebody may have a result already."""
 
+    def get(self, *args: Any, **options: Any) -> Any:
+        """Wait for the result, as Celery does.
+
+        Raises:
+            ConfigurationError: in the body of that very task.
+        """
+        if _is_under_way_here(self.id):
+            raise _waits_for_itself(self.id)
+        return super().get(*args, **options)
+
+    wait = get
+
     def __del__(self) -> None:
         # Until Celery 5.7, the end of one result of a task ends the subscription of all
         # in this process: whoever waits for a group with the task in it would do so for
         # ever (celery/celery#4925).
         pass
+
+
+class LaterResult(AsyncResult):
+    """The result of a call that comes back until a lock is free, which its caller held.
+
+    Attributes:
+        held: tells whether the caller still holds it, in this thread.
+    """
+
+    held: Callable[[], bool] = staticmethod(lambda: False)
+
+    def get(self, *args: Any, **options: Any) -> Any:
+        """Wait for the result, as Celery does.
+
+        Raises:
+            ConfigurationError: as long as the caller holds the lock.
+        """
+        if self.held():
+            raise _waits_for_itself(self.id)
+        return super().get(*args, **options)
+
+    wait = get
+
+
+def _is_under_way_here(task_id: str) -> bool:
+    """Tell whether this thread is in the body of that task, or of one that it calls."""
+    tasks = getattr(_state, "_task_stack").stack
+    return any(r.id == task_id for task in tasks for r in task.request_stack.stack)
+
+
+def _waits_for_itself(task_id: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"get() would wait for ever: the result of {task_id} needs the lock that the "
+        "running body holds, or is that body's own. Call the function itself, "
+        "task(...), which is no duplicate inside its own body, or do not wait"
+    )
 
 
 def of_holder(task: Task, holder: Record, *, own: bool, ignored: bool) -> AsyncResult:

@@ -38,6 +38,12 @@ class Terms:
     guarded: bool = True
 
 
+def name_of(task: Task) -> str:
+    """Return the name of a task; of one that is not registered, that of its class."""
+    kind = type(task)
+    return str(task.name or f"{kind.__module__}.{kind.__qualname__}")
+
+
 class Rules:
     """The rules for one task.
 
@@ -65,7 +71,7 @@ class Rules:
 
     def namespace(self, task: Task) -> str:
         """Return what tasks share whose locks `task` shares."""
-        return self.options.namespace or str(task.name)
+        return self.options.namespace or name_of(task)
 
     def digest(self, task: Task, args: Any, kwargs: Any) -> str:
         """Return the key of a call of `task` with these arguments."""
