@@ -219,3 +219,16 @@ def test_to_hold_on_to_a_lock_and_to_free_it_no_others_are_read(backend, engine,
     backend.release(keys[0], FIRST.token)
     with backend._database._engine.connect() as connection:
         assert rows_read(backend, connection) - before < 50
+
+
+def test_a_table_without_the_index_of_the_sweep_is_warned_of(tmp_path):
+    url = f"sqlite:///{tmp_path}/bare.sqlite"
+    backend = SQLBackend(url)
+    backend.check()
+    assert backend.warnings() == []
+
+    bare = SQLBackend(url, table="bare")
+    statement = bare.ddl().partition(";")[0]
+    bare._database.run(lambda one: one.exec_driver_sql(statement).close())
+
+    assert "CREATE INDEX" in bare.warnings()[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from redis.cluster import RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 #: What a user of Redis must have a right to.
 COMMANDS = "EVAL, EVALSHA, GET, SET, DEL, PEXPIRE, PTTL and TIME"
@@ -88,7 +88,7 @@ def _policies(client: Any) -> Iterator[str]:
     try:
         for memory in _each(client, lambda **to: client.info("memory", **to)):
             yield str(memory.get("maxmemory_policy", ""))
-    except RedisError:
+    except ResponseError:
         yield from _configured(client)
 
 
@@ -96,7 +96,7 @@ def _configured(client: Any) -> Iterator[str]:
     try:
         for found in _each(client, lambda **to: client.config_get(_POLICY, **to)):
             yield str(_text(found))
-    except RedisError:
+    except ResponseError:
         return  # it may not be asked: nothing is known
 
 

@@ -91,6 +91,14 @@ class SQLBackend(StepwiseBackend):
         """
         return self._database.ddl()
 
+    def warnings(self) -> list[str]:
+        with self._operation():
+            slow = self._database.lacks_index()
+        # Not made here: it would keep all locks waiting while it is made.
+        advice = f"{self.name}: the table lacks the index that sweeps need; "
+        advice += f"without it they read all rows. It is in\n{self.ddl()}"
+        return super().warnings() + [advice] * slow
+
     def check(self) -> None:
         """Take each step once, and sweep nothing, to see whether we may do that."""
         exercise(self, "check")

@@ -134,6 +134,20 @@ class Database:
         """Return the statements that create the table, if it is not there."""
         return ddl_of(self._table, self._engine.dialect)
 
+    def lacks_index(self) -> bool:
+        """Tell whether somebody made the table without the index of the sweep."""
+        wanted = [
+            [column.name for column in one.columns] for one in self._table.indexes
+        ]
+
+        def known(connection: sa.Connection) -> list[object]:
+            inspector, table = sa.inspect(connection), self._table
+            found = inspector.get_indexes(table.name, table.schema)
+            return [one["column_names"] for one in found]
+
+        found = self.run(known)
+        return any(columns not in found for columns in wanted)
+
     def _create_table(self) -> None:
         table = self._table
         try:
