@@ -9,6 +9,8 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .exceptions import UniqueKeyError
+
 _PLAIN = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -19,6 +21,13 @@ if sys.version_info >= (3, 14):
     from annotationlib import Format
 
     _LENIENT["annotation_format"] = Format.FORWARDREF
+
+
+class Misfit(TypeError):
+    """The arguments of a call do not fit the task, and its body fails with an error.
+
+    Without a guard the call would be sent, or made, all the same.
+    """
 
 
 class Parameters:
@@ -37,6 +46,8 @@ class Parameters:
         bound: bool = False,
         models: Mapping[str, Any] | None = None,
     ) -> None:
+        self._function = function
+        self._bound = bound
         parameters = list(signature_of(function).parameters.values())[bound:]
         self._models = models or {}
         self.signature = inspect.Signature(parameters)
@@ -55,14 +66,43 @@ class Parameters:
         """Return every parameter's value by name.
 
         Raises:
-            TypeError: if the arguments do not fit, as the call itself would.
-            pydantic.ValidationError: if a model does not take its argument.
+            Misfit: if the arguments do not fit, or a model does not take its own.
+            UniqueKeyError: if they fit the task, but not the signature that it tells.
         """
-        values = self._bind(args, kwargs)
+        try:
+            values = self._bind(args, kwargs)
+        except TypeError as error:
+            self._check_decorated(args, kwargs)
+            raise Misfit(str(error)) from error
         for name, model in self._models.items():
             if isinstance(values[name], Mapping):
-                values[name] = model.model_validate(values[name])
+                values[name] = self._validated(model, values[name])
         return values
+
+    @staticmethod
+    def _validated(model: Any, value: Any) -> Any:
+        try:
+            return model.model_validate(value)
+        except ValueError as error:  # pydantic's own are such
+            raise Misfit(str(error)) from error
+
+    def _check_decorated(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raise UniqueKeyError if the call fits what lies around the signature.
+
+        As a decorator does that passes an argument of its own to the function.
+        """
+        own = inspect.signature(self._function, follow_wrapped=False, **_LENIENT)
+        if "__wrapped__" not in getattr(self._function, "__dict__", {}):
+            return
+        try:
+            own.bind(*[None] * self._bound, *args, **kwargs)
+        except TypeError:
+            return
+        raise UniqueKeyError(
+            f"{self._function.__qualname__}(): no key, because the call does not fit "
+            f"{self.signature}, which a decorator tells as its signature: put @unique "
+            "below that decorator, or give the call a unique_key="
+        )
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         # The two common ways to call cost a tenth of Signature.bind.

@@ -16,7 +16,8 @@ from .exceptions import ConfigurationError
 from .home import registered
 from .keys import KeyOption
 from .options import Options, options_from
-from .wrapping import PENDING, Wrapping, function_in, home_of, wrapping_in
+from .run_function import function_in, without_celery
+from .wrapping import PENDING, Wrapping, home_of, wrapping_in
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,7 +101,7 @@ def _decorate(options: Options, target: Any) -> Any:
 
 
 def _guard_task(options: Options, task: Any) -> Any:
-    function = inspect.unwrap(_function_of(task))
+    function = _function_of(task)
     _refuse_second(function)
     _refuse_lazy_body(function)
     wrapping = Wrapping(options, function)
@@ -154,7 +155,11 @@ def _function_of(task: Any) -> Any:
     """Return the function that a task was, or will be, made of; the task stays lazy."""
     if _is_lazy(task):
         return _made_by(task)[0]
-    return function_in(inspect.getattr_static(task.__class__, "run"))
+    run = inspect.getattr_static(task.__class__, "run")
+    if wrapping_in(function_in(run)):
+        return function_in(run)
+    # Without what Celery has put around it: annotations, validation by pydantic.
+    return without_celery(function_in(vars(task.__class__).get("__wrapped__", run)))
 
 
 def _is_lazy(task: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from celery.exceptions import Ignore, Reject
 
 from .admission import admit
+from .arguments import Misfit
 from .attempt import Attempt
 from .backends.record import Record
 from .calls import Call
@@ -57,11 +58,18 @@ class Guard(Rules):
             raise
 
     def _enter(self, call: Call) -> Lease | Answer | None:
-        """Return a lease, an answer, or None for a call inside of its own attempt."""
+        """Return a lease, an answer, or None for a body that needs no lock.
+
+        That is one inside of its own attempt, or one that fails before it begins.
+        """
         task = call.task
-        terms = self.terms(
-            task, call.published, call.args, call.kwargs, eager=call.eager
-        )
+        try:
+            terms = self.terms(
+                task, call.published, call.args, call.kwargs, eager=call.eager
+            )
+        except Misfit:  # the body says what is wrong, in the function's own words
+            note_started(call)
+            return None
         if terms is None:
             return Unguarded(task, call.request, call.owner)
         attempt = _attempt(call, terms)

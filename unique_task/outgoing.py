@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Celery, Task
 
+from .arguments import Misfit
 from .backends.base import Backend
 from .backends.record import Record, Token
 from .call_options import CallOptions
@@ -142,6 +143,14 @@ class Outgoing:
         if self._key is None:
             self._key = self._digest()
         return self._key
+
+    @property
+    def fits(self) -> bool:
+        """False if the task cannot be called so, and fails where it runs."""
+        try:
+            return bool(self.key)
+        except Misfit:
+            return False
 
     def _digest(self) -> str:
         task, rules, call = self.task, self.rules, (self.args, self.kwargs)

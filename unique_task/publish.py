@@ -112,6 +112,8 @@ def _decide(outgoing: Outgoing) -> Ticket | Answered:
         return _unlocked(outgoing)
     if not settings.headers:  # its worker takes the lock
         return Ticket()
+    if not outgoing.fits:
+        return _unlocked(outgoing)
     if outgoing.again:
         return _handed_on(outgoing)
     return reserve(outgoing, stored=plan.fresh is not None)

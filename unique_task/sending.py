@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery, Task
@@ -64,7 +64,7 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
             return send(**options)
         task = options.get("task_type") or registered(app, name)
         home = home_of(task, app)
-        if home is not None:
+        if home is not None and _is_call(args, kwargs):
             call = tuple(args or ()), dict(kwargs or {})
             return _publish(task, home.guard, call, options, said, send)
         if said.enabled and said and task is not None:
@@ -75,6 +75,11 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
 
     setattr(guarded, _OURS, True)
     return guarded
+
+
+def _is_call(args: Any, kwargs: Any) -> bool:
+    """Tell whether Celery would send these; of others it says itself what is wrong."""
+    return isinstance(args or (), (list, tuple)) and isinstance(kwargs or {}, Mapping)
 
 
 def _said(app: Celery, options: dict[str, Any]) -> CallOptions:

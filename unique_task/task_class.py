@@ -13,8 +13,9 @@ from .durations import Duration, seconds
 from .exceptions import ConfigurationError, UniqueKeyError
 from .guard import Guard
 from .options import Options, options_from
+from .run_function import function_in
 from .settings import Settings
-from .wrapping import Wrapping, function_in, rules_of, wrapping_in
+from .wrapping import Wrapping, rules_of, wrapping_in
 
 
 class ClassGuard(Guard):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -23,6 +23,7 @@ from .home import GUARDED as GUARDED
 from .home import Home, home_in
 from .messages import mark_messages
 from .options import Options
+from .run_function import function_in, is_pydantic, layers_of, run_of
 
 #: Attribute of a function whose tasks get the guard as soon as they exist.
 PENDING = "__unique_pending__"
@@ -74,11 +75,13 @@ class Wrapping:
         run = function_in(raw)
         self.options.check_key(self.function, bound=not plain)
         inside = self._inside[run] if run in self._inside else run
-        guard = self._guard(bound=not plain, validated=_is_pydantic(inside))
+        guard = self._guard(bound=not plain, validated=is_pydantic(inside))
         home = Home(self, guard, task_class, app, bound=not plain)
         guarded = self._for_home(run, home)
         if guarded is not run:
             setattr(task_class, "run", staticmethod(guarded) if plain else guarded)
+        if "__header__" in vars(task_class):
+            _check_as_without(task_class, app, inside, bound=not plain)
         mark_messages(task_class.name)
         if home_in(task_class) is None:
             setattr(task_class, "retry", no_autoretry(task_class.retry))
@@ -91,7 +94,7 @@ class Wrapping:
     def _for_home(self, run: Callable[..., Any], home: Home) -> Callable[..., Any]:
         if run in self._inside:  # the function of several classes: to each its own
             run = self._inside[run]
-        elif any(layer in self._inside for layer in _layers(run)):
+        elif any(layer in self._inside for layer in layers_of(run)):
             return run  # Celery has put something around it
         return self._guarded(run, lambda args: (home.guard, *home.called(args)))
 
@@ -156,7 +159,7 @@ def home_of(task: Any, app: Celery | None = None) -> Home | None:
     found = home_in(task_class)
     if found is not None:
         return found
-    wrapping = wrapping_in(function_in(_run_of(task_class)))
+    wrapping = wrapping_in(function_in(run_of(task_class)))
     if wrapping is None:
         return None
     with _installing:
@@ -172,7 +175,7 @@ def home_of(task: Any, app: Celery | None = None) -> Home | None:
 
 def install_in(task_class: type[Task], app: Celery) -> None:
     """Guard the tasks of a class that is about to be bound to `app`, if it has one."""
-    wrapping = wrapping_in(function_in(_run_of(task_class)))
+    wrapping = wrapping_in(function_in(run_of(task_class)))
     if wrapping is None:
         return
     with _installing:
@@ -188,14 +191,9 @@ def rules_of(task: Task) -> Guard:
     return home.guard
 
 
-def function_in(run: Any) -> Any:
-    """Return the function of a ``run`` as it stands in the class."""
-    return run.__func__ if isinstance(run, staticmethod) else run
-
-
 def wrapping_in(run: Any) -> Wrapping | None:
     """Return the wrapping that `run`, or what it wraps, has or waits for."""
-    for function in _layers(run):
+    for function in layers_of(run):
         marks = getattr(function, "__dict__", {})
         found: Wrapping | None = marks.get(GUARDED) or marks.get(PENDING)
         if found is not None:
@@ -203,26 +201,18 @@ def wrapping_in(run: Any) -> Wrapping | None:
     return None
 
 
-def _run_of(task_class: type[Any]) -> Any:
-    """Return the ``run`` of a class as it stands there, None without one."""
-    # A tenth of the cost of inspect.getattr_static: each message passes here.
-    for base in task_class.__mro__:
-        if "run" in vars(base):
-            return vars(base)["run"]
-    return None
+def _check_as_without(
+    task_class: type[Task], app: Celery, run: Any, bound: bool
+) -> None:
+    """Have ``delay()`` check the arguments as it would without a guard.
 
-
-def _is_pydantic(run: Any) -> bool:
-    """Tell whether Celery's ``pydantic=True`` wrapper lies around the function."""
-    names = (getattr(f, "__globals__", {}).get("__name__") for f in _layers(run))
-    return "celery.app.base" in names
-
-
-def _layers(run: Any) -> Iterator[Any]:
-    """Yield `run`, what it wraps, what that wraps, and so on."""
-    while run is not None:
-        yield run
-        run = getattr(run, "__dict__", {}).get("__wrapped__")
+    Celery does not look through decorators, its own for pydantic among them, which
+    takes all arguments. The guard tells the signature of the function inside.
+    """
+    if "__wrapped__" in getattr(run, "__dict__", {}):
+        if is_pydantic(run):  # it has taken over what the guard says
+            vars(run).pop("__signature__", None)
+        setattr(task_class, "__header__", app.type_checker(run, bound=bound))
 
 
 def _no_lock_is_held() -> None:
