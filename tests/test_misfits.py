@@ -3,10 +3,12 @@
 import functools
 from typing import Any
 
+import celery
 import pytest
 
 from tests.inprocess import value_of
 from tests.publishing import holder, noted
+from tests.waiting import wait_until
 from unique_task import UniqueCeleryTask, UniqueKeyError, unique
 from unique_task.lock_types import LOCK_TYPES
 
@@ -120,7 +122,7 @@ def test_a_retry_with_arguments_that_do_not_fit_ends_the_task(worker_app):
 
     with pytest.raises(TypeError, match=r"work\(\) takes"):
         value_of(task.delay(1))
-    assert holder(task, 1) is None
+    wait_until(lambda: holder(task, 1) is None)
 
 
 @pytest.mark.parametrize("args", [5, "work", {1: 2}], ids=repr)
@@ -169,3 +171,25 @@ def test_below_such_a_decorator_a_task_is_guarded(app):
     task = app.task(passing_a_database(guarded))
 
     assert task(1) == ("database", 1)
+
+
+@pytest.mark.skipif(celery.VERSION < (5, 5), reason="knows no models")
+@pytest.mark.parametrize("order", ["inner", "outer"])
+def test_what_is_no_model_is_refused_where_it_runs(app, sent, order):
+    from pydantic import BaseModel, ValidationError
+
+    class Order(BaseModel):
+        number: int
+
+    def charge(order: Order) -> Any: ...
+
+    charge.__annotations__["order"] = Order
+    guard, make = unique(lock="until_executed"), app.task(pydantic=True)
+    task = make(guard(charge)) if order == "inner" else guard(make(charge))
+
+    assert not task.delay({"number": "many"}).duplicate
+    # Celery checks no arguments of such a task when it is sent.
+    assert not task.delay().duplicate
+    assert [message.lock for message in sent] == [None, None]
+    with pytest.raises(ValidationError):
+        task.apply(({"number": "many"},), throw=True)
