@@ -53,7 +53,8 @@ def _admit(attempt: Attempt) -> Lease | Answer | Verdict:
     call, plan = attempt.call, attempt.plan
     check_store(attempt)
     # A task that was let in before runs to its end, whatever was stored meanwhile.
-    stored = plan.fresh is not None and not call.admitted
+    # And a successor runs after the one whose value that is.
+    stored = plan.fresh is not None and not (call.admitted or plan.lock.successor)
     answer, asked = _take(attempt, stored=stored)
     if isinstance(answer, Stored):
         try:

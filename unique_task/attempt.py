@@ -53,6 +53,12 @@ class Attempt:
         return (token,) if token and self.plan.lock.at_publish else ()
 
     @property
+    def follows(self) -> str:
+        """Id of the task that a successor waits for; its own where nobody knows it."""
+        follows = self.published.follows if self.published is not None else None
+        return follows or self.call.owner
+
+    @property
     def generation(self) -> int | None:
         """The fence of that, if a later message may have taken its place."""
         return self.published.generation if self.published is not None else None
@@ -76,13 +82,15 @@ class Attempt:
         if self.plan.lock.window:
             return
         for token in self.reserved:
-            try:
-                self.backend.release(self.reservation, token)
-            except LockStoreError as error:
-                logger.warning(
-                    "%s cannot free its lock yet: %s", self.call.owner, error
-                )
-                release_later(self.backend, self.reservation, token)
+            for name in self.plan.lock.reservations(self.key):
+                self._free(name, token)
+
+    def _free(self, name: str, token: str) -> None:
+        try:
+            self.backend.release(name, token)
+        except LockStoreError as error:
+            logger.warning("%s cannot free its lock yet: %s", self.call.owner, error)
+            release_later(self.backend, name, token)
 
     def note_settled(self) -> None:
         """Remember that the guard has dealt with what was reserved for the message."""

@@ -16,6 +16,9 @@ from .options import Options
 #: The options of ``@unique`` that a call may give otherwise.
 ALLOWED = ("expire", "lock", "on_duplicate", "renew")
 
+#: ``unique="successor"``: a call that runs after the one which holds its key.
+SUCCESSOR = "successor"
+
 _NO_KEY = object()
 
 
@@ -29,12 +32,15 @@ class CallOptions:
         key: what makes it equal to others, as the value of a ``key=`` callable would.
         source: the same as a message carried it, see
             :func:`~unique_task.keys.source_of`.
+        successor: True for a call that is no duplicate of who holds its key, but starts
+            when that has ended.
     """
 
     enabled: bool = True
     options: Mapping[str, Any] | None = None
     key: Any = _NO_KEY
     source: str | None = None
+    successor: bool = False
 
     @classmethod
     def taken(cls, options: dict[str, Any]) -> CallOptions:
@@ -51,12 +57,14 @@ class CallOptions:
                 "unique_key=None would be one key for many calls: give a string or "
                 "plain data, or leave it out"
             )
+        if unique == SUCCESSOR:
+            return cls(True, None, key, successor=True)
         if unique is None or isinstance(unique, bool):
             return cls(unique is not False, None, key)
         if not isinstance(unique, Mapping) or not unique.keys() <= set(ALLOWED):
             raise ConfigurationError(
-                f"unique={unique!r}: allowed for one call are True, False, and a dict "
-                f"of {', '.join(ALLOWED)}"
+                f"unique={unique!r}: allowed for one call are True, False, "
+                f"{SUCCESSOR!r}, and a dict of {', '.join(ALLOWED)}"
             )
         Options(**unique)
         if seconds("expire", unique.get("expire", 1)) > LONGEST:
@@ -74,7 +82,8 @@ class CallOptions:
         return self.key is not _NO_KEY or self.source is not None
 
     def __bool__(self) -> bool:
-        return not self.enabled or self.options is not None or self.has_key
+        said = self.options is not None or self.has_key or self.successor
+        return not self.enabled or said
 
     def over(self, options: Options) -> Options:
         """Return the options of a task, with what the call says in their place."""

@@ -45,11 +45,12 @@ def _give_up(app: Celery, message: Mapping[str, Any]) -> None:
     if published is None or not (published.token and published.key and published.lock):
         return
     kind = lock_type(published.lock)
+    kind = kind.of_successor() if published.follows else kind
     if kind.window:
         return
-    lock, token = kind.reservation(published.key), published.token
     for store in _stores(app, published):
-        release_later(store, lock, token)
+        for name in kind.reservations(published.key):
+            release_later(store, name, published.token)
 
 
 def _stores(app: Celery, published: LockHeader) -> list[Backend]:

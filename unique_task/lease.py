@@ -44,6 +44,7 @@ class Lease:
         once: seconds for which it is known, from each renewal on, that it was let in.
         whole: whether the lock is held to the end of the task, over its retries.
         heir: who gets the lock when it is freed: the task's next try.
+        successor: who gets it if there is none, a call that waits for this one.
         departure: of the attempt, once the lock is free and its message may come again.
     """
 
@@ -77,6 +78,7 @@ class Lease:
         self.once = 0.0
         self.whole = False
         self.heir: Heir | None = None
+        self.successor: Heir | None = None
         self.departure: Departure | None = None
         self.freed = False
         self.step = OneStep()
@@ -182,9 +184,9 @@ class Lease:
         What this attempt does from here on, another one may do beside it.
 
         Returns:
-            False if it was lost, or freed already, or the store does not answer; then
-            it ends with its lease.
+            False if it was lost or freed already, or the store does not answer.
         """
+        self.successor = None  # it waits, and has no rights before others
         return self.free(leaves=True) is True
 
     def free(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
@@ -207,8 +209,8 @@ class Lease:
         with self.step:
             if self.freed:
                 return False
-            if leaves and self.remember:
-                self.departure = self._departure()
+            if leaves:
+                self._leave()
             self.freed = self.step.over = True
             held = self._release(value)
         if self.departure is not None:
@@ -219,10 +221,13 @@ class Lease:
             tell(lock_released, self.task, lock=self)
         return held
 
-    def _departure(self) -> Departure:
-        record = replace(self.record, fence=self.fence)
-        args = self.backend, self._lock, record, self._expire, self.remember
-        return Departure(*args)
+    def _leave(self) -> None:
+        # Not where the body is broken off: it may run again, and before its successor.
+        self.heir = self.heir or self.successor
+        if self.remember:
+            record = replace(self.record, fence=self.fence)
+            args = self.backend, self._lock, record, self._expire, self.remember
+            self.departure = Departure(*args)
 
     def _release(self, value: bytes | None) -> bool | None:
         """Tell whether the lock was still held; None if the store does not answer."""

@@ -45,8 +45,11 @@ class LockHeader:
         lock: its lock type, which may be another one where the task runs.
         unique: what the call says of its guard, see
             :meth:`~unique_task.call_options.CallOptions.header`.
+        follows: for a successor, id of the task that has to end before it starts, as
+            far as its publisher knows; else its own.
     """
 
+    # The names are those of a wire format.
     id: str
     message: str
     namespace: str | None = None
@@ -60,6 +63,7 @@ class LockHeader:
     store: str = ""
     lock: str | None = None
     unique: Any = None
+    follows: str | None = None
 
     def header(self) -> dict[str, Any]:
         """Return it as a header of the message, without what says nothing."""
@@ -77,6 +81,7 @@ class LockHeader:
             ConfigurationError: if this version does not know what it says.
         """
         said = CallOptions.of_header(self.unique)
+        said = replace(said, successor=True) if self.follows else said
         if not self.own_key:
             return said
         if self.source is not None:
@@ -95,6 +100,7 @@ class LockHeader:
             given=self.given if own_key else None,
             source=self.source if own_key else None,
             unique=self.unique,
+            follows=self.follows,
         )
 
     @classmethod
@@ -131,6 +137,7 @@ class LockHeader:
             and (self.generation is None or _is_within(self.generation, _LAST_FENCE))
             and isinstance(self.generation, (int, type(None)))
             and _is_within(self.until, _LAST_SECOND)
+            and _is_id(self.follows)
         )
 
 
@@ -158,3 +165,7 @@ def _is_source(value: Any) -> bool:
 
 def _is_within(value: Any, end: float) -> bool:
     return isinstance(value, (int, float)) and 0 <= value < end
+
+
+def _is_id(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and len(value) <= _LONGEST_TOKEN)

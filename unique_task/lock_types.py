@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .exceptions import ConfigurationError
@@ -26,6 +26,7 @@ class LockType:
         window: whether it stands until its time is over, whatever the task does.
         exclusive: whether equal calls must not run at once.
         cached: whether its duplicates may be given the value of a run.
+        successor: whether it is that of a successor, see :meth:`of_successor`.
     """
 
     name: str
@@ -34,15 +35,33 @@ class LockType:
     window: bool = False
     exclusive: bool = False
     cached: bool = False
+    successor: bool = False
 
     @property
     def apart(self) -> bool:
         """True if the reservation and the lock of the run are two."""
-        return self.at_publish and not self.whole
+        return self.at_publish and (self.successor or not self.whole)
 
     def reservation(self, key: str) -> str:
         """Return under what the store keeps the lock that is taken at publish."""
+        if self.successor:
+            return f"{key}.successor"
         return f"{key}.pending" if self.apart and self.exclusive else key
+
+    def reservations(self, key: str) -> tuple[str, ...]:
+        """Return all names under which a lock may wait for a message."""
+        handed_on = self.successor and self.whole
+        return (self.reservation(key), key) if handed_on else (self.reservation(key),)
+
+    def of_successor(self) -> LockType:
+        """Return the lock type of a call that waits for who holds its key.
+
+        Its reservation, under a name of its own, does not keep it from running: it says
+        that there is one, so that a key has one successor at a time. What the lock type
+        itself asks for is done when it starts. Where one lock is held to the end of the
+        task, that goes on to the successor as it does to a retry.
+        """
+        return replace(self, at_publish=True, window=False, successor=True)
 
     def run(self, key: str, owner: str) -> str:
         """Return under what the store keeps the lock of the task `owner` that runs."""

@@ -12,6 +12,7 @@ from .arguments import Misfit
 from .backends.base import Backend
 from .backends.record import Record, Token
 from .call_options import CallOptions
+from .current import held_lease
 from .delays import sendable
 from .keys import digest_of_source, source_of
 from .lock_header import LockHeader
@@ -107,6 +108,10 @@ class Outgoing:
         if self._plan is None:
             self._plan = self.rules.plan(self.task, self.settings, self.said)
         return self._plan
+
+    def forget_plan(self) -> None:
+        """Plan anew, as :attr:`said` has changed."""
+        self._plan = None
 
     @property
     def replace(self) -> Replace | None:
@@ -215,6 +220,9 @@ class Outgoing:
 
     def published(self, **lock: Any) -> LockHeader:
         """Return what the message says of its lock."""
+        if self.said.successor:
+            holder = held_lease(self.key, self.backend)
+            lock["follows"] = self.id if holder is None else holder.owner
         return LockHeader(
             self.id,
             self.message,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .duplicate import Policy
 from .lock_types import LockType, lock_type
 from .on_duplicate import Choice, choice_from
 from .options import Options, check_pair
-from .policies import Cached, ignore, retry
+from .policies import Cached, Wait, ignore, retry
 from .settings import Settings
 
 
@@ -37,6 +37,12 @@ class Plan:
     fresh: float | None
     remember: float
     on_unavailable: str
+
+    def of_successor(self) -> Plan:
+        """Return the plan for a call that waits for who holds its key."""
+        # However long that takes: it is no duplicate.
+        wait = replace(self.run, timeout=None) if isinstance(self.run, Wait) else Wait()
+        return replace(self, lock=self.lock.of_successor(), publish=ignore, run=wait)
 
 
 def plan_of(options: Options, settings: Settings, expire: float) -> Plan:

@@ -19,6 +19,7 @@ from .policies import Cached, Wait
 from .progress import lease_of, unused_reservation
 from .reserve import reserve
 from .results import LaterResult, marked
+from .successor import send_after
 from .ticket import Answered, Ticket, with_token
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,8 @@ def _decide(outgoing: Outgoing) -> Ticket | Answered:
         return _unlocked(outgoing)
     if outgoing.again:
         return _handed_on(outgoing)
+    if plan.lock.successor:
+        return send_after(outgoing)
     return reserve(outgoing, stored=plan.fresh is not None)
 
 

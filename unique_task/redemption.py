@@ -13,6 +13,7 @@ from .attempt import Attempt
 from .backends.steps import Held, Replaced, StoreAnswer
 from .exceptions import ConfigurationError
 from .lock_header import LockHeader
+from .lock_types import LOCK_TYPES, LockType
 
 
 def redeem(attempt: Attempt) -> Held | Replaced | None:
@@ -25,6 +26,8 @@ def redeem(attempt: Attempt) -> Held | Replaced | None:
         None if the body may run; else who is in its way.
     """
     plan, lock = attempt.plan, attempt.plan.lock
+    if lock.successor:
+        return _follow(attempt)
     if lock.exclusive and not attempt.reserved:
         return None
     answer = attempt.backend.acquire(
@@ -46,6 +49,42 @@ def redeem(attempt: Attempt) -> Held | Replaced | None:
         return None
     # With the lock of the run in hand, another one that waits has to wait for its turn.
     return None if lock.exclusive else answer
+
+
+def _follow(attempt: Attempt) -> Held | None:
+    """Let a successor begin once nothing is in its way; free its place in the queue.
+
+    Returns:
+        None if the body may run; else who is in its way.
+    """
+    backend, own = attempt.backend, LOCK_TYPES[attempt.plan.lock.name]
+    if not own.exclusive:
+        # The lock of the run is no other's. So wait for the one that it follows, and
+        # for the lock of its type, which is not reserved for it.
+        met = _followed(attempt, own) or _pass(attempt, own)
+        if met is not None:
+            return met
+    for token in attempt.reserved:
+        backend.release(attempt.reservation, token)
+    return None
+
+
+def _followed(attempt: Attempt, own: LockType) -> Held | None:
+    if attempt.follows == attempt.call.owner:
+        return None
+    return attempt.backend.get(own.run(attempt.key, attempt.follows))
+
+
+def _pass(attempt: Attempt, own: LockType) -> Held | None:
+    answer = attempt.backend.acquire(
+        attempt.key,
+        replace(attempt.record, process="", final=False),
+        attempt.plan.expire if own.window else 0,
+        once=attempt.once,
+    )
+    if not isinstance(answer, Held) or answer.admitted:
+        return None
+    return None if answer.record.owner == attempt.call.owner else answer
 
 
 def keep_place(attempt: Attempt, seconds: float) -> Replaced | None:

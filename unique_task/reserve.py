@@ -15,6 +15,7 @@ from celery.result import AsyncResult
 from .backends.base import Backend
 from .backends.record import Record
 from .backends.steps import Held, Reserved, Stored
+from .current import held_lease
 from .duplicate import Duplicate
 from .exceptions import LockRecordError, LockStoreError
 from .outcomes import reported
@@ -23,7 +24,7 @@ from .policies import Cached, Replace, Skip, Wait, ignore
 from .process import is_gone
 from .results import of_holder, ready, store_error, store_value
 from .ticket import Answered, Ticket, with_token
-from .told import ANSWERED, DROPPED, report
+from .told import ANSWERED, DROPPED, report, warn_of_itself
 from .values import UNREADABLE, decode_value
 
 logger = logging.getLogger(__name__)
@@ -174,6 +175,11 @@ def _met(outgoing: Outgoing, held: Held) -> Ticket | Answered:
     if _goes_anyway(outgoing, held):
         return Ticket(outgoing.published(key=outgoing.key))
     duplicate = _duplicate(outgoing, held)
+    if outgoing.plan.lock.successor:
+        return _shared(outgoing, held)
+    lease = held_lease(outgoing.key, outgoing.backend)
+    if lease is not None and lease.record.token == held.record.token:
+        warn_of_itself(task, outgoing.id, held.record.owner)
     if policy is ignore or isinstance(policy, (Skip, Cached, Replace)):
         report(duplicate, outgoing.id, DROPPED)
         return _shared(outgoing, held)

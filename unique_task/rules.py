@@ -111,6 +111,10 @@ class Rules:
         Raises:
             ConfigurationError: if options or settings make no sense.
         """
+        plan = self._plan(task, settings, said)
+        return plan.of_successor() if said.successor else plan
+
+    def _plan(self, task: Task, settings: Settings, said: CallOptions) -> Plan:
         expire = self.expire(task, settings)
         if said.options:
             options = said.over(self.options)
@@ -164,7 +168,9 @@ class Rules:
         plan = self.plan(task, settings, said)
         if published is not None and published.lock not in (None, plan.lock.name):
             # It was published before a deploy that changed it.
-            plan = replace(plan, lock=lock_type(published.lock))
+            lock = lock_type(published.lock)
+            lock = lock.of_successor() if said.successor else lock
+            plan = replace(plan, lock=lock)
         backend = self.backend(task, settings, eager=eager)
         terms = Terms(plan, backend, "", published, settings.enabled)
         terms.key = self._key_of(task, terms, said, (args, kwargs))

@@ -6,6 +6,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from celery import Celery, Task
@@ -124,7 +125,10 @@ def _request_before(task: Task, options: dict[str, Any]) -> Any:
 def _said_before(request: Any) -> CallOptions:
     """Return what was said of the try that this one follows."""
     published = LockHeader.of(vars(request))
-    return published.said if published is not None else NOTHING_SAID
+    if published is None:
+        return NOTHING_SAID
+    # What follows another task once does not follow itself.
+    return replace(published.said, successor=False)
 
 
 def _send_by_name(
@@ -141,6 +145,7 @@ def _send_by_name(
         own_key=said.has_key,
         given=said.key if said.has_key else None,
         unique=said.header(),
+        follows=task_id if said.successor else None,
     )
     headers = {HEADER: message, LOCK_HEADER: published.header()}
     listen()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
+from celery import Task
+
 from .duplicate import Duplicate
 from .signals import task_duplicate, tell
 
@@ -44,4 +46,17 @@ def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
         task_id=task_id,
         outcome=outcome,
         at=duplicate.at,
+    )
+
+
+def warn_of_itself(task: Task, task_id: str | None, owner: str) -> None:
+    """Warn of a duplicate of the task in whose body it was sent.
+
+    Most often that was to be the next run, which nobody will send again.
+    """
+    logger.warning(
+        "%s[%s] is dropped: it was sent in the body of %s, which holds its key. For a "
+        'next run of the task, send it with apply_async(..., unique="successor"), or '
+        "call current_lock().release() before",
+        *(task.name, task_id, owner),
     )

@@ -19,7 +19,7 @@ from .policies import Cached, Wait
 from .redemption import keep_place
 from .requeue import LeftAlone, come_back
 from .settle import settle_and_ignore
-from .told import ANSWERED, REPLACED, report
+from .told import ANSWERED, REPLACED, report, warn_of_itself
 from .values import decode_value
 
 logger = logging.getLogger(__name__)
@@ -89,9 +89,20 @@ def _held_up(attempt: Attempt, held: Held) -> Verdict:
         replaced = keep_place(attempt, wait_of(attempt).maximum)
         if replaced is not None:
             _end_replaced(attempt, replaced)
-    if duplicate.admitted or call.waited.times:  # reported when it first came
+    successor = attempt.plan.lock.successor
+    if not (successor or duplicate.admitted or isinstance(policy, (Wait, Cached))):
+        _warn_of_itself(attempt, held)
+    # It is no duplicate, or was reported when it first came.
+    if successor or duplicate.admitted or call.waited.times:
         return Verdict(partial(policy, duplicate))
     return Verdict(partial(reported, policy, duplicate, call.task_id))
+
+
+def _warn_of_itself(attempt: Attempt, held: Held) -> None:
+    """Warn of a call that was sent in the body of the very task that holds its key."""
+    call = attempt.call
+    if call.queued and held.record.owner == call.request.parent_id:
+        warn_of_itself(call.task, call.owner, held.record.owner)
 
 
 def wait_of(attempt: Attempt) -> Wait:

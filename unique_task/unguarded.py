@@ -35,6 +35,7 @@ class Unguarded(Lease):
         self.renew = False
         self.whole = False
         self.heir = None
+        self.successor = None
         self.departure = None
         self.freed = True
 
