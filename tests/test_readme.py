@@ -32,7 +32,9 @@ def python_blocks(page: Path, redis_url: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("page", [README, CHOOSING, QUESTIONS], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [README, CHOOSING, QUESTIONS], ids=lambda page: page.stem
+)
 def test_every_code_block_runs(page, redis_url):
     def run(block: str) -> None:
         exec(compile(dedent(block), str(page), "exec"), names)
