@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import redis
@@ -29,7 +30,7 @@ from .redis_scripts import (
     RESTORE,
     Script,
 )
-from .redis_server import COMMANDS, checked_keys, evictions
+from .redis_server import COMMANDS, evictions, keys_to_check, try_commands
 from .redis_words import EVER, held_of, leaving_of, milliseconds, record_of
 from .steps import (
     Acquired,
@@ -123,15 +124,14 @@ class RedisBackend(Backend):
         return reason_of(error, self._found.replicated)
 
     def warnings(self) -> list[str]:
-        with self._operation():
-            return super().warnings() + self._found.asked(evictions)
+        return super().warnings() + self._ask(evictions)
 
     def check(self) -> None:
         """Take each step once, on each server, to see whether it lets us."""
         try:
-            with self._operation():
-                keys = self._found.asked(self._checked_keys)
-            for key in keys:
+            for key in self._ask(lambda one: keys_to_check(one, self._names.lock)):
+                # In a script, old servers do not say which command they refuse.
+                self._ask(partial(try_commands, name=self._names.lock(key)))
                 exercise(self, key)
             for number in range(8):  # of which a node of a cluster has some
                 self.get(f"check {number}")
@@ -143,8 +143,9 @@ class RedisBackend(Backend):
                 f"with {self._names.head!r}"
             ) from error
 
-    def _checked_keys(self, client: Any) -> list[str]:
-        return checked_keys(client, self._names.lock)
+    def _ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+        with self._operation():
+            return self._found.asked(question)
 
     def _acquire(self, claim: Claim) -> StoreAnswer:
         expire = milliseconds(claim.expire) if claim.expire else 0

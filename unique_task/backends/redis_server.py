@@ -30,21 +30,16 @@ _KEEPS = "noeviction"
 _TRIES = 1000
 
 
-def checked_keys(client: Any, lock: Callable[[str], str]) -> list[str]:
-    """Return a key for each server that has locks, after our commands have run there.
+def try_commands(client: Any, name: str) -> list[str]:
+    """Run each of our commands on the server that has the key `name`.
 
-    A user may have other rights on each of them.
-
-    Arguments:
-        lock: from a key to the name that it has there.
+    Returns:
+        Nothing: what is refused is an error.
     """
-    keys = list(_keys(client, lock))
-    for key in keys:
-        name = lock(key)
-        server = _server_of(client, name)
-        for words in _PLAIN:
-            server.execute_command(*(word.replace("{}", name) for word in words))
-    return keys
+    server = _server_of(client, name)
+    for words in _PLAIN:
+        server.execute_command(*(word.replace("{}", name) for word in words))
+    return []
 
 
 def _server_of(client: Any, name: str) -> Any:
@@ -52,6 +47,15 @@ def _server_of(client: Any, name: str) -> Any:
         return client
     cluster: Any = client
     return cluster.get_redis_connection(cluster.get_node_from_key(name))
+
+
+def keys_to_check(client: Any, lock: Callable[[str], str]) -> list[str]:
+    """Return a key for each server that has locks: a user may have other rights there.
+
+    Arguments:
+        lock: from a key to the name that it has there.
+    """
+    return list(_keys(client, lock))
 
 
 def _keys(client: Any, lock: Callable[[str], str]) -> Iterator[str]:
