@@ -131,18 +131,22 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def models_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the models that Celery's ``pydantic=True`` validates, by parameter.
+    """Return the models that Celery's ``pydantic=True`` validates, by parameter."""
+    try:
+        return models_in(typing.get_type_hints(function))
+    except (NameError, AttributeError, TypeError):
+        return models_in(inspect.get_annotations(function))
+
+
+def models_in(hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the models that Celery validates arguments with these hints by.
 
     As Celery does: annotations that are a model, or a model or None.
     """
     from pydantic import BaseModel
 
-    try:
-        hints = typing.get_type_hints(function)
-    except (NameError, AttributeError, TypeError):
-        hints = dict(inspect.get_annotations(function))
-    hints.pop("return", None)
     models = {name: _without_none(hint) for name, hint in hints.items()}
+    models.pop("return", None)
     return {
         name: model
         for name, model in models.items()

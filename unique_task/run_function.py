@@ -29,14 +29,15 @@ def layers_of(run: Any) -> Iterator[Any]:
 
 def without_celery(run: Any) -> Any:
     """Return what Celery's wrapper for ``pydantic=True`` wraps, if it is there."""
-    return run.__wrapped__ if _is_of_celery(run) else run
+    return run.__wrapped__ if is_of_celery(run) else run
 
 
 def is_pydantic(run: Any) -> bool:
     """Tell whether Celery's ``pydantic=True`` wrapper lies around the function."""
-    return any(map(_is_of_celery, layers_of(run)))
+    return any(map(is_of_celery, layers_of(run)))
 
 
-def _is_of_celery(function: Any) -> bool:
+def is_of_celery(function: Any) -> bool:
+    """Tell whether a function is Celery's wrapper for ``pydantic=True``, or its part."""
     module = getattr(function, "__globals__", {}).get("__name__")
     return bool(module == "celery.app.base")

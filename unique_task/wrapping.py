@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from threading import RLock
@@ -12,7 +11,7 @@ from weakref import WeakKeyDictionary, ref
 from celery import Celery, Task
 from celery._state import get_current_task
 
-from .arguments import Parameters, models_of, signature_of
+from .arguments import Parameters
 from .autoretry import leave_after_autoretry, no_autoretry
 from .calls import call_of
 from .eager import guarded_apply
@@ -24,6 +23,8 @@ from .home import Home, home_in
 from .messages import mark_messages
 from .options import Options
 from .run_function import function_in, is_pydantic, layers_of, run_of
+from .stand_in import at_home_with
+from .validation import models_by, validator_in
 
 #: Attribute of a function whose tasks get the guard as soon as they exist.
 PENDING = "__unique_pending__"
@@ -53,7 +54,7 @@ class Wrapping:
         self.options = options
         self.function = function
         self.guard_class = guard_class
-        self._guards: dict[tuple[bool, bool], Guard] = {}
+        self._guards: dict[tuple[bool, Any], Guard] = {}
         self._latest: ref[Home] | None = None
         # Each function with the guard around it, and what lies inside.
         self._inside: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -75,7 +76,7 @@ class Wrapping:
         run = function_in(raw)
         self.options.check_key(self.function, bound=not plain)
         inside = self._inside[run] if run in self._inside else run
-        guard = self._guard(bound=not plain, validated=is_pydantic(inside))
+        guard = self._guard(bound=not plain, validator=validator_in(inside))
         home = Home(self, guard, task_class, app, bound=not plain)
         guarded = self._for_home(run, home)
         if guarded is not run:
@@ -98,10 +99,10 @@ class Wrapping:
             return run  # Celery has put something around it
         return self._guarded(run, lambda args: (home.guard, *home.called(args)))
 
-    def _guard(self, bound: bool, validated: bool) -> Guard:
-        kind = bound, validated
+    def _guard(self, bound: bool, validator: Any = None) -> Guard:
+        kind = bound, validator
         if kind not in self._guards:
-            models = models_of(self.function) if validated else {}
+            models = models_by(validator) if validator else {}
             parameters = Parameters(self.function, bound=bound, models=models)
             # Two threads may make it; all use one.
             self._guards.setdefault(kind, self.guard_class(self.options, parameters))
@@ -112,15 +113,11 @@ class Wrapping:
         run: Callable[..., Any],
         called: Callable[[tuple[Any, ...]], tuple[Guard, Task, tuple[Any, ...]]],
     ) -> Callable[..., Any]:
-        @functools.wraps(run)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
+        def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             guard, task, own = called(args)
             return guard(call_of(task, own, kwargs, lambda: run(*args, **kwargs)))
 
-        # Celery checks the arguments of delay() by the signature of what it decorates.
-        guarded.__signature__ = signature_of(run)  # type: ignore[attr-defined]
-        # Celery takes off what has this attribute when it applies "@run" annotations.
-        del guarded.__wrapped__
+        guarded = at_home_with(run, enter)
         guarded.__dict__.pop(PENDING, None)
         setattr(guarded, GUARDED, self)
         self._inside[guarded] = run
@@ -135,7 +132,7 @@ class Wrapping:
             return home.guard, *home.called(args)
         if args and getattr(args[0], "__bound__", False):
             # The run() of a parent class, of which no task is made.
-            return self._guard(True, False), args[0], args[1:]
+            return self._guard(bound=True), args[0], args[1:]
         raise ConfigurationError(
             f"{self.function.__qualname__}() has @unique and is no Celery task: "
             "put @app.task above it"
