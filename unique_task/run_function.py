@@ -38,6 +38,6 @@ def is_pydantic(run: Any) -> bool:
 
 
 def is_of_celery(function: Any) -> bool:
-    """Tell whether a function is Celery's wrapper for ``pydantic=True``, or its part."""
+    """Tell whether a function is Celery's wrapper for ``pydantic=True``, or in it."""
     module = getattr(function, "__globals__", {}).get("__name__")
     return bool(module == "celery.app.base")
