@@ -74,21 +74,30 @@ def at_once(call: Callable[[int], object]) -> None:
         thread.join()
 
 
-def locks_sent(make: Callable[[Celery], Any]) -> list[bool]:
+def by_task(app: Celery, task: Any, number: int) -> Any:
+    return task.delay(number)
+
+
+def by_name(app: Celery, task: Any, number: int) -> Any:
+    return app.send_task(f"{__name__}.work", (number,))
+
+
+def locks_sent(make: Any, call: Any) -> list[bool]:
     """Return, for each message of the first calls, whether it went with its lock."""
     app = make_app()
     task = make(app)
     results: list[Any] = []
     with noted() as sent:
-        at_once(lambda number: results.append(task.delay(number)))
+        at_once(lambda number: results.append(call(app, task, number)))
     assert all(result.duplicate is False for result in results)
     return [message.lock is not None for message in sent]
 
 
+@pytest.mark.parametrize("call", [by_task, by_name])
 @pytest.mark.parametrize("make", [inner, outer, based, shared])
-def test_the_first_calls_of_a_process_are_guarded(make):
+def test_the_first_calls_of_a_process_are_guarded(make, call):
     for _ in range(PROCESSES):
-        assert in_fork(lambda: locks_sent(make)) == [True] * THREADS
+        assert in_fork(lambda: locks_sent(make, call)) == [True] * THREADS
 
 
 def test_of_equal_first_calls_one_is_sent():

@@ -15,6 +15,7 @@ from .durations import Duration
 from .exceptions import ConfigurationError
 from .home import registered
 from .keys import KeyOption
+from .lazy import Made, is_lazy, made_of
 from .options import Options, options_from
 from .run_function import function_in, without_celery
 from .wrapping import PENDING, Wrapping, home_of, wrapping_in
@@ -116,15 +117,13 @@ def _made_of(task: Any, function: Any) -> Iterator[Task]:
 
     Each app has its own of what is shared, under one name.
     """
-    lazy = _is_lazy(task)
-    if not lazy:
+    if is_lazy(task):
+        known = made_of(task)
+    else:
+        known = Made(function, {"name": task.name})
         yield task
-    options = _options_of(task) if lazy else {"name": task.name}
     for app in _active_apps():
-        name = options.get("name") or app.gen_task_name(
-            function.__name__, function.__module__
-        )
-        made = registered(app, name)
+        made = registered(app, known.name(app))
         if issubclass(type(made), Task):
             yield made
 
@@ -153,35 +152,10 @@ def _refuse_lazy_body(function: Callable[..., Any]) -> None:
 
 def _function_of(task: Any) -> Any:
     """Return the function that a task was, or will be, made of; the task stays lazy."""
-    if _is_lazy(task):
-        return _made_by(task)[0]
+    if is_lazy(task):
+        return made_of(task).function
     run = inspect.getattr_static(task.__class__, "run")
     if wrapping_in(function_in(run)):
         return function_in(run)
     # Without what Celery has put around it: annotations, validation by pydantic.
     return without_celery(function_in(vars(task.__class__).get("__wrapped__", run)))
-
-
-def _is_lazy(task: Any) -> bool:
-    evaluated = type(task) is PromiseProxy and task.__evaluated__()
-    return type(task) in (PromiseProxy, Proxy) and not evaluated
-
-
-def _options_of(task: Any) -> dict[str, Any]:
-    """Return the options of ``@app.task`` or ``@shared_task`` for a lazy task."""
-    return _made_by(task)[1]
-
-
-def _made_by(task: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the function and the options of a lazy task."""
-    if type(task) is PromiseProxy:
-        (function,) = object.__getattribute__(task, "_Proxy__args")
-        return function, object.__getattribute__(task, "_Proxy__kwargs")
-    cells = _cells(object.__getattribute__(task, "_Proxy__local"))
-    return cells["fun"], {"name": cells["name"]}
-
-
-def _cells(function: Any) -> dict[str, Any]:
-    """Return what a function remembers, by the names it has there."""
-    values = (cell.cell_contents for cell in function.__closure__ or ())
-    return dict(zip(function.__code__.co_freevars, values))

@@ -29,6 +29,7 @@ from .outgoing import Outgoing, is_bound
 from .publish import publish
 from .rules import Rules
 from .same_again import shown_as
+from .unmade import made_now
 from .wrapping import home_of
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
         send = functools.partial(send_task, app, name, args, kwargs)
         if is_stamped(options.get("task_id")):  # the same message, once more
             return send(**options)
-        task = options.get("task_type") or registered(app, name)
+        task = options.get("task_type") or _task_of(app, name)
         home = home_of(task, app)
         if home is not None and _is_call(args, kwargs):
             call = tuple(args or ()), dict(kwargs or {})
@@ -76,6 +77,12 @@ def guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
 
     setattr(guarded, _OURS, True)
     return guarded
+
+
+def _task_of(app: Celery, name: str) -> Any:
+    """Return the task that an app knows by that name, None if it knows none."""
+    task = registered(app, name)
+    return made_now(app, name) if task is None else task
 
 
 def _is_call(args: Any, kwargs: Any) -> bool:

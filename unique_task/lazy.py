@@ -1,0 +1,55 @@
+"""Tasks that Celery has not made yet, and what it will make them of."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from celery.local import PromiseProxy, Proxy
+
+
+class Made(NamedTuple):
+    """Of what Celery makes a task."""
+
+    function: Any
+    options: dict[str, Any]
+
+    def name(self, app: Any) -> str:
+        """Return the name that the task has in `app`."""
+        function = self.function
+        return self.options.get("name") or str(
+            app.gen_task_name(function.__name__, function.__module__)
+        )
+
+
+def is_lazy(task: Any) -> bool:
+    """Tell whether `task` stands for one that need not have been made; it stays so."""
+    evaluated = type(task) is PromiseProxy and task.__evaluated__()
+    return type(task) in (PromiseProxy, Proxy) and not evaluated
+
+
+def made_of(task: Any) -> Made:
+    """Return of what a lazy task is, or will be, made."""
+    if type(task) is PromiseProxy:
+        (function,) = object.__getattribute__(task, "_Proxy__args")
+        return Made(function, object.__getattribute__(task, "_Proxy__kwargs"))
+    cells = _cells(object.__getattribute__(task, "_Proxy__local"))
+    return Made(cells["fun"], {"name": cells["name"]})
+
+
+def made_at_finalize(callback: Any) -> Made | None:
+    """Return of what a callback of Celery's makes a shared task; None if it does not.
+
+    Each app calls it when it is finalized.
+    """
+    cells = _cells(callback)
+    options = cells.get("opts", cells.get("options"))
+    if "fun" not in cells or not isinstance(options, dict):
+        return None
+    return Made(cells["fun"], options)
+
+
+def _cells(function: Any) -> dict[str, Any]:
+    """Return what a function remembers, by the names it has there."""
+    cells = getattr(function, "__closure__", None) or ()
+    names = function.__code__.co_freevars if cells else ()
+    return dict(zip(names, (cell.cell_contents for cell in cells)))

@@ -1,0 +1,67 @@
+"""Sent by name: a task with a guard that the app knows and has not made yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from celery import _state
+from celery.local import maybe_evaluate
+
+from .lazy import Made, is_lazy, made_at_finalize, made_of
+from .task_class import UniqueCeleryTask
+from .wrapping import wrapping_in
+
+#: Attribute of an app: what can be made, and how much there was to look at then.
+_CACHE = "_unique_task_unmade"
+
+_PLAIN = "celery.app.task:Task"
+
+_Makers = dict[str, Callable[[], Any]]
+
+
+def made_now(app: Any, name: str) -> Any:
+    """Make the task of that name if it will have a guard; None if there is none.
+
+    That one alone: the app is not finalized, tasks without a guard stay as they are,
+    and nothing is made where Celery refuses to.
+    """
+    if app.finalized and not app._pending or not (app.finalized or app.autofinalize):
+        return None
+    make = _makers(app).get(name)
+    return None if make is None else make()
+
+
+def _makers(app: Any) -> _Makers:
+    callbacks = getattr(_state, "_on_app_finalizers")
+    # Both only grow, so long as the app is not finalized.
+    size = len(app._pending), len(callbacks)
+    cached: tuple[tuple[int, int], _Makers] | None = vars(app).get(_CACHE)
+    if cached is None or cached[0] != size:
+        makers = {
+            made.name(app): make
+            for made, make in (*_shared(app, callbacks), *_own(app))
+            if _is_unique(app, made)
+        }
+        cached = vars(app)[_CACHE] = size, makers
+    return cached[1]
+
+
+def _own(app: Any) -> Iterator[tuple[Made, Callable[[], Any]]]:
+    for task in app._pending.copy():
+        if is_lazy(task):
+            yield made_of(task), partial(maybe_evaluate, task)
+
+
+def _shared(app: Any, callbacks: Any) -> Iterator[tuple[Made, Callable[[], Any]]]:
+    for made in map(made_at_finalize, set(callbacks)):
+        if made is not None:
+            yield made, partial(app._task_from_fun, made.function, **made.options)
+
+
+def _is_unique(app: Any, made: Made) -> bool:
+    if wrapping_in(made.function) is not None:
+        return True
+    base = made.options.get("base") or (app.task_cls != _PLAIN and app.Task)
+    return isinstance(base, type) and issubclass(base, UniqueCeleryTask)
