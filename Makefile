@@ -1,11 +1,13 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
+SUITE := .venv-celery-suite/bin/python
 # Most tests wait for servers and workers. Those of a file share theirs; files are taken
 # in the order of tests/conftest.py, and not those with the most tests first.
 PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # What knows nothing of Celery, or is about other things, is tested once.
-NO_CELERY := backends servers soak test_arguments.py test_background.py test_demo.py test_durations.py \
+NO_CELERY := backends servers soak test_arguments.py test_background.py \
+	test_celery_suite.py test_demo.py test_durations.py \
 	test_encoding.py test_exits_page.py test_forking.py test_forks.py test_hostile_text.py test_install.py \
 	test_integration_stores.py test_keeper.py test_keys.py test_memory.py \
 	test_process.py test_settings_tls.py test_stores_table.py test_typing.py test_values_big.py \
@@ -13,10 +15,11 @@ NO_CELERY := backends servers soak test_arguments.py test_background.py test_dem
 	worker/test_stores.py worker/test_worker_process.py
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
-.PHONY: help demo test lint types servers coverage oldest fuzz soak exits stores bench matrix clean
+.PHONY: help demo test lint types servers coverage oldest fuzz soak celery-suite exits stores \
+	bench matrix clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/installed  ## Watch duplicates not run; REDIS_URL=... to use a real Redis
 	$(PY) docs/demo/demo.py $(if $(REDIS_URL),--redis $(REDIS_URL))
@@ -52,6 +55,9 @@ fuzz: servers  ## Eight processes, some of which die, take 2000 locks each in ev
 soak: servers  ## Minutes of killing workers and the store; SEED=... to repeat one
 	$(PY) -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
+celery-suite: .venv-celery-suite/installed  ## Celery's own unit tests: plain, with us, with all tasks guarded
+	$(SUITE) -m tests.celery_suite $(TESTS)
+
 bench: .venv/installed  ## What a lock costs
 	$(PY) -m benchmarks
 
@@ -65,13 +71,16 @@ stores: .venv/installed  ## Write the table of stores into the README
 	$(PY) -m tests.stores_table
 
 clean:  ## Remove all that was made
-	rm -rf .venv .venv-celery53 .virtualenv .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info
+	rm -rf .venv .venv-celery53 .venv-celery-suite .celery-suite .virtualenv .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info
 
 .venv/installed: setup.cfg setup.py
 	$(call venv,.venv,.[dev])
 
 .venv-celery53/installed: setup.cfg setup.py
 	$(call venv,.venv-celery53,.[test] celery==5.3.*)
+
+.venv-celery-suite/installed: setup.cfg setup.py
+	$(call venv,.venv-celery-suite,.[celery-suite])
 
 # Debian's Python cannot make a venv until python3-venv is installed; virtualenv can.
 define venv

@@ -1,0 +1,1 @@
+"""Celery's own unit tests, run with plain Celery, beside us, and under our guard."""
