@@ -13,7 +13,8 @@ from celery import Celery, Task
 from unique_task import ConfigurationError
 from unique_task.decorator import _refuse_lazy_body
 from unique_task.options import Options
-from unique_task.wrapping import PENDING, Wrapping, function_in, wrapping_in
+from unique_task.run_function import function_in
+from unique_task.wrapping import PENDING, Wrapping, wrapping_in
 
 ENDED = threading.Event()
 
