@@ -32,11 +32,10 @@ def work(request, worker_app, ran):
     return work
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "another prefix"])
 def new_store(request, worker_app):
     """Call it for a store that knows no lock, which the app uses from then on."""
-    if request.param == "redis":
-        url = request.getfixturevalue("redis_url")
+    url = "" if request.param == "memory" else request.getfixturevalue("redis_url")
     number = iter(range(9))
 
     def new_store():
@@ -46,6 +45,9 @@ def new_store(request, worker_app):
             if memory
             else RedisBackend(f"{url.removesuffix('0')}{next(number)}")
         )
+        if request.param == "another prefix":
+            store = RedisBackend(url)
+            worker_app.conf.unique_key_prefix = f"{next(number)}:"
         worker_app.conf.unique_backend = store
         return store
 
