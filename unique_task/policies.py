@@ -57,7 +57,7 @@ def retry(
     """Come back later, without touching the task's own retry budget.
 
     Arguments:
-        countdown: seconds to the first return.
+        countdown: seconds to the first return; no wait is shorter than 0.1 s.
         backoff: each wait is so many times as long as the one before.
         maximum: longest wait in seconds; keep it below the broker's visibility timeout.
         jitter: take a random part, at least half, of each wait.
