@@ -1,5 +1,7 @@
 """Eager calls that say something of their guard."""
 
+from typing import Any
+
 import pytest
 
 from tests.publishing import holder, key_of, task_of
@@ -114,3 +116,27 @@ def test_an_eager_task_in_a_chain_goes_on_with_its_options(app):
     signed = add.s(1).set(unique_key="a") | add.s().set(unique=False) | add.s()
 
     assert signed.apply_async().get() == 4
+
+
+@pytest.mark.parametrize("headers", [123, "text", [("mine", 1)], object()], ids=repr)
+def test_headers_may_be_anything_in_a_call_that_says_nothing(app, headers):
+    @app.task(bind=True)
+    @unique
+    def see(self):
+        return self.request.headers
+
+    assert see.apply(headers=headers, throw=True).get() == headers
+    with pytest.raises(ConfigurationError, match="headers=.* takes a dict"):
+        see.apply(headers=headers, unique_key=7)
+
+
+def test_an_eager_call_may_give_all_by_position(app):
+    @app.task(bind=True)
+    @unique
+    def see(self, item):
+        return self.request.id, item
+
+    given: tuple[Any, ...] = ((5,), {}, None, None, "mine")
+
+    assert see.apply(*given).get() == ("mine", 5)
+    assert see.apply(*given, unique_key=7).get() == ("mine", 5)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Task
 from kombu.utils.uuid import uuid
 
 from .call_options import CallOptions
+from .exceptions import ConfigurationError
 from .keys import source_of
 from .lock_header import LockHeader
 from .messages import LOCK_HEADER
@@ -21,11 +23,16 @@ def guarded_apply(
     apply: Callable[..., Any], rules_of: Callable[[Task], Rules]
 ) -> Callable[..., Any]:
     """Wrap ``Task.apply``, so that it takes ``unique=`` and ``unique_key=``."""
+    # As it may be called: apply(args, kwargs, link, link_error, task_id, ...).
+    parameters = inspect.signature(apply).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
 
     @functools.wraps(apply)
     def guarded(task: Task, *args: Any, **options: Any) -> Any:
         said = CallOptions.taken(options)
         if said:
+            options.update(zip(names, args))
+            args = args[len(names) :]
             task_id = options["task_id"] = options.get("task_id") or uuid()
             rules = rules_of(task)
             published = LockHeader(
@@ -36,8 +43,18 @@ def guarded_apply(
                 source=source_of(said.key) if said.has_key else None,
                 unique=said.header(),
             )
-            headers = options.get("headers") or {}
+            headers = _headers(options)
             options["headers"] = {**headers, LOCK_HEADER: published.header()}
         return marked(apply(task, *args, **options), duplicate=False)
 
     return guarded
+
+
+def _headers(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    headers = options.get("headers") or {}
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(
+            f"headers={headers!r}: an eager call with unique= or unique_key= takes a "
+            "dict here, in which these go along"
+        )
+    return headers
