@@ -1,5 +1,8 @@
 """``@unique`` on tasks that are classes, and on tasks with a base class."""
 
+from copy import copy
+from inspect import signature
+
 import pytest
 from celery import Task
 
@@ -197,3 +200,17 @@ def test_a_task_that_is_not_registered_yet_can_be_called(app):
 
     assert Plain.name is None
     assert Plain()(1) == 1
+
+
+def test_what_celery_has_put_around_the_run_of_a_task_can_be_looked_into(app):
+    @app.task(autoretry_for=(ValueError,), retry_kwargs={"max_retries": 5})
+    @unique
+    def divide(item, by=1):
+        """Divide."""
+
+    run = copy(divide.run)
+    enclosed = dict(zip(run.__code__.co_freevars, run.__closure__))
+
+    assert enclosed["retry_kwargs"].cell_contents == {"max_retries": 5}
+    assert (run.__name__, run.__doc__) == ("divide", "Divide.")
+    assert str(signature(run)) == "(item, by=1)"

@@ -20,22 +20,35 @@ def leave_after_autoretry(task: Task) -> None:
         here                                     the lock goes to that try, or is free
         Celery                                                  stores RETRY or FAILURE
     """
-    if "_orig_run" not in vars(task) or hasattr(task.run, LEAVES_LATER):
-        return
-    run = task.run
+    if "_orig_run" in vars(task) and not hasattr(task.run, LEAVES_LATER):
+        setattr(task, "run", _RunAndLeave(task, task.run))
 
-    @functools.wraps(run)
-    def run_and_leave(*args: Any, **kwargs: Any) -> Any:
+
+class _RunAndLeave:
+    """Stands in for the function that Celery has put around the run of a task.
+
+    What looks into that finds it here: its name, its code, and what it encloses.
+    """
+
+    def __init__(self, task: Task, run: Any) -> None:
+        functools.update_wrapper(self, run)
+        self._task = task
+        self._run = run
+        setattr(self, LEAVES_LATER, True)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return run(*args, **kwargs)
+            return self._run(*args, **kwargs)
         finally:
-            progress = progress_of(task)
+            progress = progress_of(self._task)
             if progress is not None and progress.leave is not None:
                 leave, progress.leave = progress.leave, None
                 leave()
 
-    setattr(run_and_leave, LEAVES_LATER, True)
-    setattr(task, "run", run_and_leave)
+    def __getattr__(self, name: str) -> Any:
+        if name == "_run":  # of a copy that is being made
+            raise AttributeError(name)
+        return getattr(self._run, name)
 
 
 def no_autoretry(retry: Any) -> Any:
