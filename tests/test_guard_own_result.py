@@ -40,6 +40,35 @@ def test_to_wait_for_the_own_key_inside_the_body_is_an_error(worker_app, options
     assert value_of(sent[0]) == "told"
 
 
+@pytest.mark.parametrize(
+    "options, call",
+    [
+        ({}, {"unique": "successor"}),
+        ({"lock": "until_executed"}, {"unique": "successor"}),
+        ({"lock": "until_and_while_executing"}, {}),
+    ],
+    ids=["successor", "successor under until_executed", "the next in the queue"],
+)
+def test_who_waits_for_the_body_is_not_waited_for_by_a_duplicate_of_it_either(
+    worker_app, options, call
+):
+    sent = []
+
+    @worker_app.task
+    @unique(key=(), namespace=f"next {options}", **options)
+    def walk(outermost=True):
+        if outermost:
+            sent.extend(walk.apply_async((False,), **call) for _ in range(2))
+            for result in sent:
+                with pytest.raises(ConfigurationError, match="would wait for ever"):
+                    result.get(timeout=5, disable_sync_subtasks=False)
+        return "told"
+
+    assert value_of(walk.delay()) == "told"
+    assert [result.duplicate for result in sent] == [False, True]
+    assert [value_of(result) for result in sent] == ["told", "told"]
+
+
 def test_a_body_may_wait_for_another_key(worker_app):
     @worker_app.task
     @unique(on_duplicate="retry")

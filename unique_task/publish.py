@@ -59,7 +59,8 @@ def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         _give_back(outgoing)
         decision = Ticket()
     if isinstance(decision, Answered):
-        return marked(decision.result, duplicate=True)
+        answer = marked(decision.result, duplicate=True)
+        return _not_waited_for_inside(outgoing, answer)
     result = marked(_sent(outgoing, decision, send), duplicate=False)
     return _not_waited_for_inside(outgoing, result)
 

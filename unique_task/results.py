@@ -41,7 +41,7 @@ class HolderResult(AsyncResult):
         pass
 
 
-class LaterResult(AsyncResult):
+class LaterResult(HolderResult):
     """The result of a call that comes back until a lock is free, which its caller held.
 
     Attributes:
