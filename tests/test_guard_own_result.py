@@ -1,6 +1,7 @@
 """A body that waits for the result of its own key would wait for ever: it is told."""
 
 import pickle
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ WAITS = {
 
 @pytest.mark.parametrize("options", WAITS.values(), ids=WAITS)
 def test_to_wait_for_the_own_key_inside_the_body_is_an_error(worker_app, options):
-    sent = []
+    sent: list[Any] = []
 
     @worker_app.task
     @unique(key=(), namespace=f"own {options}", **options)
@@ -52,7 +53,7 @@ def test_to_wait_for_the_own_key_inside_the_body_is_an_error(worker_app, options
 def test_who_waits_for_the_body_is_not_waited_for_by_a_duplicate_of_it_either(
     worker_app, options, call
 ):
-    sent = []
+    sent: list[Any] = []
 
     @worker_app.task
     @unique(key=(), namespace=f"next {options}", **options)
@@ -82,7 +83,7 @@ def test_a_body_may_wait_for_another_key(worker_app):
 
 
 def test_a_result_may_be_waited_for_when_the_body_is_over(worker_app):
-    sent = []
+    sent: list[Any] = []
 
     @worker_app.task
     @unique(key=(), on_duplicate=SOON)
