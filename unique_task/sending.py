@@ -12,6 +12,7 @@ from typing import Any
 from celery import Celery, Task
 from kombu.utils.uuid import uuid
 
+from .bound_messages import is_bound
 from .call_options import NOTHING_SAID, CallOptions
 from .exceptions import ConfigurationError
 from .home import registered
@@ -25,7 +26,7 @@ from .messages import (
     new_header,
     published_with,
 )
-from .outgoing import Outgoing, is_bound
+from .outgoing import Outgoing
 from .publish import publish
 from .rules import Rules
 from .same_again import shown_as
