@@ -197,8 +197,8 @@ def test_a_wrong_value_is_an_error_that_says_what_is_allowed(work, sent, by, val
             work.app.send_task("elsewhere", unique=value)
 
     assert str(error.value) == (
-        f"unique={value!r}: allowed for one call are True, False, and a dict of "
-        "expire, lock, on_duplicate, renew"
+        f"unique={value!r}: allowed for one call are True, False, 'successor', and a "
+        "dict of expire, lock, on_duplicate, renew"
     )
     assert not sent
 

@@ -1,4 +1,4 @@
-"""Messages that must be sent: somebody else waits for them, or their sender is ending."""
+"""Messages that must be sent: somebody waits for them, or their sender is ending."""
 
 from __future__ import annotations
 

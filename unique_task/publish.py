@@ -57,7 +57,7 @@ def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         name, task_id = outgoing.task.name, outgoing.id
         logger.exception("%s[%s] is sent without a lock", name, task_id)
         _give_back(outgoing)
-        decision = Ticket()
+        return marked(_sent(outgoing, Ticket(), send), duplicate=False)
     if isinstance(decision, Answered):
         answer = marked(decision.result, duplicate=True)
         return _not_waited_for_inside(outgoing, answer)
