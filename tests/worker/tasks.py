@@ -36,7 +36,7 @@ def note_state(task_id: str, state: str | None, **_: Any) -> None:
 
 
 def note_duplicate(sender: Any, task_id: str | None, **_: Any) -> None:
-    if task_id:
+    if task_id and sender.request.args:  # not where it is published
         witness().note(f"duplicates {sender.request.args[0]}", task_id)
 
 

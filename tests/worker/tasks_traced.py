@@ -25,10 +25,10 @@ COUNTED = {lock: counted(lock) for lock in LOCK_TYPES}
 
 @app.task(bind=True, max_retries=1)
 @unique(lock="until_executed", key="{key}")
-def retrying_once(self: Task, key: str) -> int:
-    if not self.request.retries:
-        raise self.retry(countdown=0)
-    return int(self.request.retries)
+def retrying_once(self: Task, key: str) -> None:
+    with witness().running(key):
+        if not self.request.retries:
+            raise self.retry(countdown=0)
 
 
 @app.task
