@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from celery import Task
 
 from tests.publishing import holder, key_of, task_of
 from unique_task import (
@@ -118,7 +119,7 @@ def test_an_eager_task_in_a_chain_goes_on_with_its_options(app):
     assert signed.apply_async().get() == 4
 
 
-@pytest.mark.parametrize("headers", [123, "text", [("mine", 1)], object()], ids=repr)
+@pytest.mark.parametrize("headers", [123, "text", [("mine", 1)], {5}], ids=repr)
 def test_headers_may_be_anything_in_a_call_that_says_nothing(app, headers):
     @app.task(bind=True)
     @unique
@@ -130,8 +131,16 @@ def test_headers_may_be_anything_in_a_call_that_says_nothing(app, headers):
         see.apply(headers=headers, unique_key=7)
 
 
-def test_an_eager_call_may_give_all_by_position(app):
-    @app.task(bind=True)
+class HandsOn(Task):
+    abstract = True
+
+    def apply(self, *args: Any, **options: Any) -> Any:
+        return super().apply(*args, **options)
+
+
+@pytest.mark.parametrize("base", [Task, HandsOn])
+def test_an_eager_call_may_give_all_by_position(app, base):
+    @app.task(bind=True, base=base)
     @unique
     def see(self, item):
         return self.request.id, item

@@ -23,9 +23,7 @@ def guarded_apply(
     apply: Callable[..., Any], rules_of: Callable[[Task], Rules]
 ) -> Callable[..., Any]:
     """Wrap ``Task.apply``, so that it takes ``unique=`` and ``unique_key=``."""
-    # As it may be called: apply(args, kwargs, link, link_error, task_id, ...).
-    parameters = inspect.signature(apply).parameters.values()
-    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+    names = _positional(apply)
 
     @functools.wraps(apply)
     def guarded(task: Task, *args: Any, **options: Any) -> Any:
@@ -48,6 +46,14 @@ def guarded_apply(
         return marked(apply(task, *args, **options), duplicate=False)
 
     return guarded
+
+
+def _positional(apply: Callable[..., Any]) -> list[str]:
+    """Return what may be given by position: args, kwargs, link, link_error, task_id."""
+    parameters = inspect.signature(apply).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # it hands them on
+        parameters = inspect.signature(Task.apply).parameters.values()
+    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
 
 
 def _headers(options: Mapping[str, Any]) -> Mapping[str, Any]:
