@@ -1,13 +1,14 @@
 """What a worker says, and checks, when it starts."""
 
 import logging
+from typing import Any
 
 import pytest
 from celery.signals import worker_ready
 from celery.worker import WorkController
 from kombu.asynchronous import set_event_loop
 
-from unique_task import MemoryBackend, unique
+from unique_task import MemoryBackend, UniqueCeleryTask, unique
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -130,3 +131,34 @@ def test_a_worker_whose_tasks_bring_their_stores_needs_no_other(app, said):
         raise AssertionError
 
     assert said()[0] == ("INFO", "locks of 1 unique tasks are in memory://")
+
+
+@pytest.mark.parametrize("how", ["unique(on_duplicate=...)", "unique_options"])
+def test_replace_under_a_default_that_cannot_replace_is_told_when_the_task_is_made(
+    app, caplog, how
+):
+    class Base(UniqueCeleryTask):
+        unique_options = {"on_duplicate": "replace"}
+
+    def index(document): ...
+
+    def make(name: str) -> Any:
+        if how == "unique_options":
+            return app.task(base=Base, name=name)(index)
+        return app.task(name=name)(unique(on_duplicate="replace")(index))
+
+    make("index by default").name
+    app.conf.unique_lock = "until_executing"
+    make("index by a setting").name
+
+    [text] = [record.getMessage() for record in caplog.records]
+    assert text.startswith("index by default: ") and 'lock="until_executing"' in text
+
+
+def test_a_worker_says_which_task_makes_no_sense(app):
+    @app.task(name="index")
+    @unique(on_duplicate="replace")
+    def index(document): ...
+
+    with pytest.raises(SystemExit, match='index: on_duplicate="replace" with lock='):
+        WorkController(app=app, pool="threads", concurrency=1)

@@ -14,10 +14,12 @@ from .autoretry import leave_after_autoretry
 from .backends.base import Backend
 from .discarded import Unreadable, watch_messages
 from .exceptions import LockStoreError, LockStoreRefusedError, UniqueError
+from .home import home_in
+from .lock_types import LOCK_TYPES
 from .orphans import watched
 from .policies import Cached, Replace, Skip, ignore
 from .sending import guarded_send_task
-from .settings import backend_of, settings_of
+from .settings import DEFAULTS, backend_of, settings_of
 from .settle import apps_with_events
 from .signals import connect_once
 from .started import defer_started
@@ -37,7 +39,26 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
     """
     # First: what is not bound yet nobody can call.
     install_in(task_class, app)
-    return _bind(task_class, app)
+    bound = _bind(task_class, app)
+    _warn_of_replace(task_class, app)
+    return bound
+
+
+def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
+    """Tell who makes a task what its calls would fail with, as settings are now.
+
+    Celery has read them to bind it. That is no error yet: they may still be changed.
+    """
+    home = home_in(task_class)
+    if home is None or not home.options.needs_lock_at_publish:
+        return
+    name = app.conf.get("unique_lock") or DEFAULTS["unique_lock"]
+    if name in LOCK_TYPES and not LOCK_TYPES[name].at_publish:
+        logger.warning(
+            '%s: on_duplicate="replace" with lock=%r, the default: what waits in the '
+            'queue has no lock to take over; say lock="until_executing"',
+            *(task_class.name, name),
+        )
 
 
 def _add_autoretry_and_leave(task: Task, **options: Any) -> None:

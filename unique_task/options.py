@@ -59,6 +59,11 @@ class Options:
         said = self.on_duplicate
         return Choice() if said is None else choice_from(said)
 
+    @property
+    def needs_lock_at_publish(self) -> bool:
+        """True if only some lock types make sense, and the settings choose the type."""
+        return self.lock is None and isinstance(self.choice.publish, Replace)
+
     def check_backend(self) -> None:
         """Raise ConfigurationError if there is no such store.
 

@@ -209,7 +209,10 @@ class Rules:
 
     def check(self, task: Task, settings: Settings) -> None:
         """Raise ConfigurationError if options or settings make no sense."""
-        plan = self.plan(task, settings)
+        try:
+            plan = self.plan(task, settings)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{task.name}: {error}") from error
         if not settings.enabled:
             return
         backend = self.backend(task, settings)
