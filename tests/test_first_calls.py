@@ -82,6 +82,10 @@ def by_name(app: Celery, task: Any, number: int) -> Any:
     return app.send_task(f"{__name__}.work", (number,))
 
 
+def by_either(app: Celery, task: Any, number: int) -> Any:
+    return (by_task if number % 2 else by_name)(app, task, number)
+
+
 def locks_sent(make: Any, call: Any) -> list[bool]:
     """Return, for each message of the first calls, whether it went with its lock."""
     app = make_app()
@@ -93,7 +97,7 @@ def locks_sent(make: Any, call: Any) -> list[bool]:
     return [message.lock is not None for message in sent]
 
 
-@pytest.mark.parametrize("call", [by_task, by_name])
+@pytest.mark.parametrize("call", [by_task, by_name, by_either])
 @pytest.mark.parametrize("make", [inner, outer, based, shared])
 def test_the_first_calls_of_a_process_are_guarded(make, call):
     for _ in range(PROCESSES):

@@ -1,14 +1,16 @@
 """Sent by name before anybody has looked at a task: Celery has not made it yet."""
 
 import functools
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
 from celery import shared_task
 
-from tests.inprocess import make_app
+from tests.inprocess import TIMEOUT, Gate, make_app
 from tests.publishing import ONE
 from unique_task import UniqueCeleryTask, unique, unmade
+from unique_task.lazy import made_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -43,12 +45,18 @@ def app_of_unique_tasks(app: Any) -> Any:
     return app.task(own())
 
 
+def app_whose_tasks_are_set(app: Any) -> Any:
+    app.Task = Based
+    return app.task(own())
+
+
 MAKERS: dict[str, Any] = {
     "inner": lambda app: app.task(ONE(own())),
     "outer": lambda app: ONE(app.task(own())),
     "bound": lambda app: app.task(bind=True)(ONE(own_bound())),
     "base class": lambda app: app.task(base=Based)(own()),
     "base class of the app": app_of_unique_tasks,
+    "base class of the app, set later": app_whose_tasks_are_set,
     "not shared": lambda app: app.task(shared=False)(ONE(own())),
     "shared inner": lambda app: shared_task(ONE(own())),
     "shared outer": lambda app: ONE(shared_task(own())),
@@ -168,5 +176,40 @@ def test_what_a_call_says_of_its_guard_is_for_unmade_tasks_too(app, sent):
     app.task(unique(own()))
 
     app.send_task(NAME, unique={"lock": "until_executed"})
+
+    assert sent.last.lock["token"]
+
+
+def test_what_another_thread_makes_meanwhile_is_no_error(app):
+    task = app.task(ONE(own()))
+    assert made_of(task) is not None
+
+    assert task.name == NAME  # which makes it
+
+    assert made_of(task) is None
+
+
+def test_a_name_is_not_looked_up_in_the_middle_of_finalizing(app, sent):
+    at_work, gate = Event(), Gate()
+    make_name = app.gen_task_name
+
+    def gen_task_name(*args: Any) -> str:
+        if current_thread() is finalizing:
+            at_work.set()
+            gate.hold()
+        return str(make_name(*args))
+
+    app.gen_task_name = gen_task_name
+    shared_task(ONE(own()))
+    finalizing = Thread(target=app.finalize)
+    finalizing.start()
+    assert at_work.wait(TIMEOUT)
+    by_name = Thread(target=app.send_task, args=(NAME,))
+    by_name.start()
+    # Sent without its task, the message is gone by then.
+    by_name.join(0.2)
+    gate.open()
+    for thread in (finalizing, by_name):
+        thread.join(TIMEOUT)
 
     assert sent.last.lock["token"]

@@ -15,7 +15,7 @@ from .durations import Duration
 from .exceptions import ConfigurationError
 from .home import registered
 from .keys import KeyOption
-from .lazy import Made, is_lazy, made_of
+from .lazy import Made, made_of
 from .options import Options, options_from
 from .run_function import function_in, without_celery
 from .wrapping import PENDING, Wrapping, home_of, wrapping_in
@@ -117,9 +117,8 @@ def _made_of(task: Any, function: Any) -> Iterator[Task]:
 
     Each app has its own of what is shared, under one name.
     """
-    if is_lazy(task):
-        known = made_of(task)
-    else:
+    known = made_of(task)
+    if known is None:
         known = Made(function, {"name": task.name})
         yield task
     for app in _active_apps():
@@ -152,8 +151,9 @@ def _refuse_lazy_body(function: Callable[..., Any]) -> None:
 
 def _function_of(task: Any) -> Any:
     """Return the function that a task was, or will be, made of; the task stays lazy."""
-    if is_lazy(task):
-        return made_of(task).function
+    made = made_of(task)
+    if made is not None:
+        return made.function
     run = inspect.getattr_static(task.__class__, "run")
     if wrapping_in(function_in(run)):
         return function_in(run)

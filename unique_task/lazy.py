@@ -21,19 +21,22 @@ class Made(NamedTuple):
         )
 
 
-def is_lazy(task: Any) -> bool:
-    """Tell whether `task` stands for one that need not have been made; it stays so."""
-    evaluated = type(task) is PromiseProxy and task.__evaluated__()
-    return type(task) in (PromiseProxy, Proxy) and not evaluated
+def made_of(task: Any) -> Made | None:
+    """Return of what a lazy task will be made; None if there is nothing left to make.
 
-
-def made_of(task: Any) -> Made:
-    """Return of what a lazy task is, or will be, made."""
-    if type(task) is PromiseProxy:
-        (function,) = object.__getattribute__(task, "_Proxy__args")
-        return Made(function, object.__getattribute__(task, "_Proxy__kwargs"))
-    cells = _cells(object.__getattribute__(task, "_Proxy__local"))
-    return Made(cells["fun"], {"name": cells["name"]})
+    The task stays lazy. Another thread may make it at any time, which takes from the
+    proxy what it knows.
+    """
+    try:
+        if type(task) is PromiseProxy:
+            (function,) = object.__getattribute__(task, "_Proxy__args")
+            return Made(function, object.__getattribute__(task, "_Proxy__kwargs"))
+        if type(task) is Proxy:
+            cells = _cells(object.__getattribute__(task, "_Proxy__local"))
+            return Made(cells["fun"], {"name": cells["name"]})
+    except AttributeError:
+        pass
+    return None
 
 
 def made_at_finalize(callback: Any) -> Made | None:

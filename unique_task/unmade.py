@@ -9,7 +9,8 @@ from typing import Any
 from celery import _state
 from celery.local import maybe_evaluate
 
-from .lazy import Made, is_lazy, made_at_finalize, made_of
+from .home import registered
+from .lazy import Made, made_at_finalize, made_of
 from .task_class import UniqueCeleryTask
 from .wrapping import wrapping_in
 
@@ -18,6 +19,9 @@ _CACHE = "_unique_task_unmade"
 
 _PLAIN = "celery.app.task:Task"
 
+#: Seconds to wait for a thread that finalizes the app.
+_PATIENCE = 5.0
+
 _Makers = dict[str, Callable[[], Any]]
 
 
@@ -25,12 +29,27 @@ def made_now(app: Any, name: str) -> Any:
     """Make the task of that name if it will have a guard; None if there is none.
 
     That one alone: the app is not finalized, tasks without a guard stay as they are,
-    and nothing is made where Celery refuses to.
+    and nothing is made where Celery refuses to. A thread that finalizes the app counts
+    as done from its start on::
+
+        one thread      app.finalized = True       registers one task after another
+        another                             send_task()
+
+    So wait for its end; not for ever, as it may wait for this thread.
     """
-    if app.finalized and not app._pending or not (app.finalized or app.autofinalize):
-        return None
-    make = _makers(app).get(name)
-    return None if make is None else make()
+    mutex = getattr(app, "_finalize_mutex")
+    waited = mutex.acquire(timeout=_PATIENCE)
+    try:
+        make = _makers(app).get(name) if _can_make(app) else None
+        return registered(app, name) if make is None else make()
+    finally:
+        if waited:
+            mutex.release()
+
+
+def _can_make(app: Any) -> bool:
+    """Tell whether anything is left to make, and Celery would make it."""
+    return bool(app._pending if app.finalized else app.autofinalize)
 
 
 def _makers(app: Any) -> _Makers:
@@ -50,8 +69,9 @@ def _makers(app: Any) -> _Makers:
 
 def _own(app: Any) -> Iterator[tuple[Made, Callable[[], Any]]]:
     for task in app._pending.copy():
-        if is_lazy(task):
-            yield made_of(task), partial(maybe_evaluate, task)
+        made = made_of(task)
+        if made is not None:
+            yield made, partial(maybe_evaluate, task)
 
 
 def _shared(app: Any, callbacks: Any) -> Iterator[tuple[Made, Callable[[], Any]]]:
@@ -63,5 +83,13 @@ def _shared(app: Any, callbacks: Any) -> Iterator[tuple[Made, Callable[[], Any]]
 def _is_unique(app: Any, made: Made) -> bool:
     if wrapping_in(made.function) is not None:
         return True
-    base = made.options.get("base") or (app.task_cls != _PLAIN and app.Task)
+    base = made.options.get("base") or _own_base(app)
     return isinstance(base, type) and issubclass(base, UniqueCeleryTask)
+
+
+def _own_base(app: Any) -> Any:
+    """Return the base class of an app's tasks if the app has one of its own.
+
+    Celery makes the plain one when it is asked for; ``task_cls`` counts until then.
+    """
+    return app.Task if "Task" in vars(app) or app.task_cls != _PLAIN else None
