@@ -95,6 +95,32 @@ def _filled(value: Any, task_id: str) -> Any:
     return value.replace("{id}", task_id) if isinstance(value, str) else value
 
 
+def test_a_message_cannot_replace_a_cached_value_of_another_task(app):
+    runs = []
+
+    @app.task
+    @unique(on_duplicate="cached")
+    def victim():
+        runs.append("run")
+        return "its own"
+
+    @app.task
+    @unique
+    def harmless():
+        return "another"
+
+    value_of(victim.delay())
+    said = {
+        "key": key_of(victim),
+        "own_key": True,
+        "unique": {"on_duplicate": "cached"},
+    }
+    value_of(sent_by_hand(harmless, **lock_of(harmless, "replacing", **said)))
+
+    assert value_of(victim.delay()) == "its own"
+    assert runs == ["run"]
+
+
 def test_a_token_of_another_task_takes_over_no_lock(app):
     @app.task
     @unique(lock="until_executed", on_duplicate=skip("skipped"))
