@@ -19,7 +19,7 @@ from unique_task import (
 from unique_task.backends.record import Record
 from unique_task.bounds import LONGEST, LONGEST_PAUSE, SHORTEST_PAUSE
 from unique_task.call_options import CallOptions
-from unique_task.keys import source_of
+from unique_task.digest import source_of
 from unique_task.lock_header import LockHeader
 from unique_task.lock_types import LOCK_TYPES
 from unique_task.messages import HEADER, LOCK_HEADER, WAIT_HEADER, published_with

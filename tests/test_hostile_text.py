@@ -14,7 +14,7 @@ from unique_task.backends.sql_errors import _REFUSED_WORDS
 from unique_task.exceptions import UniqueError
 from unique_task.lock_header import LockHeader
 from unique_task.messages import HEADER, LOCK_HEADER, mark_of
-from unique_task.keys import digest_of_source
+from unique_task.digest import digest_of_source
 
 
 def header(text):

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import typing
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import combinations
@@ -19,8 +20,9 @@ from hypothesis import strategies as st
 from kombu.utils import json
 
 from unique_task import ConfigurationError, UniqueKeyError
-from unique_task.arguments import Parameters, models_of
-from unique_task.keys import FORMAT, Key, KeyOption, digest_of, digest_of_run
+from unique_task.arguments import Parameters, models_in
+from unique_task.digest import FORMAT, digest_of, digest_of_run
+from unique_task.keys import Key, KeyOption
 
 
 def keyed(
@@ -166,7 +168,7 @@ def validated(order: Customer, note: str = "") -> None: ...
 
 
 def test_a_validated_argument_has_the_key_of_its_model():
-    f = keyed(validated, models=models_of(validated))
+    f = keyed(validated, models=models_in(typing.get_type_hints(validated)))
 
     assert f({"id": 1}) == f({"id": "1"}) == f(Customer(id=1)) != f({"id": 2})
 
@@ -308,7 +310,11 @@ def test_a_builtin_a_class_and_a_method_are_callables_too(function):
 
 
 def test_a_callable_sees_validated_models():
-    f = keyed(validated, lambda order, note: order.id, models=models_of(validated))
+    f = keyed(
+        validated,
+        lambda order, note: order.id,
+        models=models_in(typing.get_type_hints(validated)),
+    )
 
     assert f({"id": "1"}) == f(Customer(id=1))
 
@@ -434,7 +440,8 @@ def test_the_keys_of_this_format_never_change():
 PRINT_KEYS = """
 import enum
 from unique_task.arguments import Parameters
-from unique_task.keys import Key, digest_of
+from unique_task.digest import digest_of
+from unique_task.keys import Key
 
 words = "one two three four five six seven eight nine ten".split()
 assert list(set(words)) != words  # the order of a set depends on the seed

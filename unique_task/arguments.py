@@ -130,14 +130,6 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function, **_LENIENT)
 
 
-def models_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the models that Celery's ``pydantic=True`` validates, by parameter."""
-    try:
-        return models_in(typing.get_type_hints(function))
-    except (NameError, AttributeError, TypeError):
-        return models_in(inspect.get_annotations(function))
-
-
 def models_in(hints: Mapping[str, Any]) -> dict[str, Any]:
     """Return the models that Celery validates arguments with these hints by.
 

@@ -31,7 +31,7 @@ class CallOptions:
         options: in place of those of the task.
         key: what makes it equal to others, as the value of a ``key=`` callable would.
         source: the same as a message carried it, see
-            :func:`~unique_task.keys.source_of`.
+            :func:`~unique_task.digest.source_of`.
         successor: True for a call that is no duplicate of who holds its key, but starts
             when that has ended.
     """

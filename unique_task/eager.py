@@ -11,8 +11,8 @@ from celery import Task
 from kombu.utils.uuid import uuid
 
 from .call_options import CallOptions
+from .digest import source_of
 from .exceptions import ConfigurationError
-from .keys import source_of
 from .lock_header import LockHeader
 from .messages import LOCK_HEADER
 from .results import marked

@@ -1,16 +1,14 @@
-"""What makes two calls of a task the same: from its arguments to a digest."""
+"""What makes two calls of a task the same: the value that the option ``key=`` picks."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from string import Formatter
 from typing import Any, Union
 
 from .arguments import Parameters, signature_of
-from .encoding import UnsupportedTypeError, encode
+from .digest import ADVICE, NO_KEY, digest_of
+from .encoding import encode
 from .exceptions import ConfigurationError, UniqueKeyError
 
 #: What the option ``key=`` takes; None means all parameters.
@@ -18,16 +16,6 @@ KeyOption = Union[None, str, Iterable[str], Callable[..., Any]]
 
 #: From the bound arguments of a call to the value that stands for it.
 KeyFunction = Callable[[dict[str, Any]], Any]
-
-#: Part of every digest: another encoding gets another number, and so other keys.
-FORMAT = 1
-
-_DIGEST_BYTES = 16
-
-_ADVICE = "pass key= to @unique with what tells this call from another"
-
-#: What :func:`encode` raises for what is no plain data, or is nested without end.
-_NO_KEY = (UnsupportedTypeError, RecursionError)
 
 
 class Key:
@@ -81,73 +69,11 @@ class Key:
         for name, value in values.items():
             try:
                 encode(value)
-            except _NO_KEY as reason:
+            except NO_KEY as reason:
                 return UniqueKeyError(
-                    f"parameter {name!r} cannot be part of a key: {reason}; {_ADVICE}"
+                    f"parameter {name!r} cannot be part of a key: {reason}; {ADVICE}"
                 )
         return error
-
-
-def digest_of(namespace: str, value: Any) -> str:
-    """Return the key under which `value` is locked in `namespace`.
-
-    Raises:
-        UniqueKeyError: if `value` is no plain data.
-    """
-    return _digest(namespace, _encoded(value))
-
-
-def source_of(value: Any) -> str:
-    """Return `value` as a message can carry it, for :func:`digest_of_source`.
-
-    Raises:
-        UniqueKeyError: if `value` is no plain data.
-    """
-    return base64.b64encode(_encoded(value)).decode()
-
-
-def digest_of_source(namespace: str, source: str) -> str:
-    """Return what :func:`digest_of` returns for the value that has this source.
-
-    Raises:
-        ValueError: if it is the source of nothing.
-    """
-    return _digest(namespace, base64.b64decode(source, validate=True))
-
-
-def _encoded(value: Any) -> bytes:
-    try:
-        return encode(value)
-    except _NO_KEY as error:
-        # Without the value, which may be a secret: errors are logged.
-        text = f"a {type(value).__qualname__} cannot be a key: {error}; {_ADVICE}"
-        raise UniqueKeyError(text) from error
-
-
-def _digest(namespace: str, data: bytes) -> str:
-    digest = _remembered_beginning(namespace).copy()
-    digest.update(data)
-    return digest.hexdigest()
-
-
-def digest_of_run(key: str, owner: str) -> str:
-    """Return the key of the run of the task `owner` where runs of `key` are not alike.
-
-    As :func:`digest_of` would, but for that it remembers nothing: there are as many.
-    """
-    digest = _beginning(key)
-    digest.update(encode(owner))
-    return digest.hexdigest()
-
-
-def _beginning(namespace: str) -> hashlib.blake2b:
-    """Return what all digests of a namespace begin with."""
-    head = encode([FORMAT, namespace])
-    return hashlib.blake2b(head, digest_size=_DIGEST_BYTES)
-
-
-#: There are as many namespaces as tasks.
-_remembered_beginning = lru_cache(maxsize=1024)(_beginning)
 
 
 def _key_function(option: KeyOption, parameters: Parameters) -> KeyFunction:

@@ -12,18 +12,21 @@ from typing import Any
 from .aside import tell_aside
 from .backends.base import Backend
 from .backends.record import Record
-from .backends.steps import Heir, Renewal, Renewed
-from .background import release_later
+from .backends.steps import Heir, Release, Renewal, Renewed
 from .departure import Departure
 from .durations import Duration
 from .durations import seconds as in_seconds
 from .exceptions import LockStoreError
+from .freeing import free_or_later
 from .keeper import keeper
 from .one_step import OneStep
 from .signals import lock_acquired, lock_lost, lock_released, tell
 
-#: Bytes that some store may not take; it seldom says why.
-_BIG = 2**18
+#: Outcomes of a renewal that mean that the lock was lost, and how.
+_LOSSES = {
+    Renewed.TAKEN: "another task holds it",
+    Renewed.RETAKEN: "it had vanished from the store, and was taken again",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +104,11 @@ class Lease:
         """Seconds between two renewals: two may fail before the lease ends."""
         return self._expire / 3
 
+    @property
+    def _in_fork(self) -> bool:
+        """True in a fork of the body: the lock is its parent's."""
+        return os.getpid() != self._process
+
     def remaining(self) -> float:
         """Return for how many seconds the lock surely stands if nothing renews it."""
         return 0.0 if self.freed else self._left()
@@ -122,7 +130,7 @@ class Lease:
             LockStoreError: if the store does not answer.
         """
         duration = in_seconds("seconds", seconds)
-        if os.getpid() != self._process:
+        if self._in_fork:
             return False
         with self.step:
             loss = self._extend(duration)
@@ -150,16 +158,11 @@ class Lease:
     def renewed(self, outcome: Renewed, asked: float) -> str | None:
         """Note the outcome of a renewal; return why the lock is lost, if it is."""
         if outcome is Renewed.TAKEN:
-            self._end = asked
-            self.renew_at = math.inf
-            return "another task holds it"
-        if outcome is Renewed.UNKNOWN:
-            return None
-        self._end = asked + self.renewal(asked).expire
-        self.renew_at = asked + self.interval
-        if outcome is Renewed.RETAKEN:
-            return "it had vanished from the store, and was taken again"
-        return None
+            self._end, self.renew_at = asked, math.inf
+        elif outcome is not Renewed.UNKNOWN:
+            self._end = asked + self.renewal(asked).expire
+            self.renew_at = asked + self.interval
+        return _LOSSES.get(outcome)
 
     def announce(self) -> None:
         """Tell the receivers of ``lock_acquired``; by now the lock is renewed."""
@@ -172,10 +175,10 @@ class Lease:
             aside: do not wait for the receivers.
         """
         known, self._lost = self._lost, True
-        # A fork of the body does not learn of the renewals, and only counts the time.
-        if known or os.getpid() != self._process:
+        # A fork does not learn of the renewals, and only counts the time.
+        if known or self._in_fork:
             return
-        logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
+        logger.warning("%s lost its lock: %s", self._whose, reason)
         (tell_aside if aside else tell)(lock_lost, self.task, lock=self)
 
     def release(self) -> bool:
@@ -202,8 +205,7 @@ class Lease:
         Returns:
             Whether it was still held; None if nobody knows.
         """
-        # In a fork of the body the lock is its parent's.
-        if self.freed or os.getpid() != self._process:
+        if self.freed or self._in_fork:
             return False
         keeper.let_go(self)
         with self.step:
@@ -212,7 +214,9 @@ class Lease:
             if leaves:
                 self._leave()
             self.freed = self.step.over = True
-            held = self._release(value)
+            held = free_or_later(
+                self.backend, self._what(value), self._whose, self._end
+            )
         if self.departure is not None:
             keeper.keep(self.departure)
         if held is False:
@@ -221,6 +225,19 @@ class Lease:
             tell(lock_released, self.task, lock=self)
         return held
 
+    @property
+    def _whose(self) -> str:
+        return f"{self.task.name}[{self.owner}]"
+
+    def _what(self, value: bytes | None) -> Release:
+        """Return what the store is told when the lock is freed."""
+        leaving = self.departure.leaving if self.departure else None
+        return Release(
+            *(self._lock, self.record.token, value, self.fresh or 0),
+            heir=self.heir,
+            leaving=leaving,
+        )
+
     def _leave(self) -> None:
         # Not where the body is broken off: it may run again, and before its successor.
         self.heir = self.heir or self.successor
@@ -228,29 +245,3 @@ class Lease:
             record = replace(self.record, fence=self.fence)
             args = self.backend, self._lock, record, self._expire, self.remember
             self.departure = Departure(*args)
-
-    def _release(self, value: bytes | None) -> bool | None:
-        """Tell whether the lock was still held; None if the store does not answer."""
-        try:
-            return self.backend.release(
-                self._lock,
-                self.record.token,
-                value=value,
-                fresh=self.fresh or 0,
-                heir=self.heir,
-                leaving=self.departure.leaving if self.departure else None,
-            )
-        except LockStoreError as error:
-            if value is not None and len(value) > _BIG:
-                logger.warning(
-                    "%s[%s]: its value of %d bytes is not kept for duplicates: %s",
-                    *(self.task.name, self.owner, len(value), error),
-                )
-                # Only the answer may have been late: then it is free already.
-                return None if self._release(None) is None else True
-            logger.warning(
-                "%s[%s] could not free its lock, which ends in %.1f s at most: %s",
-                *(self.task.name, self.owner, self._left(), error),
-            )
-            release_later(self.backend, self._lock, self.record.token, self.heir)
-            return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .call_options import CallOptions
-from .keys import digest_of_source
+from .digest import digest_of_source
 from .lock_types import LOCK_TYPES
 from .messages import HEADER, LOCK_HEADER, is_same_id, ours_in
 

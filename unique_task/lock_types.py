@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .digest import digest_of_run
 from .exceptions import ConfigurationError
-from .keys import digest_of_run
 
 
 @dataclass(frozen=True)

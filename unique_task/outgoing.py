@@ -15,7 +15,7 @@ from .bound_messages import is_bound
 from .call_options import CallOptions
 from .current import held_lease
 from .delays import sendable
-from .keys import digest_of_source, source_of
+from .digest import digest_of_source, source_of
 from .lock_header import LockHeader
 from .pending_time import pending_time, seconds_to
 from .plan import Plan

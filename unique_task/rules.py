@@ -12,9 +12,10 @@ from .arguments import Parameters
 from .backends.base import Backend
 from .backends.record import Token
 from .call_options import NOTHING_SAID, CallOptions
+from .digest import digest_of, digest_of_source, source_of
 from .durations import seconds
 from .exceptions import ConfigurationError, LockStoreError
-from .keys import Key, digest_of, digest_of_source, source_of
+from .keys import Key
 from .lock_header import LockHeader
 from .lock_types import lock_type
 from .options import Options
