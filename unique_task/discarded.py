@@ -17,7 +17,7 @@ from .messages import LOCK_HEADER
 from .progress import progress_of, request_of
 from .settings import backend_of, settings_of
 from .signals import connect_once
-from .wrapping import GUARDED
+from .wrapping import home_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ def _stores(app: Celery, published: LockHeader) -> list[Backend]:
     One store may have two names. To ask another one to free a token does no harm.
     """
     settings = settings_of(app)
-    tasks = [task for task in app.tasks.values() if hasattr(task, GUARDED)]
-    options = [None, *(getattr(task, GUARDED).options.backend for task in tasks)]
+    homes = filter(None, map(home_of, app.tasks.values()))
+    options = [None, *(home.options.backend for home in homes)]
     stores: dict[Backend, None] = {}
     for option in options:
         try:

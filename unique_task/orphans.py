@@ -17,7 +17,7 @@ from .lock_header import LockHeader
 from .process import is_gone
 from .rules import Terms
 from .threads import start_thread
-from .wrapping import GUARDED, rules_of
+from .wrapping import home_of, rules_of
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _free_if_dead(request: Any, error: Any) -> None:
         return
     # In the other pools there are no children, and the task frees its own lock.
     child = request.worker_pid not in (None, os.getpid())
-    if child and hasattr(request.task, GUARDED):
+    if child and home_of(request.task) is not None:
         # Not here: the parent must wait neither for the store nor for the child.
         start_thread(partial(_free_soon, request), "unique_task")
 

@@ -32,11 +32,6 @@ def without_celery(run: Any) -> Any:
     return run.__wrapped__ if is_of_celery(run) else run
 
 
-def is_pydantic(run: Any) -> bool:
-    """Tell whether Celery's ``pydantic=True`` wrapper lies around the function."""
-    return any(map(is_of_celery, layers_of(run)))
-
-
 def is_of_celery(function: Any) -> bool:
     """Tell whether a function is Celery's wrapper for ``pydantic=True``, or in it."""
     module = getattr(function, "__globals__", {}).get("__name__")

@@ -22,7 +22,7 @@ from .home import GUARDED as GUARDED
 from .home import Home, home_in
 from .messages import mark_messages
 from .options import Options
-from .run_function import function_in, is_pydantic, layers_of, run_of
+from .run_function import function_in, layers_of, run_of
 from .stand_in import at_home_with
 from .validation import models_by, validator_in
 
@@ -207,7 +207,7 @@ def _check_as_without(
     takes all arguments. The guard tells the signature of the function inside.
     """
     if "__wrapped__" in getattr(run, "__dict__", {}):
-        if is_pydantic(run):  # it has taken over what the guard says
+        if validator_in(run):  # it has taken over what the guard says
             vars(run).pop("__signature__", None)
         setattr(task_class, "__header__", app.type_checker(run, bound=bound))
 
