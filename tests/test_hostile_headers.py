@@ -229,6 +229,7 @@ def test_a_message_asks_for_no_lock_without_end():
         {"maximum": "1"},
         {"backoff": 0},
         {"backoff": float("inf")},
+        {"backoff": 10**400},
         {"jitter": 2},
         {"timeout": -1},
     ],
@@ -260,14 +261,15 @@ def test_a_task_itself_may_hold_a_lock_for_longer(app):
 
 
 FIELDS: dict[str, list[Any]] = {
-    "generation": [-1, 2**63, 10**400, float("nan"), float("inf")],
-    "until": [-1, 1e300, 10**400, float("nan"), float("inf")],
+    "generation": [-1, 2**63, 10**400, float("nan"), float("inf"), True],
+    "until": [-1, 1e300, 10**400, float("nan"), float("inf"), True],
+    "lock": [[], {}, ["until_executed"], 3, True, "until_doomsday"],
     "source": ["?", "a", 3, "\u00e9"],
 }
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_header_with_numbers_beyond_all_bounds_is_not_honoured(name):
+def test_a_header_with_what_makes_no_sense_is_not_honoured(name):
     message = {"id": "1", HEADER: MARK}
     lock = {"id": "1", "message": MARK, "namespace": "work"}
 

@@ -130,7 +130,7 @@ class LockHeader:
             self.message == (message or "")
             and (isinstance(self.namespace, str) or self == self.elsewhere)
             and isinstance(self.store, str)
-            and (self.lock is None or self.lock in LOCK_TYPES)
+            and (self.lock is None or _is_lock_type(self.lock))
             and _has_form(_DIGEST, self.key)
             and _is_token(self.token)
             and _is_source(self.source)
@@ -156,6 +156,10 @@ def _is_token(value: Any) -> bool:
     return value.count("/") >= 4 and _has_form(_TOKEN, value)
 
 
+def _is_lock_type(value: Any) -> bool:
+    return isinstance(value, str) and value in LOCK_TYPES
+
+
 def _is_source(value: Any) -> bool:
     try:
         return value is None or bool(digest_of_source("", value))
@@ -164,7 +168,8 @@ def _is_source(value: Any) -> bool:
 
 
 def _is_within(value: Any, end: float) -> bool:
-    return isinstance(value, (int, float)) and 0 <= value < end
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 <= value < end
 
 
 def _is_id(value: Any) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from dataclasses import dataclass
+from sys import float_info
 from typing import Any
 
 from celery.exceptions import Ignore
@@ -68,7 +68,7 @@ def retry(
         ConfigurationError: for a value that makes no sense.
     """
     number = isinstance(backoff, (int, float)) and not isinstance(backoff, bool)
-    if not number or not 1 <= backoff < math.inf:
+    if not number or not 1 <= backoff <= float_info.max:
         raise ConfigurationError(f"backoff={backoff!r}: must be a number, 1 or more")
     if not isinstance(jitter, bool):
         raise ConfigurationError(f"jitter={jitter!r}: allowed are True and False")
