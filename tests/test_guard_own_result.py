@@ -67,6 +67,7 @@ def test_who_waits_for_the_body_is_not_waited_for_by_a_duplicate_of_it_either(
 
     assert value_of(walk.delay()) == "told"
     assert [result.duplicate for result in sent] == [False, True]
+    assert isinstance(sent[1], HolderResult)  # its end unsubscribes nobody
     assert [value_of(result) for result in sent] == ["told", "told"]
 
 

@@ -18,7 +18,7 @@ from .outgoing import Outgoing
 from .policies import Cached, Wait
 from .progress import lease_of, unused_reservation
 from .reserve import reserve
-from .results import LaterResult, marked
+from .results import HolderResult, LaterHolderResult, LaterResult, marked
 from .successor import send_after
 from .ticket import Answered, Ticket, with_token
 
@@ -67,9 +67,11 @@ def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
 
 def _not_waited_for_inside(outgoing: Outgoing, result: Any) -> Any:
     """Have get() tell a body that the call which it waits for waits for the body."""
-    comes_back = isinstance(outgoing.plan.run, (Wait, Cached))
-    if comes_back and is_in_body() and not isinstance(result, EagerResult):
-        result.__class__ = LaterResult
+    if not is_in_body() or isinstance(result, EagerResult):
+        return result
+    if isinstance(outgoing.plan.run, (Wait, Cached)):
+        shared = isinstance(result, HolderResult)
+        result.__class__ = LaterHolderResult if shared else LaterResult
         result.held = lambda: _is_held_here(outgoing)
     return result
 

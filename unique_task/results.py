@@ -63,6 +63,10 @@ class LaterResult(HolderResult):
     wait = get
 
 
+class LaterHolderResult(LaterResult, HolderResult):
+    """Both: of a duplicate, whose holder comes back until that lock is free."""
+
+
 def _is_under_way_here(task_id: str) -> bool:
     """Tell whether this thread is in the body of that task, or of one that it calls."""
     tasks = getattr(_state, "_task_stack").stack
