@@ -98,6 +98,11 @@ class Proxy:
 
     async def _close(self) -> None:
         if self._listener:
+            # A client that asyncio has accepted must first be let in: of one that it
+            # finds no server for, it forgets to close the connection.
+            for listening in self._listener.sockets:
+                self._loop.remove_reader(listening.fileno())
+            await asyncio.sleep(0.01)
             self._listener.close()
             self._listener = None
         await self._break_off()
