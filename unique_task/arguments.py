@@ -67,7 +67,7 @@ class Parameters:
 
         Raises:
             Misfit: if the arguments do not fit, or a model does not take its own.
-            UniqueKeyError: if they fit the task, but not the signature that it tells.
+            UniqueKeyError: if they fit a decorator, not the signature that it shows.
         """
         try:
             values = self._bind(args, kwargs)
@@ -131,7 +131,7 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def models_in(hints: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the models that Celery validates arguments with these hints by.
+    """Return the models by which Celery validates arguments with these hints.
 
     As Celery does: annotations that are a model, or a model or None.
     """

@@ -113,9 +113,9 @@ def _guard_task(options: Options, task: Any) -> Any:
 
 
 def _made_of(task: Any, function: Any) -> Iterator[Task]:
-    """Yield the tasks that exist already of those that `task` is, or will be.
+    """Yield the tasks that `task` stands for and that exist already.
 
-    Each app has its own of what is shared, under one name.
+    Of a shared task, each app has its own under the same name.
     """
     known = made_of(task)
     if known is None:

@@ -71,7 +71,7 @@ def _stores(app: Celery, published: LockHeader) -> list[Backend]:
 
 
 def watch_messages() -> None:
-    """See to it that no message takes its lock along when it ends; for each process.
+    """Free the lock of each message that ends in this process; connects to signals.
 
     Also in a worker where no task, or not this one, has a guard.
     """
@@ -83,7 +83,7 @@ def watch_messages() -> None:
 def free_after_run(
     task: Task | None = None, state: str | None = None, retval: Any = None, **_: Any
 ) -> None:
-    """Free what the guard of a task has not come to, or has not been asked for.
+    """Free what was reserved for a run that did not come to its guard, or has none.
 
     As when ``before_start``, a ``__call__`` of its own or a decorator above ``@unique``
     ends the task, when a key cannot be computed, or when the task has no guard here.

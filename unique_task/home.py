@@ -75,8 +75,8 @@ def home_in(task_class: type[Any]) -> Home | None:
 def registered(app: Celery, name: str) -> Any:
     """Return what an app has registered under `name`, None without an entry.
 
-    As Celery's ``send_task`` looks there: an app that is still being set up stays so,
-    and a registry of the user's own need not have a ``get``.
+    Like Celery's ``send_task``, this does not finalize an app that is still being set
+    up. A registry of the user's own need not have a ``get``.
     """
     registry: Any = getattr(app, "_tasks")
     get = getattr(registry, "get", None)

@@ -8,7 +8,7 @@ from celery.local import PromiseProxy, Proxy
 
 
 class Made(NamedTuple):
-    """Of what Celery makes a task."""
+    """What Celery makes a task from."""
 
     function: Any
     options: dict[str, Any]
@@ -22,7 +22,7 @@ class Made(NamedTuple):
 
 
 def made_of(task: Any) -> Made | None:
-    """Return of what a lazy task will be made; None if there is nothing left to make.
+    """Return what a lazy task will be made from; None if there is nothing to make.
 
     The task stays lazy. Another thread may make it at any time, which takes from the
     proxy what it knows.
@@ -40,9 +40,9 @@ def made_of(task: Any) -> Made | None:
 
 
 def made_at_finalize(callback: Any) -> Made | None:
-    """Return of what a callback of Celery's makes a shared task; None if it does not.
+    """Return what one of Celery's callbacks makes a shared task from, None for others.
 
-    Each app calls it when it is finalized.
+    Each app calls them when it is finalized.
     """
     cells = _cells(callback)
     options = cells.get("opts", cells.get("options"))
@@ -52,7 +52,7 @@ def made_at_finalize(callback: Any) -> Made | None:
 
 
 def _cells(function: Any) -> dict[str, Any]:
-    """Return what a function remembers, by the names it has there."""
+    """Return the variables of a closure by name."""
     cells = getattr(function, "__closure__", None) or ()
     names = function.__code__.co_freevars if cells else ()
     return dict(zip(names, (cell.cell_contents for cell in cells)))

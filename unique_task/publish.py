@@ -43,7 +43,7 @@ def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
     try:
         return _published(outgoing, send)
     except BaseException:
-        _give_back(outgoing)
+        _undo(outgoing)
         raise
 
 
@@ -56,7 +56,7 @@ def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         # The worker meets the same error, and whoever waits for the task hears of it.
         name, task_id = outgoing.task.name, outgoing.id
         logger.exception("%s[%s] is sent without a lock", name, task_id)
-        _give_back(outgoing)
+        _undo(outgoing)
         return marked(_sent(outgoing, Ticket(), send), duplicate=False)
     if isinstance(decision, Answered):
         answer = marked(decision.result, duplicate=True)
@@ -91,7 +91,7 @@ def _sent(outgoing: Outgoing, ticket: Ticket, send: Callable[..., Any]) -> Any:
         return send(**outgoing.options)
 
 
-def _give_back(outgoing: Outgoing) -> None:
+def _undo(outgoing: Outgoing) -> None:
     """Free what was, or may have been, taken for a message that is not sent."""
     undo, outgoing.undo = outgoing.undo, None
     if undo is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -16,14 +15,17 @@ from .backends.record import Token
 from .bounds import SHORTEST_PAUSE, count, moment
 from .delays import sendable
 from .exceptions import DuplicateTaskError
-from .messages import HEADER as MESSAGE
-from .messages import LOCK_HEADER
-from .messages import WAIT_HEADER as HEADER
-from .messages import is_same_id, new_header, ours_in, published_with
+from .messages import (
+    HEADER,
+    LOCK_HEADER,
+    WAIT_HEADER,
+    is_same_id,
+    new_header,
+    ours_in,
+    published_with,
+)
 from .same_again import same_again, send
-
-# Documented, and so not the name of a module, which may move.
-logger = logging.getLogger("unique_task.duplicates")
+from .told import report_wait
 
 #: Longest time in seconds before what cannot be sent goes back to its queue.
 _PAUSE = 1.0
@@ -63,7 +65,7 @@ class Waited:
         to retries and callbacks. Nor does one that nobody can read.
         """
         ours = ours_in(vars(request))
-        header, message = ours.get(HEADER), ours.get(MESSAGE)
+        header, message = ours.get(WAIT_HEADER), ours.get(HEADER)
         if message is None or header is None:
             return cls(0, time.time(), message)
         try:
@@ -141,11 +143,7 @@ def come_back(
             time.sleep(min(countdown, _PAUSE))
             raise Reject(error, requeue=True) from error
         raise reason from error
-    whom = _holder(request, reason)
-    logger.info(
-        "%s[%s] waits for %s, back in %g s",
-        *(task.name, request.id, whom, round(countdown, 1)),
-    )
+    report_wait(task, request.id, _whom(request, reason), countdown)
     raise LeftAlone(f"comes back in {countdown:.1f} s: {reason}")
 
 
@@ -157,8 +155,8 @@ def _tokens(tokens: Any, owner: str) -> tuple[str, ...]:
     return tuple(token for token in latest if Token.belongs_to(token, owner))
 
 
-def _holder(request: Any, reason: Exception) -> str:
-    """Say whom a task waits for."""
+def _whom(request: Any, reason: Exception) -> str:
+    """Return whom a task waits for, for the log."""
     if not isinstance(reason, DuplicateTaskError):
         return "the store of locks"
     if is_same_id(reason.owner, request.id):
@@ -168,7 +166,7 @@ def _holder(request: Any, reason: Exception) -> str:
 
 def _headers(request: Any, sent: str, waited: dict[str, Any]) -> dict[str, Any]:
     """Return the headers of the next message: the lock of this one goes with it."""
-    headers = {MESSAGE: sent, HEADER: waited}
+    headers = {HEADER: sent, WAIT_HEADER: waited}
     lock = ours_in(vars(request)).get(LOCK_HEADER)
     if isinstance(lock, dict):
         headers[LOCK_HEADER] = {**lock, "message": sent}

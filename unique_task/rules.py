@@ -83,7 +83,7 @@ class Rules:
         return digest_of(self.namespace(task), value)
 
     def value(self, task: Task, args: Any, kwargs: Any) -> Any:
-        """Return what code of the user's makes the key of a call of."""
+        """Return what the user's code returns for a call, which becomes the key."""
         return self._key.value(args, kwargs)
 
     def sent_source(
@@ -183,8 +183,8 @@ class Rules:
         """Return the key of a call: by its message, if that is of this namespace.
 
         Anybody who can publish can write any key into a header, also one of another
-        task's. What makes a key cannot be read from it, so the message says that, or
-        the arguments do, or the store knows the message by its token.
+        task. A key does not show what it was made of. So the message says that, or the
+        arguments do, or the store knows the message by its token.
         """
         published = terms.published
         if published is not None and published.source is not None:

@@ -19,8 +19,8 @@ _PLAIN: list[Any] = [object.__getattribute__, ModuleType.__getattribute__]
 #: What gets values, their keys, and the values.
 _Values = tuple[Callable[[Any], Any], list[Any], list[Any]]
 
-#: A dict, its size, its newest key, and as above the values of the keys that it has. Of
-#: those that it has not, and they are many, none can come without being the newest.
+#: A dict, its size, its newest key, and as above the values of the keys that it has. A
+#: key that it lacks, as it does most, would be the newest when it comes.
 _Dict = tuple[Any, int, Any, Callable[[Any], Any], list[Any], list[Any]]
 
 #: Where Celery looks first for the broker and the result backend. Behind os.environ,
@@ -128,7 +128,7 @@ def _dicts_of(source: Any, keys: list[str]) -> list[Any] | None:
 
 
 def _copied(said: Any) -> Any:
-    """Return `said` with copies of the dicts and lists in it, which may be changed."""
+    """Return a copy of `said` that does not change with the dicts and lists in it."""
     if type(said) is dict:
         return {key: _copied(value) for key, value in said.items()}
     if type(said) is list:

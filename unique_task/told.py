@@ -1,4 +1,4 @@
-"""Reports a duplicate: log line, signal, counter."""
+"""Reports a duplicate: log line, signal, counter; and each of its waits."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
         task_id=task_id,
         outcome=outcome,
         at=duplicate.at,
+    )
+
+
+def report_wait(task: Task, task_id: str, whom: str, countdown: float) -> None:
+    """Log each time that a task waits: without a word it would look dropped."""
+    logger.info(
+        "%s[%s] waits for %s, back in %g s",
+        *(task.name, task_id, whom, round(countdown, 1)),
     )
 
 

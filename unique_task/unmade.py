@@ -1,4 +1,4 @@
-"""Sent by name: a task with a guard that the app knows and has not made yet."""
+"""Makes a guarded task that is sent by name before the app has made it."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def validator_in(run: Any) -> Callable[..., Any] | None:
 
 
 def models_by(validator: Callable[..., Any]) -> dict[str, Model]:
-    """Return the models that Celery validates the arguments of a task by.
+    """Return the models by which Celery validates the arguments of a task.
 
     Arguments:
         validator: Celery's wrapper around the task's function. It alone knows what the
@@ -61,7 +61,7 @@ def models_by(validator: Callable[..., Any]) -> dict[str, Model]:
 
 
 def _known_to(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return what `function` finds around it, and what its own functions do."""
+    """Return the nonlocal names of `function`, and of the functions of Celery in it."""
     nonlocals = dict(inspect.getclosurevars(function).nonlocals)
     for value in list(nonlocals.values()):
         if isinstance(value, types.FunctionType) and is_of_celery(value):

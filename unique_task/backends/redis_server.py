@@ -12,8 +12,7 @@ from redis.exceptions import ResponseError
 #: What a user of Redis must have a right to.
 COMMANDS = "EVAL, EVALSHA, GET, SET, DEL, PEXPIRE, PTTL and TIME"
 
-#: Each of them that a script runs, for a key that nobody has. In a script, old servers
-#: do not say which one they refuse.
+#: Each of them that a script runs, for a key that nobody has.
 _PLAIN: tuple[tuple[str, ...], ...] = (
     ("SET", "{}", "", "PX", "1000"),
     ("GET", "{}"),
@@ -22,6 +21,8 @@ _PLAIN: tuple[tuple[str, ...], ...] = (
     ("DEL", "{}"),
     ("TIME",),
 )
+
+_POLICY = "maxmemory-policy"
 
 #: What keeps all keys, and so all locks.
 _KEEPS = "noeviction"
@@ -80,7 +81,7 @@ def evictions(client: Any) -> list[str]:
     """Return the warning of servers that give held locks away, if there are any."""
     policies = sorted(set(_policies(client)) - {_KEEPS, ""})
     return [
-        f"Redis has maxmemory-policy {policy}: short of memory, it gives held locks "
+        f"Redis has {_POLICY} {policy}: short of memory, it gives held locks "
         f"away in silence, and two tasks may then run at once; set it to {_KEEPS}, or "
         "give the locks a Redis of their own"
         for policy in policies
@@ -102,9 +103,6 @@ def _configured(client: Any) -> Iterator[str]:
             yield str(_text(found))
     except ResponseError:
         return  # it may not be asked: nothing is known
-
-
-_POLICY = "maxmemory-policy"
 
 
 def _text(found: Mapping[Any, Any]) -> str:
