@@ -17,7 +17,7 @@ from .exceptions import LockStoreError, LockStoreRefusedError, UniqueError
 from .home import home_in
 from .lock_types import LOCK_TYPES
 from .orphans import watched
-from .policies import Cached, Replace, Skip, ignore
+from .policies import shares_result
 from .sending import guarded_send_task
 from .settings import DEFAULTS, backend_of, settings_of
 from .settle import apps_with_events
@@ -124,6 +124,13 @@ def _on_worker_ready(sender: Any, **_: Any) -> None:
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)
     for warning in sorted({one for backend in backends for one in _warnings(backend)}):
         logger.warning(warning)
+    _warn_of_unshared(tasks)
+    for error in filter(None, map(_complaint, backends)):
+        logger.error("the store of locks is out of order: %s", error)
+
+
+def _warn_of_unshared(tasks: list[Task]) -> None:
+    """Warn of tasks whose duplicates cannot wait for the holder's result."""
     unshared = [task.name for task in tasks if _cannot_share(task)]
     if unshared:
         logger.warning(
@@ -131,8 +138,6 @@ def _on_worker_ready(sender: Any, **_: Any) -> None:
             "error in place of the holder's result",
             ", ".join(sorted(unshared)),
         )
-    for error in filter(None, map(_complaint, backends)):
-        logger.error("the store of locks is out of order: %s", error)
 
 
 def _cannot_share(task: Task) -> bool:
@@ -140,8 +145,7 @@ def _cannot_share(task: Task) -> bool:
     if task.ignore_result or not isinstance(task.backend, RPCBackend):
         return False
     plan = rules_of(task).plan(task, settings_of(task.app))
-    shares = plan.publish is ignore or isinstance(plan.publish, (Skip, Cached, Replace))
-    return plan.lock.at_publish and shares
+    return plan.lock.at_publish and shares_result(plan.publish)
 
 
 def _warnings(backend: Backend) -> list[str]:

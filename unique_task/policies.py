@@ -174,3 +174,8 @@ class Replace:
 
     def __call__(self, duplicate: Duplicate) -> None:
         ignore(duplicate)
+
+
+def shares_result(policy: Policy) -> bool:
+    """Tell whether a duplicate at publish is given the holder's result."""
+    return policy is ignore or isinstance(policy, (Skip, Cached, Replace))

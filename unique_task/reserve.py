@@ -20,7 +20,7 @@ from .duplicate import Duplicate
 from .exceptions import LockRecordError, LockStoreError
 from .outcomes import reported
 from .outgoing import Outgoing
-from .policies import Cached, Replace, Skip, Wait, ignore
+from .policies import Cached, Skip, Wait, shares_result
 from .process import is_gone
 from .results import of_holder, ready, store_error, store_value
 from .ticket import Answered, Ticket, with_token
@@ -161,29 +161,33 @@ def _settle(outgoing: Outgoing, error: Exception) -> None:
 
 
 def _met(outgoing: Outgoing, held: Held) -> Ticket | Answered:
-    """Do what the policy says of a message whose key is held."""
-    policy, task = outgoing.plan.publish, outgoing.task
+    """Send a message whose key is held, or do what the policy says instead."""
+    policy = outgoing.plan.publish
     if outgoing.bound:
         # Whoever waits for it learns from the worker what became of it.
         return Ticket(outgoing.published(key=outgoing.key))
     # A value of another task, which shares the namespace, is of no use.
-    foreign = isinstance(policy, Cached) and held.record.task != task.name
+    foreign = isinstance(policy, Cached) and held.record.task != outgoing.task.name
     if isinstance(policy, Wait) or foreign:
         wait = policy if isinstance(policy, Wait) else Wait()
         outgoing.wait = max(outgoing.wait, wait.next_countdown(0))
-        return Ticket(outgoing.published(key=outgoing.key))
-    if _goes_anyway(outgoing, held):
-        return Ticket(outgoing.published(key=outgoing.key))
-    duplicate = _duplicate(outgoing, held)
+    elif not _goes_anyway(outgoing, held):
+        return _refused(outgoing, held)
+    return Ticket(outgoing.published(key=outgoing.key))
+
+
+def _refused(outgoing: Outgoing, held: Held) -> Answered:
+    """Return the answer to a duplicate that is not sent."""
     if outgoing.plan.lock.successor:
         return _shared(outgoing, held)
     lease = held_lease(outgoing.key, outgoing.backend)
     if lease is not None and lease.record.token == held.record.token:
-        warn_of_itself(task, outgoing.id, held.record.owner)
-    if policy is ignore or isinstance(policy, (Skip, Cached, Replace)):
-        report(duplicate, outgoing.id, DROPPED)
-        return _shared(outgoing, held)
-    return _decided(outgoing, duplicate)
+        warn_of_itself(outgoing.task, outgoing.id, held.record.owner)
+    duplicate = _duplicate(outgoing, held)
+    if not shares_result(outgoing.plan.publish):
+        return _decided(outgoing, duplicate)
+    report(duplicate, outgoing.id, DROPPED)
+    return _shared(outgoing, held)
 
 
 def _goes_anyway(outgoing: Outgoing, held: Held) -> bool:
