@@ -8,7 +8,13 @@ from celery.exceptions import SoftTimeLimitExceeded
 from tests.inprocess import value_of
 from tests.publishing import CutOff, task_of
 from tests.waiting import wait_until
-from unique_task import LockStoreError, MemoryBackend, lock_acquired, unique
+from unique_task import (
+    LockStoreError,
+    MemoryBackend,
+    background,
+    lock_acquired,
+    unique,
+)
 from unique_task.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -60,7 +66,8 @@ class Deaf(MemoryBackend):
 
 
 @pytest.fixture
-def store(worker_app) -> Deaf:
+def store(worker_app, monkeypatch) -> Deaf:
+    monkeypatch.setattr(background, "_PAUSE", 0.02)
     store = Deaf()
     worker_app.conf.unique_backend = store
     return store
