@@ -9,7 +9,7 @@ from celery.signals import before_task_publish
 from tests.inprocess import value_of
 from tests.publishing import holder, refuse, task_of
 from tests.waiting import wait_until
-from unique_task import LockStoreError, MemoryBackend, unique
+from unique_task import LockStoreError, MemoryBackend, background, unique
 from unique_task.messages import LOCK_HEADER
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -38,7 +38,8 @@ class Deaf(MemoryBackend):
 
 
 @pytest.fixture
-def store(worker_app) -> Deaf:
+def store(worker_app, monkeypatch) -> Deaf:
+    monkeypatch.setattr(background, "_PAUSE", 0.02)
     store = Deaf()
     worker_app.conf.unique_backend = store
     return store
