@@ -9,8 +9,9 @@ PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 NO_CELERY := backends servers soak test_arguments.py test_background.py \
 	test_celery_suite.py test_demo.py test_durations.py \
 	test_encoding.py test_exits_page.py test_forking.py test_forks.py test_hostile_text.py test_install.py \
-	test_integration_stores.py test_keeper.py test_keys.py test_memory.py \
-	test_process.py test_settings_tls.py test_stores_table.py test_typing.py test_values_big.py \
+	test_integration_stores.py test_keeper.py test_keys.py test_lease_steps.py test_memory.py \
+	test_process.py test_settings_tls.py test_stores_table.py test_threads.py test_typing.py \
+	test_values_big.py \
 	test_waiting.py worker/test_failover.py worker/test_pools.py worker/test_stalls.py \
 	worker/test_stores.py worker/test_worker_process.py
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
