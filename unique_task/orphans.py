@@ -52,31 +52,33 @@ def watched(request_class: type[Any]) -> type[Any]:
         _went_back = False
 
         def revoked(self) -> Any:
-            return _given_up_if(super().revoked(), self)
+            revoked = super().revoked()
+            _give_up_if(revoked, self)
+            return revoked
 
         def reject(self, requeue: bool = False) -> Any:
             super().reject(requeue=requeue)
-            self._went_back = not _given_up_if(not requeue, self)
+            self._went_back = requeue
+            _give_up_if(not requeue, self)
 
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
             _free_if_dead(self, exc_info.exception)
             try:
                 return super().on_failure(exc_info, *args, **kwargs)
             finally:
-                # Of what a run tells itself ("return_ok"), it has freed what it had.
+                # With "return_ok" a run reports its own error, and has freed its own.
                 told = kwargs.get("return_ok", False)
-                _given_up_if(not (told or _comes_again(self)), self)
+                _give_up_if(not (told or _comes_again(self)), self)
 
     setattr(Watched, _WATCHED, True)
     Watched.__name__ = Watched.__qualname__ = request_class.__name__
     return Watched
 
 
-def _given_up_if(over: bool, request: Any) -> bool:
-    """Free what was reserved for a message if that is over; return whether it is."""
+def _give_up_if(over: bool, request: Any) -> None:
+    """Free what was reserved for a message if that is over."""
     if over:
         give_up(request._app, request.request_dict)
-    return over
 
 
 def _free_if_dead(request: Any, error: Any) -> None:
