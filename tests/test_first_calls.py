@@ -3,7 +3,8 @@
 import gc
 import weakref
 from collections.abc import Callable
-from threading import Barrier, Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -60,18 +61,25 @@ def shared(app: Celery) -> Any:
 
 
 def at_once(call: Callable[[int], object]) -> None:
-    """Call it from many threads that start together."""
+    """Call it from many threads that start together; raise what one of them does."""
     barrier = Barrier(THREADS)
 
     def run(number: int) -> None:
         barrier.wait()
         call(number)
 
-    threads = [Thread(target=run, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(run, range(THREADS)))
+
+
+def loaded_app() -> Celery:
+    """Return an app that has read its configuration.
+
+    Threads that read it first, all at once, may see a part of it: so it is in Celery.
+    """
+    app = make_app()
+    assert app.conf.broker_url
+    return app
 
 
 def by_task(app: Celery, task: Any, number: int) -> Any:
@@ -88,7 +96,7 @@ def by_either(app: Celery, task: Any, number: int) -> Any:
 
 def locks_sent(make: Any, call: Any) -> list[bool]:
     """Return, for each message of the first calls, whether it went with its lock."""
-    app = make_app()
+    app = loaded_app()
     task = make(app)
     results: list[Any] = []
     with noted() as sent:
@@ -106,7 +114,7 @@ def test_the_first_calls_of_a_process_are_guarded(make, call):
 
 def test_of_equal_first_calls_one_is_sent():
     def sent_of_equal_calls() -> int:
-        task = inner(make_app())
+        task = inner(loaded_app())
         with noted() as sent:
             at_once(lambda number: task.delay(1))
         return len(sent)

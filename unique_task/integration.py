@@ -37,11 +37,26 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
     Every task of every app passes here before it is used: copies of shared tasks, tasks
     made after the app was finalized, and those of a producer that never finalizes.
     """
+    app = _made_for(task_class) or app
     # First: what is not bound yet nobody can call.
     install_in(task_class, app)
     bound = _bind(task_class, app)
     _warn_of_replace(task_class, app)
     return bound
+
+
+def _made_for(task_class: type[Task]) -> Celery | None:
+    """Return the app that a class was made for, as long as it is not bound.
+
+    Celery registers a task before it binds it, and binds what it meets unbound to the
+    app that is current in its thread. A base class of its own has no app to pass on::
+
+        one thread   registers the task of its app               binds it
+        another                          delay(): binds it to the current app
+    """
+    made_for = vars(task_class).get("app")
+    bound = "__bound__" in vars(task_class)
+    return made_for if isinstance(made_for, Celery) and not bound else None
 
 
 def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
