@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import pytest
 from celery import Task, signals, states
@@ -106,7 +107,8 @@ def seeing(seen: Seen) -> type[Task]:
 @pytest.fixture
 def make(worker_app, seen):
     def make(lock, **options):
-        @worker_app.task(base=seeing(seen), **options)
+        # Of no other test: one whose task retries may not have ended.
+        @worker_app.task(name=f"work-{uuid4().hex}", base=seeing(seen), **options)
         @unique(key="key", namespace="seen", lock=lock, backend=seen.locks)
         def work(how):
             return ENDS[how]()

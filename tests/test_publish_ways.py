@@ -147,7 +147,7 @@ def test_a_task_is_known_by_its_name_before_its_app_is_finalized_and_after(app, 
 
 
 def test_a_task_without_a_guard_is_left_alone(app, sent):
-    plain = task_of(app, guard=lambda function: function, name="plain")
+    plain = task_of(app, guard=lambda function: function, name="left alone")
 
     for _ in range(2):
         assert not hasattr(plain.delay(), "duplicate")

@@ -51,15 +51,14 @@ REDIS = {
 
 
 @pytest.mark.parametrize("url", REDIS.values(), ids=REDIS)
-def test_all_get_and_free_their_locks_in_a_redis_that_stalls(redis_server, url):
-    redis_server.client.flushall()
-    backend = RedisBackend(url(redis_server), timeout=PATIENCE)
-    redis_server.client.client_pause(PAUSE, all=False)
+def test_all_get_and_free_their_locks_in_a_redis_that_stalls(own_redis, url):
+    backend = RedisBackend(url(own_redis), timeout=PATIENCE)
+    own_redis.client.client_pause(PAUSE, all=False)
 
     all_together(backend)
 
-    assert redis_server.client.dbsize() == 0
-    assert ours(redis_server) <= (3 if "max" in url(redis_server) else CONNECTIONS)
+    assert own_redis.client.dbsize() == 0
+    assert ours(own_redis) <= (3 if "max" in url(own_redis) else CONNECTIONS)
 
 
 def ours(server: RedisServer) -> int:

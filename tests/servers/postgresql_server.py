@@ -6,6 +6,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from tests.servers.process import HOST, ServerProcess
@@ -97,6 +98,16 @@ class PostgreSQLServer(ServerProcess):
             return True
         except psycopg.OperationalError:
             return False
+
+    def kill(self) -> None:
+        """End it as a power cut would; return when all its processes are gone.
+
+        As long as one of them has the memory that they share, no server starts there.
+        """
+        processes = psutil.Process(self.pid).children(recursive=True)
+        super().kill()
+        _, alive = psutil.wait_procs(processes, timeout=60)
+        assert not alive, f"{alive} outlive their server"
 
     def forget_locks(self) -> None:
         """Delete what is in our table, if there is one."""

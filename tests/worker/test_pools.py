@@ -46,19 +46,9 @@ def test_a_lock_stands_while_the_body_runs_longer_than_its_lease(witness, key):
     assert any(map(stands_for_four, LEASES))
 
 
-def test_late_acknowledgement_holds_the_lock_until_the_outcome_is_stored(witness, key):
-    result = tasks.store_slowly_late.delay(key)
-    wait_until(lambda: witness.noted("storing")[-1:] == [key])
-
-    assert not is_free(key)
-
-    witness.open(key)
-    assert result.get(timeout=TIMEOUT) == "stored"
-    wait_until(lambda: is_free(key))
-
-
-def test_early_acknowledgement_frees_the_lock_when_the_body_ends(witness, key):
-    result = tasks.store_slowly.delay(key)
+@pytest.mark.parametrize("task", [tasks.store_slowly, tasks.store_slowly_late])
+def test_the_lock_is_free_before_the_outcome_is_stored(witness, key, task):
+    result = task.delay(key)
     wait_until(lambda: witness.noted("storing")[-1:] == [key])
 
     assert is_free(key)

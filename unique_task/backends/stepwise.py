@@ -86,12 +86,12 @@ class StepwiseBackend(Backend):
         return self._change(renewal.key, names, lambda cells: renew(cells, renewal))
 
     def _release(self, release: Release) -> bool:
-        freed: list[bool] = []
+        tries: list[bool] = []
 
         def step(cells: Cells) -> bool:
             # Taken again, as where the answer was lost, it may find its own work done.
-            freed.append(free(cells, release))
-            return any(freed)
+            tries.append(free(cells, release))
+            return tries[-1] or (tries[0] and _nobody_came(cells, release))
 
         return self._change(release.key, [LOCK], step)
 
@@ -199,6 +199,16 @@ def free(cells: Cells, release: Release) -> bool:
         record = replace(release.heir.record, first=None)
         cells.hold(record, held.record.fence or 0, release.heir.expire)
     return True
+
+
+def _nobody_came(cells: Cells, release: Release) -> bool:
+    """Tell whether nobody but the heir has the lock by now.
+
+    Another one may have taken it over before the first try was written, and then that
+    freed nothing.
+    """
+    held, heir = cells.held(), release.heir
+    return held is None or (heir and heir.record.token) == held.record.token
 
 
 def _leave(cells: Cells, release: Release) -> None:

@@ -66,6 +66,8 @@ def run(witness, key):
 def stranger(module_urls):
     """An app that does not know the tasks, and sends them by name."""
     stranger = Celery(
+        # Else it would get the tasks of this process, as every app does.
+        autofinalize=False,
         broker=module_urls["broker"],
         backend=module_urls["backend"],
         set_as_current=False,
