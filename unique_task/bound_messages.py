@@ -22,7 +22,7 @@ def is_bound(app: Celery, options: Mapping[str, Any], named: bool) -> bool:
         options: of ``apply_async``.
         named: whether the caller chose the id.
     """
-    if any(options.get(name) for name in _BOUND):
+    if any(map(options.get, _BOUND)):
         return True
     if not options.get("reply_to"):
         return False

@@ -57,6 +57,7 @@ class Outgoing:
     undo: Callable[[], object] | None = None
     unanswered: bool = False
     _settings: Settings | None = None
+    _bound: bool | None = None
     _plan: Plan | None = None
     _backend: Backend | None = None
     _key: str | None = None
@@ -70,12 +71,14 @@ class Outgoing:
     @property
     def bound(self) -> bool:
         """True if the message must be sent, and its sender must not fail."""
-        return is_bound(self.task.app, self.options, self.named)
+        if self._bound is None:
+            self._bound = is_bound(self.task.app, self.options, self.named)
+        return self._bound
 
     @property
     def awaited(self) -> bool:
         """True if others go on when it ends: it is sent, duplicate or not."""
-        return self.bound or any(self.options.get(name) for name in _CALLBACKS)
+        return self.bound or any(map(self.options.get, _CALLBACKS))
 
     @property
     def sent_anyway(self) -> bool:
