@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 import pytest
-from celery import Task, signals, states
+from celery import Task, chain, group, signals, states
 from celery.exceptions import Ignore, Reject
 
 from tests.inprocess import value_of
@@ -249,3 +249,34 @@ def test_who_waits_for_a_result_runs_the_next_call(worker_app, lock, late):
 
     assert [value_of(call) for call in calls] == [call.id for call in calls]
     assert len({call.id for call in calls}) == 5
+
+
+PLACES: dict[str, Callable[[Task], Any]] = {
+    "a task": lambda task: task.si(),
+    "a chain": lambda task: chain(task.si(), task.si()),
+    "a group": lambda task: group([task.si(), task.si()]),
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_is_free_before_others_take_the_place_of_the_task(
+    worker_app, seen, lock, late, place
+):
+    @worker_app.task
+    def other() -> str:
+        return "other"
+
+    @worker_app.task(bind=True, acks_late=late)
+    @unique(key="key", namespace="seen", lock=lock, backend=seen.locks)
+    def work(self):
+        raise self.replace(place(other))
+
+    @signals.before_task_publish.connect
+    def look(sender, **_):
+        if sender == other.name:
+            seen.look("sent")
+
+    assert "other" in value_of(work.delay())
+    assert seen.held["sent"] is False

@@ -265,6 +265,17 @@ def test_outside_of_a_body_it_waits_for_who_holds_the_key(
     assert journal.runs[1] == later.id
 
 
+@pytest.mark.parametrize("lock", ["while_executing", "until_executed"])
+def test_a_value_of_the_run_that_it_follows_does_not_answer_it(worker_app, lock, locks):
+    @worker_app.task
+    @unique(key=(), lock=lock, on_duplicate=cached(60), backend=locks)
+    def count(number: int) -> int:
+        return number
+
+    assert value_of(count.delay(1)) == 1
+    assert value_of(send_next(count, 2)) == 2
+
+
 def test_where_nobody_holds_the_key_it_is_a_call_like_others(worker_app, gate, locks):
     @worker_app.task
     @unique(key=(), lock="until_executed", backend=locks)

@@ -55,10 +55,15 @@ def is_in_body() -> bool:
 
 def is_guarded(request: Any) -> bool:
     """Tell whether this thread is inside of a guarded body for `request`."""
+    return lease_for(request) is not None
+
+
+def lease_for(request: Any) -> Lease | None:
+    """Return the lease under which the body for `request` runs in this thread."""
     lease = _current.get()
     while lease is not None and lease.request is not request:
         lease = lease.outer
-    return lease is not None
+    return lease
 
 
 def held_lease(key: str, backend: Backend | None = None) -> Lease | None:

@@ -30,7 +30,8 @@ def send_after(outgoing: Outgoing) -> Ticket | Answered:
         UniqueKeyError: if the arguments cannot be made a key.
     """
     lease = held_lease(outgoing.key, outgoing.backend)
-    if lease is None and _is_free(outgoing):
+    # As a plain call it would be answered by the value of the run that it follows.
+    if lease is None and outgoing.plan.fresh is None and _is_free(outgoing):
         outgoing.said = replace(outgoing.said, successor=False)
         outgoing.forget_plan()
         return reserve(outgoing, stored=False)

@@ -22,6 +22,7 @@ from .home import GUARDED as GUARDED
 from .home import Home, home_in
 from .messages import mark_messages
 from .options import Options
+from .replacing import leave_before
 from .run_function import function_in, layers_of, run_of
 from .stand_in import at_home_with
 from .validation import models_by, validator_in
@@ -86,6 +87,7 @@ class Wrapping:
         mark_messages(task_class.name)
         if home_in(task_class) is None:
             setattr(task_class, "retry", no_autoretry(task_class.retry))
+            setattr(task_class, "on_replace", leave_before(task_class.on_replace))
             setattr(task_class, "apply", guarded_apply(task_class.apply, rules_of))
         self._latest = ref(home)
         # Last: who finds it finds all the rest.
