@@ -265,7 +265,7 @@ def test_the_lock_is_free_before_others_take_the_place_of_the_task(
     worker_app, seen, lock, late, place
 ):
     @worker_app.task
-    def other() -> str:
+    def other():
         return "other"
 
     @worker_app.task(bind=True, acks_late=late)

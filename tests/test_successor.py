@@ -269,7 +269,7 @@ def test_outside_of_a_body_it_waits_for_who_holds_the_key(
 def test_a_value_of_the_run_that_it_follows_does_not_answer_it(worker_app, lock, locks):
     @worker_app.task
     @unique(key=(), lock=lock, on_duplicate=cached(60), backend=locks)
-    def count(number: int) -> int:
+    def count(number):
         return number
 
     assert value_of(count.delay(1)) == 1
