@@ -61,6 +61,14 @@ def watched(request_class: type[Any]) -> type[Any]:
             self._went_back = requeue
             _give_up_if(not requeue, self)
 
+        def on_timeout(self, soft: bool, timeout: float) -> Any:
+            try:
+                return super().on_timeout(soft, timeout)
+            finally:
+                # Of a greenlet that a time limit ends, nothing else tells, and its run
+                # does not know whether the message comes again.
+                _given_up_if(not soft and self.acknowledged, self)
+
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
             _free_if_dead(self, exc_info.exception)
             try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 from celery import Celery, Task
@@ -44,6 +45,11 @@ def refused() -> None: ...
 
 @app.task(name="dying", base=Dying)
 def dying() -> None: ...
+
+
+@app.task(name="out of time", acks_late=True, time_limit=1)
+def out_of_time() -> None:
+    time.sleep(60)
 
 
 @app.task(name="guarded and dying", base=Dying)

@@ -82,6 +82,15 @@ def test_a_lock_is_freed_if_its_message_cannot_be_read(publish, name):
     publish(name, compression=ODD)
 
 
+def test_a_lock_is_freed_if_a_time_limit_ends_a_late_greenlet(
+    publish, start_module_worker
+):
+    app = "tests.worker.app_plain"
+    start_module_worker(app=app, pool="gevent", options=["-Q", "green"])
+
+    publish("out of time", queue="green")
+
+
 @pytest.mark.parametrize("header", ["eta", "expires"])
 def test_a_lock_is_freed_if_its_message_makes_no_sense(publish, header):
     def spoil(headers: Any, **_: Any) -> None:
