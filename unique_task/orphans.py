@@ -44,10 +44,15 @@ def watched(request_class: type[Any]) -> type[Any]:
     Celery has a worker's parent process keep one request for each task under way, and
     lets a task name its class (``Task.Request``).
     """
-
     if hasattr(request_class, _WATCHED):
         return request_class
+    watched_class = _watching(request_class)
+    setattr(watched_class, _WATCHED, True)
+    watched_class.__name__ = watched_class.__qualname__ = request_class.__name__
+    return watched_class
 
+
+def _watching(request_class: type[Any]) -> type[Any]:
     class Watched(request_class):  # type: ignore[misc]
         _went_back = False
 
@@ -67,7 +72,7 @@ def watched(request_class: type[Any]) -> type[Any]:
             finally:
                 # Of a greenlet that a time limit ends, nothing else tells, and its run
                 # does not know whether the message comes again.
-                _given_up_if(not soft and self.acknowledged, self)
+                _give_up_if(not soft and self.acknowledged, self)
 
         def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
             _free_if_dead(self, exc_info.exception)
@@ -78,8 +83,6 @@ def watched(request_class: type[Any]) -> type[Any]:
                 told = kwargs.get("return_ok", False)
                 _give_up_if(not (told or _comes_again(self)), self)
 
-    setattr(Watched, _WATCHED, True)
-    Watched.__name__ = Watched.__qualname__ = request_class.__name__
     return Watched
 
 
