@@ -145,7 +145,7 @@ class Backend(Connected):
         The locks in a part of the store that does not answer, while others do, are
         :attr:`Renewed.UNKNOWN`.
         """
-        return in_batches(self._renew_batch, renewals)
+        return in_batches(self._renew_batch, renewals, self.timeout)
 
     def _renew_batch(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         with self._operation(first=True):

@@ -12,21 +12,23 @@ from .steps import Renewal, Renewed
 #: for PostgreSQL's stack and SQLite's variables, and keep a Redis from its other work.
 MOST = 300
 
-#: Seconds that batches may fail for; then the store is down, and no other is tried.
-_PATIENCE = 2.0
-
 
 def in_batches(
-    renew: Callable[[Sequence[Renewal]], list[Renewed]], renewals: Sequence[Renewal]
+    renew: Callable[[Sequence[Renewal]], list[Renewed]],
+    renewals: Sequence[Renewal],
+    patience: float,
 ) -> list[Renewed]:
     """Return what `renew` answers for all of them; unknown for a batch that fails.
+
+    Arguments:
+        patience: seconds for which batches may fail; then the store is down, and no
+            other is tried.
 
     Raises:
         LockStoreError: if there is no other batch.
     """
     outcomes: list[Renewed] = []
     errors: list[LockStoreError] = []
-    patience = _PATIENCE
     for first in range(0, len(renewals), MOST):
         batch, begun = renewals[first : first + MOST], time.monotonic()
         try:
