@@ -189,3 +189,12 @@ def test_a_key_is_made_as_strictly_as_the_arguments_are_validated(worker_app, gu
     with pytest.raises((ValueError, TypeError), match="valid integer"):
         task.delay  # a lazy task is made
         key_of(task, {"id": "1"})
+
+
+def test_what_does_not_fit_a_task_of_the_class_form_is_the_body_s_error(app):
+    @app.task(base=UniqueCeleryTask, pydantic=True)
+    def work(order: Order):
+        return order
+
+    with pytest.raises(TypeError, match="missing"):
+        work.apply().get()

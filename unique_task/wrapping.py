@@ -23,7 +23,7 @@ from .home import Home, home_in
 from .messages import mark_messages
 from .options import Options
 from .replacing import leave_before
-from .run_function import function_in, layers_of, run_of
+from .run_function import function_in, layers_of, run_of, without_celery
 from .stand_in import at_home_with
 from .validation import models_by, validator_in
 
@@ -105,7 +105,8 @@ class Wrapping:
         kind = bound, validator
         if kind not in self._guards:
             models = models_by(validator) if validator else {}
-            parameters = Parameters(self.function, bound=bound, models=models)
+            function = without_celery(self.function)
+            parameters = Parameters(function, bound=bound, models=models)
             # Two threads may make it; all use one.
             self._guards.setdefault(kind, self.guard_class(self.options, parameters))
         return self._guards[kind]
