@@ -192,9 +192,10 @@ def test_a_key_is_made_as_strictly_as_the_arguments_are_validated(worker_app, gu
 
 
 def test_what_does_not_fit_a_task_of_the_class_form_is_the_body_s_error(app):
-    @app.task(base=UniqueCeleryTask, pydantic=True)
-    def work(order: Order):
+    def work(order: Order) -> Order:
         return order
 
+    task = app.task(base=UniqueCeleryTask, pydantic=True)(work)
+
     with pytest.raises(TypeError, match="missing"):
-        work.apply().get()
+        task.apply().get()
