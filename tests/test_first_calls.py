@@ -72,16 +72,6 @@ def at_once(call: Callable[[int], object]) -> None:
         list(threads.map(run, range(THREADS)))
 
 
-def loaded_app() -> Celery:
-    """Return an app that has read its configuration.
-
-    Threads that read it first, all at once, may see a part of it: so it is in Celery.
-    """
-    app = make_app()
-    assert app.conf.broker_url
-    return app
-
-
 def by_task(app: Celery, task: Any, number: int) -> Any:
     return task.delay(number)
 
@@ -96,7 +86,7 @@ def by_either(app: Celery, task: Any, number: int) -> Any:
 
 def locks_sent(make: Any, call: Any) -> list[bool]:
     """Return, for each message of the first calls, whether it went with its lock."""
-    app = loaded_app()
+    app = make_app()
     task = make(app)
     results: list[Any] = []
     with noted() as sent:
@@ -114,7 +104,7 @@ def test_the_first_calls_of_a_process_are_guarded(make, call):
 
 def test_of_equal_first_calls_one_is_sent():
     def sent_of_equal_calls() -> int:
-        task = inner(loaded_app())
+        task = inner(make_app())
         with noted() as sent:
             at_once(lambda number: task.delay(1))
         return len(sent)
