@@ -11,17 +11,12 @@ from tests.inprocess import TIMEOUT, value_of
 from tests.waiting import wait_until
 from unique_task import MemoryBackend, current_lock, unique
 from unique_task.backends.steps import Leaving
+from unique_task.lock_types import LOCK_TYPES
 from unique_task.messages import HEADER, LOCK_HEADER, mark_messages, published_with
 
 pytest_plugins = "tests.inprocess_fixtures"
 
-LOCKS = [
-    "while_executing",
-    "until_executing",
-    "until_executed",
-    "until_expired",
-    "until_and_while_executing",
-]
+LOCKS = list(LOCK_TYPES)
 
 
 @pytest.fixture

@@ -19,16 +19,11 @@ from unique_task import (
     skip,
     unique,
 )
+from unique_task.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 
-LOCKS = [
-    "while_executing",
-    "until_executing",
-    "until_executed",
-    "until_expired",
-    "until_and_while_executing",
-]
+LOCKS = list(LOCK_TYPES)
 #: With all others a successor need not wait for the end of a window.
 NO_WINDOW = [lock for lock in LOCKS if lock != "until_expired"]
 POLICIES: dict[str, Any] = {

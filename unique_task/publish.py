@@ -59,9 +59,9 @@ def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         _undo(outgoing)
         return marked(_sent(outgoing, Ticket(), send), duplicate=False)
     if isinstance(decision, Answered):
-        answer = marked(decision.result, duplicate=True)
-        return _not_waited_for_inside(outgoing, answer)
-    result = marked(_sent(outgoing, decision, send), duplicate=False)
+        result = marked(decision.result, duplicate=True)
+    else:
+        result = marked(_sent(outgoing, decision, send), duplicate=False)
     return _not_waited_for_inside(outgoing, result)
 
 
