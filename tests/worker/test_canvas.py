@@ -160,17 +160,20 @@ def test_equal_members_of_a_chain_follow_each_other(witness, key, tasks, policy)
     assert witness.most_at_once(key) == 1
 
 
-def test_the_next_in_a_chain_waits_until_the_outcome_before_is_stored(witness, key):
+def test_the_next_in_a_chain_runs_while_the_outcome_before_is_being_stored(
+    witness, key
+):
     member = store_slowly_late.si(key)
 
     second: Any = chain(member, member).apply_async()
 
-    # The first has sent it, and holds the lock until its own outcome is stored.
-    wait_until(lambda: witness.arrivals(second.id))
+    # The first has sent it with its lock free, and keeps only its own second delivery.
+    wait_until(lambda: witness.noted("storing").count(key) == 2)
     assert second.parent.state == "PENDING"
     witness.open(key)
     assert second.get(timeout=TIMEOUT) == "stored"
-    assert second.parent.state == "SUCCESS"
+    # They are stored at one time, and either may be the first.
+    wait_until(lambda: second.parent.state == "SUCCESS")
 
 
 @BOTH
