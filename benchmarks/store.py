@@ -15,7 +15,7 @@ from tests.servers import RedisServer
 from unique_task import RedisBackend
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
-from unique_task.process import this_process
+from unique_task.leases.process import this_process
 
 TASK = "shop.orders.tasks.charge_order"
 WORKER = "celery@worker-12.example.com/12345"

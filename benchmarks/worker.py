@@ -19,7 +19,7 @@ from tests.servers import RedisServer
 from tests.worker.worker_process import WorkerProcess
 from unique_task import RedisBackend
 from unique_task.backends.record import Record, Token
-from unique_task.wrapping import GUARDED
+from unique_task.options.home import GUARDED
 
 BATCH = 100
 TURNS = 2
@@ -113,7 +113,7 @@ def _fresh_numbers(count: int) -> list[int]:
 
 
 def _hold_one(locks: RedisServer) -> None:
-    key = getattr(guarded, GUARDED).guard.digest(guarded, (0,), {})
+    key = getattr(guarded, GUARDED).spec.digest(guarded, (0,), {})
     record = Record(str(Token.of_attempt(str(uuid4()))), guarded.name)
     RedisBackend(locks.url).acquire(key, record, 3600)
 

@@ -19,8 +19,8 @@ from redis import Redis
 from benchmarks.guarded_app import app, guarded
 from benchmarks.plain_app import plain
 from unique_task.backends.record import VERSION, Record, Token
-from unique_task.backends.redis_scripts import ACQUIRE, RELEASE
-from unique_task.wrapping import GUARDED
+from unique_task.backends.redis.scripts import ACQUIRE, RELEASE
+from unique_task.options.home import GUARDED
 
 ARGUMENTS = (12, "ab")
 
@@ -38,7 +38,7 @@ def main(iterations: int) -> None:
 
 def key() -> Step:
     task = app.tasks[guarded.name]
-    guard = getattr(task, GUARDED).guard
+    guard = getattr(task, GUARDED).spec
     return lambda: guard.digest(task, ARGUMENTS, {})
 
 

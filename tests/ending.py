@@ -12,7 +12,7 @@ from celery import Celery
 
 from tests.worker.worker_process import unmeasured
 from unique_task import LockStoreError, unique
-from unique_task.wrapping import GUARDED
+from unique_task.options.home import GUARDED
 
 #: Seconds for one operation of the store: in that time, also on a slow machine, the
 #: process has come to its end.
@@ -89,7 +89,7 @@ def publish(store: str, patience: float, go_on: int) -> None:
     with suppress(LockStoreError):
         task.delay("before")  # the server has to know the script
     key = str(os.getpid())
-    print(getattr(task, GUARDED).guard.digest(task, (key,), {}))
+    print(getattr(task, GUARDED).spec.digest(task, (key,), {}))
     print("ready", flush=True)
     os.read(go_on, 1)
     try:

@@ -8,8 +8,8 @@ from typing import Any
 from celery import Celery, signals
 
 from unique_task import MemoryBackend, unique
-from unique_task.pending_time import seconds_to
-from unique_task.wrapping import GUARDED
+from unique_task.options.home import GUARDED
+from unique_task.publishing.pending_time import seconds_to
 
 #: Its lock is held from publish to the end of the task.
 ONE = unique(lock="until_executed")
@@ -74,7 +74,7 @@ def noted() -> Iterator[Sent]:
 
 def key_of(task: Any, *args: Any, **kwargs: Any) -> str:
     """Return the key of a call."""
-    return str(getattr(task, GUARDED).guard.digest(task, args, kwargs))
+    return str(getattr(task, GUARDED).spec.digest(task, args, kwargs))
 
 
 def holder(task: Any, *args: Any, pending: str = "", **kwargs: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery
 
 from unique_task import Backend, unique
-from unique_task.settings import Settings, backend_of, settings_of
+from unique_task.options.settings import Settings, backend_of, settings_of
 
 
 def store_of(app: Celery, option: object = None, *, eager: bool = False) -> Backend:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from unique_task import MemoryBackend, RedisBackend
 from unique_task.backends.django import DjangoCacheBackend
-from unique_task.backends.django_any import AnyCacheBackend
+from unique_task.backends.django.any_cache import AnyCacheBackend
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.promises import Promises
-from unique_task.backends.redis import REPLICATED
-from unique_task.backends.sql import PROMISES
+from unique_task.backends.redis.backend import REPLICATED
+from unique_task.backends.sql.backend import PROMISES
 
 README = Path(__file__).parents[1] / "README.rst"
 

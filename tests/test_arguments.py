@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unique_task.arguments import Misfit, Parameters, models_in
+from unique_task.keys.arguments import Misfit, Parameters, models_in
 
 
 class Order(pydantic.BaseModel):

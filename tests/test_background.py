@@ -9,8 +9,9 @@ from celery import signals
 
 from tests.ending import Ending
 from tests.waiting import wait_until
-from unique_task import LockStoreError, MemoryBackend, RedisBackend, background
-from unique_task.background import in_background
+from unique_task import LockStoreError, MemoryBackend, RedisBackend
+from unique_task.leases import background
+from unique_task.leases.background import in_background
 
 PAUSE = 0.05
 

@@ -8,14 +8,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from tests.inprocess import value_of
 from tests.publishing import CutOff, task_of
 from tests.waiting import wait_until
-from unique_task import (
-    LockStoreError,
-    MemoryBackend,
-    background,
-    lock_acquired,
-    unique,
-)
-from unique_task.lock_types import LOCK_TYPES
+from unique_task import LockStoreError, MemoryBackend, lock_acquired, unique
+from unique_task.leases import background
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -7,7 +7,7 @@ from celery.exceptions import TaskRevokedError
 
 from tests.inprocess import value_of
 from unique_task import ConfigurationError, MemoryBackend, RedisBackend, replace, unique
-from unique_task.messages import HEADER, LOCK_HEADER, published_with
+from unique_task.messages.stamp import HEADER, LOCK_HEADER, published_with
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -11,8 +11,8 @@ from tests.inprocess import make_app, value_of
 from tests.publishing import ONE, Message, Sent, record_at, task_of
 from tests.waiting import wait_until
 from unique_task import MemoryBackend, unique
-from unique_task.lock_types import LOCK_TYPES
-from unique_task.messages import LOCK_HEADER
+from unique_task.messages.stamp import LOCK_HEADER
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from kombu.serialization import dumps, loads
 from kombu.utils import json as kombu_json
 
-from unique_task.encoding import UnsupportedTypeError, encode
+from unique_task.keys.encoding import UnsupportedTypeError, encode
 
 UTC = datetime.timezone.utc
 DAY = datetime.date(2024, 2, 29)

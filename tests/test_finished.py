@@ -12,7 +12,7 @@ from tests.waiting import in_time, wait_until
 from unique_task import current_lock, retry, unique
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Finished, Held
-from unique_task.messages import HEADER, mark_messages, mark_of
+from unique_task.messages.stamp import HEADER, mark_messages, mark_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 

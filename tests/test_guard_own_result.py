@@ -7,7 +7,7 @@ import pytest
 
 from tests.inprocess import value_of
 from unique_task import ConfigurationError, retry, unique
-from unique_task.results import HolderResult, LaterResult
+from unique_task.messages.results import HolderResult, LaterResult
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -13,7 +13,7 @@ from tests.inprocess import value_of
 from tests.publishing import holder, task_of
 from tests.waiting import wait_until
 from unique_task import DuplicateTaskError, retry, unique
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 

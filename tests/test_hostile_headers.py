@@ -17,13 +17,14 @@ from unique_task import (
     unique,
 )
 from unique_task.backends.record import Record
-from unique_task.bounds import LONGEST, LONGEST_PAUSE, SHORTEST_PAUSE
-from unique_task.call_options import CallOptions
-from unique_task.digest import source_of
-from unique_task.lock_header import LockHeader
-from unique_task.lock_types import LOCK_TYPES
-from unique_task.messages import HEADER, LOCK_HEADER, WAIT_HEADER, published_with
-from unique_task.requeue import Waited
+from unique_task.keys.digest import source_of
+from unique_task.messages.bounds import LONGEST, LONGEST_PAUSE, SHORTEST_PAUSE
+from unique_task.messages.lock_header import LockHeader
+from unique_task.messages.requeue import Waited
+from unique_task.messages.stamp import HEADER, LOCK_HEADER, WAIT_HEADER, published_with
+from unique_task.options.call_options import CallOptions
+from unique_task.options.home import GUARDED
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -263,7 +264,7 @@ def test_a_task_itself_may_hold_a_lock_for_longer(app):
 FIELDS: dict[str, list[Any]] = {
     "generation": [-1, 2**63, 10**400, float("nan"), float("inf"), True],
     "until": [-1, 1e300, 10**400, float("nan"), float("inf"), True],
-    "lock": [[], {}, ["until_executed"], 3, True, "until_doomsday"],
+    "lock": [[], {}, ["until_executed"], 3, True, 256 * "u"],
     "source": ["?", "a", 3, "\u00e9"],
 }
 
@@ -275,6 +276,24 @@ def test_a_header_with_what_makes_no_sense_is_not_honoured(name):
 
     for value in FIELDS[name]:
         assert LockHeader.of({**message, LOCK_HEADER: {**lock, name: value}}) is None
+
+
+def test_a_lock_type_of_a_newer_version_voids_the_lock_and_not_the_key(app):
+    @app.task
+    @unique(lock="until_executed")
+    def work(n): ...
+
+    spec = getattr(work, GUARDED).spec
+    token = "1/0/0/aaaaaaaa/nonce"
+    newer = {"lock": "until_doomsday", "token": token, "key": 32 * "a"}
+    own = {**newer, "own_key": True, "source": source_of("mine")}
+    computed, given = spec.digest(work, (1,), {}), spec.digest_of(work, "mine")
+
+    for fields, key in ((newer, computed), (own, given)):
+        message = {"id": "1", HEADER: MARK, **lock_of(work, "1", **fields)}
+        terms = spec.terms(work, LockHeader.of(message), (1,), {})
+        assert terms.key == key
+        assert terms.published.token is None
 
 
 class Request:

@@ -5,16 +5,16 @@ import sys
 
 #: As in a header that kept the parent of a worker busy for minutes, and worse.
 READ_ALL = """
-from unique_task.backends import can_hold_locks
-from unique_task.backends.memcached_url import servers
-from unique_task.backends.passwords import without_password
+from unique_task.backends.registry import can_hold_locks
+from unique_task.backends.memcached.url import servers
+from unique_task.backends.safe_names import without_password
 from unique_task.backends.record import Record, Token
-from unique_task.backends.redis_errors import _KINDS, _WORDS
-from unique_task.backends.sql_errors import _REFUSED_WORDS
+from unique_task.backends.redis.errors import _KINDS, _WORDS
+from unique_task.backends.sql.errors import _REFUSED_WORDS
 from unique_task.exceptions import UniqueError
-from unique_task.lock_header import LockHeader
-from unique_task.messages import HEADER, LOCK_HEADER, mark_of
-from unique_task.digest import digest_of_source
+from unique_task.messages.lock_header import LockHeader
+from unique_task.messages.stamp import HEADER, LOCK_HEADER, mark_of
+from unique_task.keys.digest import digest_of_source
 
 
 def header(text):

@@ -19,7 +19,7 @@ from unique_task import (
     SQLBackend,
     unique,
 )
-from unique_task.backends import open_backend
+from unique_task.backends.registry import open_backend
 
 pytest_plugins = "tests.inprocess_fixtures"
 

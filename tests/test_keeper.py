@@ -15,8 +15,8 @@ from unique_task import Lease, MemoryBackend, RedisBackend, lock_lost
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Acquired, Renewal, Renewed
-from unique_task.keeper import Keeper
-from unique_task.keeper import keeper as keeper_of_the_process
+from unique_task.leases.keeper import Keeper
+from unique_task.leases.keeper import keeper as keeper_of_the_process
 
 #: Seconds of a short lease. A machine that stands still may let it end.
 LEASE = 0.6

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from kombu.utils import json
 
 from unique_task import ConfigurationError, UniqueKeyError
-from unique_task.arguments import Parameters, models_in
-from unique_task.digest import FORMAT, digest_of, digest_of_run
-from unique_task.keys import Key, KeyOption
+from unique_task.keys.arguments import Parameters, models_in
+from unique_task.keys.digest import FORMAT, digest_of, digest_of_run
+from unique_task.keys.key import Key, KeyOption
 
 
 def keyed(
@@ -439,9 +439,9 @@ def test_the_keys_of_this_format_never_change():
 
 PRINT_KEYS = """
 import enum
-from unique_task.arguments import Parameters
-from unique_task.digest import digest_of
-from unique_task.keys import Key
+from unique_task.keys.arguments import Parameters
+from unique_task.keys.digest import digest_of
+from unique_task.keys.key import Key
 
 words = "one two three four five six seven eight nine ten".split()
 assert list(set(words)) != words  # the order of a set depends on the seed

@@ -23,7 +23,7 @@ from unique_task import (
     unique,
 )
 from unique_task.backends.record import Record
-from unique_task.keeper import keeper
+from unique_task.leases.keeper import keeper
 
 Run = Callable[..., Any]
 

@@ -23,8 +23,8 @@ from unique_task import (
 )
 from unique_task.backends.record import Record
 from unique_task.backends.steps import Acquired, Renewal, Renewed
-from unique_task.departure import Departure
-from unique_task.keeper import keeper
+from unique_task.leases.departure import Departure
+from unique_task.leases.keeper import keeper
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -19,7 +19,7 @@ from unique_task import MemoryBackend, retry, unique
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.record import Record
 from unique_task.forks import in_forks_of
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -10,7 +10,7 @@ from tests.inprocess import value_of
 from tests.publishing import holder, noted
 from tests.waiting import wait_until
 from unique_task import UniqueCeleryTask, UniqueKeyError, unique
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 

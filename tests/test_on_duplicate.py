@@ -4,8 +4,14 @@ from types import MappingProxyType
 import pytest
 
 from unique_task import ConfigurationError, cached, replace, retry, skip
-from unique_task.on_duplicate import POLICIES, Choice, choice_from, read, written
-from unique_task.policies import Cached, Replace, Wait, fail, ignore
+from unique_task.options.policies import Cached, Replace, Wait, fail, ignore
+from unique_task.options.policy_names import (
+    POLICIES,
+    Choice,
+    choice_from,
+    read,
+    written,
+)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from celery import Celery
 
 from unique_task import ConfigurationError, MemoryBackend, retry, unique
-from unique_task.lock_types import LOCK_TYPES, lock_type
-from unique_task.options import Options
+from unique_task.options.lock_types import LOCK_TYPES, lock_type
+from unique_task.options.task_options import Options
 
 POLICIES = "'ignore', 'skip', 'cached', 'retry', 'raise'"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery.worker.request import Request
 
-from unique_task.orphans import watched
+from unique_task.running.orphans import watched
 
 
 class OwnRequest(Request):

@@ -13,7 +13,7 @@ from celery.exceptions import Ignore, Reject
 from tests.inprocess import value_of
 from tests.waiting import wait_until
 from unique_task import MemoryBackend, current_lock, unique
-from unique_task.digest import digest_of
+from unique_task.keys.digest import digest_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 

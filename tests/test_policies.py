@@ -14,8 +14,8 @@ from unique_task import (
     retry,
     skip,
 )
-from unique_task.duplicate import Policy
-from unique_task.policies import Cached, Wait, fail, ignore
+from unique_task.options.duplicate import Policy
+from unique_task.options.policies import Cached, Wait, fail, ignore
 
 app = Celery(set_as_current=False)
 app.conf.task_ignore_result = True

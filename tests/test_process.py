@@ -11,7 +11,7 @@ import pytest
 
 from tests.forking import in_fork
 from tests.waiting import wait_until
-from unique_task.process import _identity, _machine, is_gone, this_process
+from unique_task.leases.process import _identity, _machine, is_gone, this_process
 
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere nothing can be told"
@@ -20,7 +20,7 @@ linux = pytest.mark.skipif(
 # The first thread tells who it is and ends; the other one lives until it is told to.
 HALF_DEAD = """
 import ctypes, sys, threading
-from unique_task.process import this_process
+from unique_task.leases.process import this_process
 threading.Thread(target=lambda: sys.stdin.read(1)).start()
 print(this_process(), flush=True)
 ctypes.CDLL(None).pthread_exit(None)
@@ -51,7 +51,7 @@ def state(pid: int) -> str:
 # A program that says who it is, and lives until it is told to end.
 WAITING = """
 import sys
-from unique_task.process import this_process
+from unique_task.leases.process import this_process
 print(this_process(), flush=True)
 sys.stdin.read(1)
 """
@@ -124,7 +124,7 @@ def test_a_fork_is_another_process():
 def nothing_to_see(tmp_path, monkeypatch):
     """A system without /proc, or one that hides there what is of others."""
     name = this_process()
-    monkeypatch.setattr("unique_task.process._PROC", tmp_path)
+    monkeypatch.setattr("unique_task.leases.process._PROC", tmp_path)
     forget()
     yield name
     monkeypatch.undo()
@@ -144,7 +144,7 @@ def test_where_nothing_can_be_told_nothing_is_said(nothing_to_see):
 @linux
 def test_what_proc_hides_is_not_gone(other, tmp_path, monkeypatch):
     this_process()
-    monkeypatch.setattr("unique_task.process._PROC", tmp_path)
+    monkeypatch.setattr("unique_task.leases.process._PROC", tmp_path)
 
     assert not is_gone(other[1])
 
@@ -158,7 +158,7 @@ def machine_with(tmp_path, monkeypatch):
     boot = tmp_path / "sys/kernel/random/boot_id"
     boot.parent.mkdir(parents=True)
     boot.write_text("7428d19d")
-    monkeypatch.setattr("unique_task.process._PROC", tmp_path)
+    monkeypatch.setattr("unique_task.leases.process._PROC", tmp_path)
 
     def machine_with(**namespaces: str) -> str:
         for link in (own / "ns").iterdir():

@@ -16,7 +16,7 @@ from tests.publishing import (
     wait_of,
 )
 from unique_task import ConfigurationError, DuplicateTaskError, cached, retry, unique
-from unique_task.digest import digest_of
+from unique_task.keys.digest import digest_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 

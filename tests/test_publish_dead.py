@@ -10,7 +10,7 @@ from tests.publishing import holder, key_of, store_of, task_of
 from tests.waiting import wait_until
 from unique_task import DuplicateTaskError, unique
 from unique_task.backends.record import Record, Token
-from unique_task.process import this_process
+from unique_task.leases.process import this_process
 
 pytest_plugins = "tests.inprocess_fixtures"
 

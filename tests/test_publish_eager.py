@@ -14,8 +14,8 @@ from unique_task import (
     unique,
 )
 from unique_task.backends.record import Record
-from unique_task.messages import LOCK_HEADER
-from unique_task.wrapping import GUARDED
+from unique_task.messages.stamp import LOCK_HEADER
+from unique_task.options.home import GUARDED
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -63,7 +63,7 @@ def test_it_may_have_a_key_of_its_own(app, call):
     def see(item):
         return current_lock().key
 
-    key = getattr(see, GUARDED).guard.digest_of(see, "mine")
+    key = getattr(see, GUARDED).spec.digest_of(see, "mine")
 
     assert call(see, 1, unique_key="mine").get() == key
     assert call(see, 1).get() != key

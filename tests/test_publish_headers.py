@@ -17,8 +17,8 @@ from unique_task import (
     unique,
 )
 from unique_task.backends.record import Record
-from unique_task.lock_header import LockHeader
-from unique_task.messages import HEADER, LOCK_HEADER, published_with
+from unique_task.messages.lock_header import LockHeader
+from unique_task.messages.stamp import HEADER, LOCK_HEADER, published_with
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -200,7 +200,7 @@ def test_the_base_classes_key_and_expiry_are_those_of_the_class(app):
     first = task.delay(2)
 
     assert is_duplicate(task.delay(3), of=first)
-    held = app.conf.unique_backend.get(task.__unique__.guard.digest(task, (2,), {}))
+    held = app.conf.unique_backend.get(task.__unique__.spec.digest(task, (2,), {}))
     assert 40 < held.remaining <= 50
 
 

@@ -7,10 +7,10 @@ from celery import Celery
 
 from tests.publishing import holder, is_duplicate, task_of
 from unique_task import ConfigurationError, cached, replace, retry, skip, unique
-from unique_task.lock_types import LOCK_TYPES
-from unique_task.policies import Wait, ignore
-from unique_task.settings import settings_of
-from unique_task.wrapping import GUARDED
+from unique_task.options.home import GUARDED
+from unique_task.options.lock_types import LOCK_TYPES
+from unique_task.options.policies import Wait, ignore
+from unique_task.options.settings import settings_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -154,7 +154,7 @@ def test_switched_off_nothing_is_locked(app, sent):
 
 def plan_of(app: Celery, **options: Any) -> Any:
     task = task_of(app, unique(**options), name=repr(options))
-    return getattr(task, GUARDED).guard.plan(task, settings_of(app))
+    return getattr(task, GUARDED).spec.plan(task, settings_of(app))
 
 
 def test_a_second_waits_for_the_first_unless_its_policy_is_said(app):

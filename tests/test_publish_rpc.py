@@ -15,7 +15,7 @@ from tests.inprocess import make_app, value_of
 from tests.publishing import key_of, task_of
 from unique_task import ConfigurationError, cached, skip, unique
 from unique_task.backends.record import Record
-from unique_task.values import encode_value
+from unique_task.messages.values import encode_value
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -9,8 +9,8 @@ from tests.inprocess import value_of
 from tests.publishing import holder, is_duplicate, record_at, remaining
 from tests.waiting import wait_until
 from unique_task import MemoryBackend, current_lock, unique
-from unique_task.lock_types import LOCK_TYPES
-from unique_task.wrapping import GUARDED
+from unique_task.options.home import GUARDED
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -37,7 +37,7 @@ def test_a_call_of_its_own_key_holds_that_where_it_runs(guarded, gate, lock):
     work = guarded(lock)
     result = work.apply_async((1,), unique_key="mine")
     gate.wait_for_arrival()
-    key = getattr(work, GUARDED).guard.digest_of(work, "mine")
+    key = getattr(work, GUARDED).spec.digest_of(work, "mine")
 
     kind = LOCK_TYPES[lock]
     assert record_at(work.app, kind.run(key, result.id)).owner == result.id
@@ -178,7 +178,7 @@ def test_the_key_and_the_options_of_a_call_are_those_of_its_tries(tries, sent):
     result = task.apply_async(unique_key="mine", unique={"lock": "until_executed"})
 
     assert value_of(result) == 1
-    key = getattr(task, GUARDED).guard.digest_of(task, "mine")
+    key = getattr(task, GUARDED).spec.digest_of(task, "mine")
     assert {lease.key for lease in seen} == {key}
     assert [message.lock["unique"] for message in sent] == 2 * [
         {"lock": "until_executed"}

@@ -80,7 +80,7 @@ def test_what_a_call_says_travels_without_a_lock_too(work, down, sent, options):
 
     lock = sent.last.lock
     assert (lock["own_key"], lock["unique"]) == (True, {"expire": 5})
-    assert lock["key"] == getattr(work, "__unique__").guard.digest_of(work, 7)
+    assert lock["key"] == getattr(work, "__unique__").spec.digest_of(work, 7)
     # The store may have heard it: then the lock waits for this very message.
     assert lock["token"]
 

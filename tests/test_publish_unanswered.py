@@ -9,8 +9,9 @@ from celery.signals import before_task_publish
 from tests.inprocess import value_of
 from tests.publishing import holder, refuse, task_of
 from tests.waiting import wait_until
-from unique_task import LockStoreError, MemoryBackend, background, unique
-from unique_task.messages import LOCK_HEADER
+from unique_task import LockStoreError, MemoryBackend, unique
+from unique_task.leases import background
+from unique_task.messages.stamp import LOCK_HEADER
 
 pytest_plugins = "tests.inprocess_fixtures"
 

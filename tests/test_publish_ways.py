@@ -17,7 +17,7 @@ from tests.publishing import (
     task_of,
 )
 from unique_task import unique
-from unique_task.messages import HEADER, LOCK_HEADER
+from unique_task.messages.stamp import HEADER, LOCK_HEADER
 
 pytest_plugins = "tests.inprocess_fixtures"
 

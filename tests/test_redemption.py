@@ -10,7 +10,7 @@ from tests.inprocess import value_of
 from tests.publishing import key_of
 from tests.waiting import in_time, wait_until
 from unique_task import LockStoreError, MemoryBackend, retry, unique
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 

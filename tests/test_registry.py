@@ -9,7 +9,7 @@ from celery import Celery, shared_task
 
 from tests.inprocess import make_app
 from unique_task import unique
-from unique_task.home import home_in
+from unique_task.options.home import home_in
 
 pytest_plugins = "tests.inprocess_fixtures"
 

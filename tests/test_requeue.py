@@ -8,10 +8,10 @@ from celery import Celery
 from celery.app.task import Context
 from celery.signals import after_task_publish
 
-from unique_task.messages import HEADER as MESSAGE
-from unique_task.messages import WAIT_HEADER as HEADER
-from unique_task.messages import header_of, new_header
-from unique_task.requeue import LeftAlone, Waited, come_back
+from unique_task.messages.requeue import LeftAlone, Waited, come_back
+from unique_task.messages.stamp import HEADER as MESSAGE
+from unique_task.messages.stamp import WAIT_HEADER as HEADER
+from unique_task.messages.stamp import header_of, new_header
 
 
 def request(headers: object = None, **changes: object) -> Context:

@@ -17,8 +17,8 @@ from unique_task import (
     skip,
     unique,
 )
-from unique_task.messages import HEADER, mark_messages
-from unique_task.started import defer_started
+from unique_task.messages.stamp import HEADER, mark_messages
+from unique_task.messages.started import defer_started
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -192,7 +192,7 @@ def test_what_waits_for_its_living_self_and_cannot_is_silent(
     def fail(*_):
         raise OSError("the broker is away")
 
-    monkeypatch.setattr("unique_task.requeue.send", fail)
+    monkeypatch.setattr("unique_task.messages.requeue.send", fail)
 
     first, sent = waiting(work, countdown=0.01)
 

@@ -11,8 +11,13 @@ from tests.inprocess import TIMEOUT, value_of
 from tests.waiting import wait_until
 from unique_task import MemoryBackend, current_lock, unique
 from unique_task.backends.steps import Leaving
-from unique_task.lock_types import LOCK_TYPES
-from unique_task.messages import HEADER, LOCK_HEADER, mark_messages, published_with
+from unique_task.messages.stamp import (
+    HEADER,
+    LOCK_HEADER,
+    mark_messages,
+    published_with,
+)
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 

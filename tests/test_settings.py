@@ -11,7 +11,7 @@ from unique_task import (
     ConfigurationError,
     retry,
 )
-from unique_task.settings import DEFAULTS, settings_of
+from unique_task.options.settings import DEFAULTS, settings_of
 
 pytest_plugins = "tests.settings_fixtures"
 

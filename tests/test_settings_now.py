@@ -10,10 +10,9 @@ from django.test.utils import override_settings
 
 from tests.django_settings import configure_django
 from tests.publishing import task_of
-from unique_task import ConfigurationError
-from unique_task import settings as settings_module
-from unique_task import unique
-from unique_task.settings import settings_of
+from unique_task import ConfigurationError, unique
+from unique_task.options import settings as settings_module
+from unique_task.options.settings import settings_of
 
 pytest_plugins = ["tests.settings_fixtures", "tests.inprocess_fixtures"]
 

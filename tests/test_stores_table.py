@@ -3,9 +3,10 @@
 import pytest
 
 from tests.stores_table import README, STORES, readme_of
-from unique_task.backends import BACKENDS, backend_class
 from unique_task.backends.promises import Promises
-from unique_task.backends.sql import PROMISES, SQLBackend
+from unique_task.backends.registry import BACKENDS, backend_class
+from unique_task.backends.sql import SQLBackend
+from unique_task.backends.sql.backend import PROMISES
 
 
 def test_the_readme_shows_the_table():

@@ -19,7 +19,7 @@ from unique_task import (
     skip,
     unique,
 )
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 

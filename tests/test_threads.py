@@ -21,11 +21,11 @@ from unique_task import (
     lock_released,
     unique,
 )
-from unique_task.aside import Teller
 from unique_task.backends.record import Record
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Renewal, Renewed
-from unique_task.background import Attendant
+from unique_task.leases.aside import Teller
+from unique_task.leases.background import Attendant
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -217,7 +217,7 @@ def test_the_lock_is_kept_while_a_receiver_takes_its_time(run, store, signal):
 
 
 def test_only_so_many_calls_wait_for_slow_receivers(gate, monkeypatch):
-    monkeypatch.setattr("unique_task.aside._MOST", 2)
+    monkeypatch.setattr("unique_task.leases.aside._MOST", 2)
     teller = Teller()
     teller.add(gate.hold)
     gate.wait_for_arrival()

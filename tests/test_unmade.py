@@ -9,8 +9,9 @@ from celery import shared_task
 
 from tests.inprocess import TIMEOUT, Gate, make_app
 from tests.publishing import ONE
-from unique_task import UniqueCeleryTask, unique, unmade
-from unique_task.lazy import made_of
+from unique_task import UniqueCeleryTask, unique
+from unique_task.tasks import unmade
+from unique_task.tasks.lazy_tasks import made_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -9,7 +9,7 @@ from celery.result import AsyncResult
 from kombu.exceptions import ContentDisallowed
 from kombu.utils.uuid import uuid
 
-from unique_task.values import UNREADABLE, decode_value, encode_value
+from unique_task.messages.values import UNREADABLE, decode_value, encode_value
 
 
 def task_of(app: Celery, name: str = "report") -> Task:
@@ -76,7 +76,7 @@ def test_a_value_that_cannot_be_encoded_is_not_cached_and_the_log_says_so(
     assert encode_value(task_of(make_app()), value) is None
 
     ((name, level, message),) = caplog.record_tuples
-    assert (name, level) == ("unique_task.values", logging.WARNING)
+    assert (name, level) == ("unique_task.messages.values", logging.WARNING)
     assert message.startswith("a value is not cached, json cannot encode it: ")
 
 

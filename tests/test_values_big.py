@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from unique_task import unique
-from unique_task.backends import backend_class
+from unique_task.backends.registry import backend_class
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Any
 from .backends.base import Backend
 from .backends.memory import MemoryBackend
 from .backends.redis import RedisBackend
-from .current import current_lock
-from .decorator import unique
-from .duplicate import Duplicate, Policy
 from .exceptions import (
     ConfigurationError,
     DuplicateTaskError,
@@ -18,12 +15,15 @@ from .exceptions import (
     UniqueError,
     UniqueKeyError,
 )
-from .integration import hook
-from .lease import Lease
-from .policies import cached, replace, retry, skip
+from .leases.current import current_lock
+from .leases.lease import Lease
+from .options.duplicate import Duplicate, Policy
+from .options.policies import cached, replace, retry, skip
+from .options.told import duplicates
 from .signals import lock_acquired, lock_lost, lock_released, task_duplicate
-from .task_class import UniqueCeleryTask
-from .told import duplicates
+from .tasks.decorator import unique
+from .tasks.hooks import hook
+from .tasks.task_class import UniqueCeleryTask
 
 if TYPE_CHECKING:
     from .backends.django import DjangoCacheBackend as DjangoCacheBackend  # noqa: F401

@@ -13,12 +13,12 @@ from typing import Any, Protocol, TypeVar, overload
 from celery import Task
 from celery.local import Proxy
 
-from .decorator import unique
-from .duplicate import Policy
 from .durations import Duration, seconds
 from .exceptions import ConfigurationError
-from .keys import KeyOption
-from .policies import cached, replace, retry
+from .keys.key import KeyOption
+from .options.duplicate import Policy
+from .options.policies import cached, replace, retry
+from .tasks.decorator import unique
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from tests.servers.find import SERVERS
 from tests.waiting import wait_until
 from unique_task import LockStoreError
-from unique_task.backends import backend_class
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
+from unique_task.backends.registry import backend_class
 from unique_task.backends.steps import Acquired, Renewal
 
 Found = TypeVar("Found")

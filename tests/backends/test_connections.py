@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from tests.backends.stores import record_of
 from tests.servers import MemcachedServer, PostgreSQLServer, RedisServer
-from unique_task.backends import backend_class, open_backend
 from unique_task.backends.base import Backend
 from unique_task.backends.redis import RedisBackend
+from unique_task.backends.registry import backend_class, open_backend
 from unique_task.backends.sql import SQLBackend
-from unique_task.backends.sql_engine import CONNECTIONS as TO_DATABASES
+from unique_task.backends.sql.engine import CONNECTIONS as TO_DATABASES
 from unique_task.backends.turns import CONNECTIONS
 
 MANY = 200

@@ -18,8 +18,8 @@ from tests.django_settings import (
     django_caches,
 )
 from unique_task import ConfigurationError
-from unique_task.backends import backend_class, can_hold_locks
 from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.registry import backend_class, can_hold_locks
 
 
 class OwnCache(BaseCache):  # type: ignore[misc]
@@ -100,7 +100,7 @@ def test_it_says_what_to_install_for_django(monkeypatch):
 
 UNCONFIGURED = """
 from django.conf import settings
-from unique_task.backends import open_backend
+from unique_task.backends.registry import open_backend
 from unique_task.backends.django import DjangoCacheBackend
 assert not settings.configured
 try:

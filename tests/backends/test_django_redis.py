@@ -9,8 +9,8 @@ from tests.backends.django_stores import assert_locks, opened, refused
 from tests.backends.stores import FIRST, ONE, PATIENCE, SECOND, TWO, book, in_time
 from tests.django_settings import DJANGO_REDIS_CACHE, REDIS_CACHE, django_caches
 from unique_task import LockStoreError, RedisBackend
-from unique_task.backends import open_backend
 from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.registry import open_backend
 from unique_task.backends.steps import Acquired, Renewal, Renewed
 
 REDIS_CACHES = [REDIS_CACHE, DJANGO_REDIS_CACHE]

@@ -8,9 +8,9 @@ import pytest
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.forking import in_fork
 from unique_task import ConfigurationError
-from unique_task.backends import backend_class, can_hold_locks
 from unique_task.backends.memcached import MemcachedBackend
-from unique_task.backends.memcached_cells import LONGEST
+from unique_task.backends.memcached.cells import LONGEST
+from unique_task.backends.registry import backend_class, can_hold_locks
 from unique_task.backends.steps import Acquired, Finished, Heir, Held, Renewal, Renewed
 
 

@@ -20,7 +20,7 @@ from tests.servers import MemcachedServer
 from unique_task import ConfigurationError, LockRecordError, LockStoreError
 from unique_task.backends.cells import Cell
 from unique_task.backends.memcached import MemcachedBackend
-from unique_task.backends.memcached_cells import _answers, _merged
+from unique_task.backends.memcached.cells import _answers, _merged
 from unique_task.backends.steps import (
     Acquired,
     Finished,

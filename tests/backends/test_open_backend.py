@@ -11,14 +11,14 @@ import pytest
 import unique_task
 from tests.forking import in_fork
 from unique_task import ConfigurationError, MemoryBackend, RedisBackend
-from unique_task.backends import (
+from unique_task.backends.base import Backend
+from unique_task.backends.record import Record
+from unique_task.backends.registry import (
     BACKENDS,
     backend_class,
     can_hold_locks,
     open_backend,
 )
-from unique_task.backends.base import Backend
-from unique_task.backends.record import Record
 from unique_task.backends.steps import Acquired
 
 REDIS_SCHEMES = [

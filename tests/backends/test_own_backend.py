@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "backends.rst"
 CONTRACT = ["test_contract.py", "test_contract_values.py", "test_contract_restored.py"]
 
 USE = """
-from unique_task.backends import known_schemes, open_backend
+from unique_task.backends.registry import known_schemes, open_backend
 from unique_task.backends.record import Record
 from folder_locks import empty_store
 backend = open_backend(empty_store(), timeout=2)

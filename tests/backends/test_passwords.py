@@ -2,7 +2,7 @@
 
 import pytest
 
-from unique_task.backends.passwords import without_password
+from unique_task.backends.safe_names import without_password
 
 
 @pytest.mark.parametrize(

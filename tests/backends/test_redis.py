@@ -9,7 +9,7 @@ from tests.forking import Fork, in_fork
 from tests.servers import RedisServer
 from tests.servers.certificate import Certificate
 from unique_task import ConfigurationError, LockStoreError, RedisBackend
-from unique_task.backends.redis_url import client_url
+from unique_task.backends.redis.url import client_url
 from unique_task.backends.steps import Acquired, Held
 
 URLS = {

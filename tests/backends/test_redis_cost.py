@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 from unique_task import RedisBackend
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Acquired, Leaving, Renewal, Renewed
-from unique_task.digest import digest_of
+from unique_task.keys.digest import digest_of
 
 
 @pytest.fixture

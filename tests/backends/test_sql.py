@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.test_readme import ROOT, literal_blocks
 from unique_task import ConfigurationError
-from unique_task.backends import backend_class, can_hold_locks
+from unique_task.backends.registry import backend_class, can_hold_locks
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Held, Renewal
 

@@ -10,7 +10,7 @@ from unique_task import LockStoreError
 from unique_task.backends import batches
 from unique_task.backends.cells import LOCK, short_name
 from unique_task.backends.sql import SQLBackend
-from unique_task.backends.sql_table import NAME_LENGTH
+from unique_task.backends.sql.table import NAME_LENGTH
 from unique_task.backends.steps import Renewal, Renewed
 
 LEASES, ROWS = 8000, 4000

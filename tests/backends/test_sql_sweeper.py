@@ -7,7 +7,7 @@ import pytest
 from tests.backends.stores import FIRST, SECOND
 from tests.waiting import wait_until
 from unique_task.backends.sql import SQLBackend
-from unique_task.backends.sql_sweeper import EVERY, SOME
+from unique_task.backends.sql.sweeper import EVERY, SOME
 
 
 @pytest.fixture

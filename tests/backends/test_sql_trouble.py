@@ -15,7 +15,7 @@ from tests.forking import in_fork, start_fork
 from tests.servers import MariaDBServer, PostgreSQLServer, Proxy
 from tests.waiting import wait_until
 from unique_task import LockStoreError
-from unique_task.backends import open_backend
+from unique_task.backends.registry import open_backend
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 

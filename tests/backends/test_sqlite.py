@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.forking import Fork, fork, in_fork
 from unique_task import LockStoreError
-from unique_task.backends import open_backend
+from unique_task.backends.registry import open_backend
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Held
 

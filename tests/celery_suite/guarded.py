@@ -11,10 +11,11 @@ import pytest
 from celery import Celery, Task
 
 from unique_task import ConfigurationError
-from unique_task.decorator import _refuse_lazy_body
-from unique_task.options import Options
-from unique_task.run_function import function_in
-from unique_task.wrapping import PENDING, Wrapping, wrapping_in
+from unique_task.options.home import PENDING, wrapping_in
+from unique_task.options.run_function import function_in
+from unique_task.options.task_options import Options
+from unique_task.tasks.decorator import _refuse_lazy_body
+from unique_task.tasks.wrapping import Wrapping
 
 ENDED = threading.Event()
 

@@ -17,7 +17,7 @@ from celery.signals import task_prerun
 
 from tests.soak.diary import Diary
 from unique_task import lock_lost, lock_released, retry, unique
-from unique_task.messages import WAIT_HEADER
+from unique_task.messages.stamp import WAIT_HEADER
 
 #: Comes back so soon that keys are fought for all the time.
 SOON = retry(countdown=0.1, maximum=0.5)

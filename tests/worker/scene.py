@@ -15,8 +15,8 @@ from tests.worker.app import app
 from tests.worker.witness import Witness
 from tests.worker.worker_process import WorkerProcess
 from unique_task.backends.steps import Held
-from unique_task.settings import backend_of, settings_of
-from unique_task.wrapping import GUARDED
+from unique_task.options.home import GUARDED
+from unique_task.options.settings import backend_of, settings_of
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Scene:
     def held(self) -> Held | None:
         """What the store says: nobody asks for the lock, so nobody takes it over."""
         store = backend_of(app, settings_of(app))
-        digest = getattr(self.task, GUARDED).guard.digest(self.task, (self.key,), {})
+        digest = getattr(self.task, GUARDED).spec.digest(self.task, (self.key,), {})
         return store.get(digest)
 
     def leaves(self, after: float = 0) -> None:

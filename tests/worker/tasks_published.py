@@ -9,7 +9,7 @@ from celery import Task
 from tests.worker.app import app
 from tests.worker.tasks import SOON, hold, witness
 from unique_task import replace, unique
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 #: Longer than all tests: what becomes free was freed.
 LONG = 600

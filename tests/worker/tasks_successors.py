@@ -6,7 +6,7 @@ from typing import Any
 from tests.worker.app import app
 from tests.worker.tasks import SOON, witness
 from unique_task import unique
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 #: How many runs follow each other.
 RUNS = 3

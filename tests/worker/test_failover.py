@@ -11,7 +11,7 @@ from tests.waiting import wait_until
 from tests.worker.app import configure
 from tests.worker.tasks_outage import report
 from tests.worker.witness import Witness
-from unique_task.wrapping import rules_of
+from unique_task.options.home import spec_of
 
 pytestmark = pytest.mark.worker
 
@@ -116,4 +116,4 @@ def names(key: str) -> Iterator[str]:
 
 def lock(key: str) -> str:
     """What the lock of a call is called in the store."""
-    return rules_of(report).digest(report, (key,), {})
+    return spec_of(report).digest(report, (key,), {})

@@ -8,7 +8,7 @@ import pytest
 from tests.waiting import wait_until
 from tests.worker.tasks_successors import AWAITED, LOOPING, RUNS
 from tests.worker.witness import Witness
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytestmark = pytest.mark.worker
 

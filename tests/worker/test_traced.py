@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 from tests.worker import tasks_traced as tasks
 from tests.worker.app import app
 from unique_task import DuplicateTaskError
-from unique_task.lock_types import LOCK_TYPES
+from unique_task.options.lock_types import LOCK_TYPES
 
 pytestmark = pytest.mark.worker
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from ..exceptions import LockStoreError, LockStoreRefusedError
-from .fingerprint import fingerprint_of
 from .promises import Promises
+from .safe_names import fingerprint_of
 from .turns import Turns
 
 

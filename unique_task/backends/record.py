@@ -37,7 +37,7 @@ class Token:
         owner: id of the task.
         retries: how often it has retried itself.
         nesting: how often it has replaced itself (``self.replace()`` keeps the id).
-        message: mark of the message, see :func:`unique_task.messages.mark_messages`.
+        message: mark of the message; see :mod:`unique_task.messages.stamp`.
         nonce: tells apart two deliveries of it, which are alike in all else.
     """
 
@@ -93,7 +93,7 @@ class Record:
         worker: node that runs it.
         state: ``pending``: its message is on its way; ``running``; ``called``: it runs
             in place, and nobody can ask for its result.
-        process: that runs it, see :func:`unique_task.process.this_process`; empty if
+        process: that runs it; see :mod:`unique_task.leases.process`; empty if
             it cannot be told apart from all others.
         fence: see :class:`~unique_task.backends.steps.Acquired`; None until taken.
         first: fence of the first message that it replaced, and of those that this one

@@ -4,9 +4,9 @@ from typing import Any
 
 from tests.worker.app import app
 from unique_task.backends.base import Backend
-from unique_task.lock_types import LOCK_TYPES
-from unique_task.settings import backend_of, settings_of
-from unique_task.wrapping import GUARDED
+from unique_task.options.home import GUARDED
+from unique_task.options.lock_types import LOCK_TYPES
+from unique_task.options.settings import backend_of, settings_of
 
 
 def store() -> Backend:
@@ -25,12 +25,12 @@ def held(task: Any, *args: Any) -> Any:
 
 def held_as(task: Any, value: Any) -> Any:
     """The lock of a call that has `value` as its ``unique_key``."""
-    return store().get(getattr(task, GUARDED).guard.digest_of(task, value))
+    return store().get(getattr(task, GUARDED).spec.digest_of(task, value))
 
 
 def _kind(task: Any) -> Any:
-    return LOCK_TYPES[getattr(task, GUARDED).guard.options.lock or "while_executing"]
+    return LOCK_TYPES[getattr(task, GUARDED).spec.options.lock or "while_executing"]
 
 
 def _digest(task: Any, args: tuple[Any, ...]) -> str:
-    return str(getattr(task, GUARDED).guard.digest(task, args, {}))
+    return str(getattr(task, GUARDED).spec.digest(task, args, {}))

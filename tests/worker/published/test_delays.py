@@ -11,7 +11,7 @@ from tests.inprocess import Gate, make_app, value_of
 from tests.publishing import noted, task_of, wait_of
 from tests.waiting import wait_until
 from unique_task import cached, replace, retry, unique
-from unique_task.delays import sendable, undelayed
+from unique_task.messages.delays import sendable, undelayed
 from unique_task.recipes import debounce
 
 pytestmark = [

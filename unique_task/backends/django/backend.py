@@ -1,0 +1,137 @@
+"""Locks in one of Django's caches."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import InvalidCacheBackendError, caches
+from django.core.exceptions import ImproperlyConfigured
+
+from ...exceptions import ConfigurationError
+from ..base import Backend
+from ..prefixed import PrefixedBackend
+from ..promises import Promises
+from .any_cache import AnyCacheBackend
+from .native import kinds, native_store
+from .url import alias_of, cache_url
+
+_DUMMY = "django.core.cache.backends.dummy.DummyCache"
+_LOCAL = "django.core.cache.backends.locmem.LocMemCache"
+
+
+class DjangoCacheBackend(PrefixedBackend):
+    """Locks where one of Django's caches has its values.
+
+    Of a cache in Redis (Django's own, or that of ``django-redis``) or in memcached,
+    only the server is taken: this is a :class:`RedisBackend` or a
+    :class:`MemcachedBackend` there, with all that it promises, its own connections and
+    time limits. The cache's ``KEY_PREFIX`` tells apart the locks of two projects; its
+    ``VERSION`` and ``KEY_FUNCTION`` do not, as they may change while a lock is held.
+    The cache's ``clear()`` frees all locks: a cache of their own is better.
+
+    All other caches are refused: they cannot free a lock only if it is still one's own.
+
+    Arguments:
+        alias: of the cache, in ``CACHES``.
+        unsafe: use also a cache that is refused else; two tasks may then run at once.
+        timeout: seconds that one operation may take at most, reconnecting included.
+
+    Attributes:
+        store: the backend that is behind the cache.
+
+    Raises:
+        ConfigurationError: if there is no such cache, or it can hold no locks.
+    """
+
+    promises = Promises(
+        restart="what the cache's server keeps",
+        needs="unique_task[django]",
+        warning="cache.clear() frees all locks in a cache, and a server that evicts "
+        "keys may free them too: give the locks a cache on a server of their own",
+    )
+
+    def __init__(
+        self, alias: str = "default", *, unsafe: bool = False, timeout: float = 2.0
+    ) -> None:
+        self.name = cache_url(alias)
+        self.timeout = timeout
+        try:
+            cache = _cache(alias)
+            self.store, self._prefix = self._open(cache, alias, unsafe, timeout)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self.name}: {error}") from error
+        self._take_over(self.store)
+        self.promises = self._promises_with(self.store.promises)
+
+    @classmethod
+    def from_url(cls, url: str, timeout: float) -> DjangoCacheBackend:
+        alias, unsafe = alias_of(url)
+        return cls(alias, unsafe=unsafe, timeout=timeout)
+
+    def _open(
+        self, cache: Any, alias: str, unsafe: bool, timeout: float
+    ) -> tuple[Backend, str]:
+        """Return the store behind a cache, and what keys in it begin with."""
+        native = native_store(cache, timeout)
+        if native is not None:
+            store, place = native
+            self.name = f"{self.name} ({place})"
+            return store, f"{cache.key_prefix}:" if cache.key_prefix else ""
+        kind = type(cache).__name__
+        if _DUMMY in kinds(cache):
+            raise ConfigurationError(
+                f"a {kind} keeps nothing, and no locks either: name another cache"
+            )
+        if not unsafe:
+            raise ConfigurationError(
+                f"a {kind} has no compare-and-delete, so a task that ends late could "
+                "free the lock of the next one: name a cache in Redis or memcached, or "
+                f"accept that with {cache_url(alias)}?unsafe=true"
+            )
+        self.name = f"{self.name} ({kind})"
+        # The cache puts its prefix there by itself.
+        local = _LOCAL in kinds(cache)
+        return AnyCacheBackend(alias, timeout=timeout, local=local), ""
+
+    def _promises_with(self, store: Promises) -> Promises:
+        if isinstance(self.store, AnyCacheBackend):
+            return store
+        own = DjangoCacheBackend.promises
+        needs = " ".join(filter(None, (own.needs, store.needs)))
+        warning = "; ".join(filter(None, (store.warning, own.warning)))
+        return replace(store, needs=needs, warning=warning)
+
+    def _prefixed_by(self, prefix: str) -> DjangoCacheBackend:
+        twin = copy(self)
+        twin.__dict__.pop("_prefixed", None)  # those of this one
+        twin.store = self.store.with_prefix(prefix)
+        twin.name = f"{self.name} (prefix {prefix!r})"
+        return twin
+
+    def warnings(self) -> list[str]:
+        own = [self.promises.warning] if self.promises.warning else []
+        known = self.store.promises.warning
+        return own + [one for one in self.store.warnings() if one != known]
+
+
+def _cache(alias: str) -> Any:
+    """Return the cache of this thread; none of Django's connects before it is used."""
+    try:
+        known = settings.CACHES
+    except ImproperlyConfigured as error:
+        if settings.configured:
+            raise ConfigurationError(f"Django's settings: {error}") from error
+        raise ConfigurationError(
+            "Django's settings are not configured: set DJANGO_SETTINGS_MODULE"
+        ) from error
+    if alias not in known:
+        raise ConfigurationError(
+            f"Django's CACHES has no {alias!r}; it has {', '.join(sorted(known))}"
+        )
+    try:
+        return caches[alias]
+    except (ImproperlyConfigured, InvalidCacheBackendError, ImportError) as error:
+        raise ConfigurationError(f"Django cannot make this cache: {error}") from error

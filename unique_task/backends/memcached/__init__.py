@@ -1,0 +1,5 @@
+"""Locks in memcached."""
+
+from .backend import MemcachedBackend
+
+__all__ = ["MemcachedBackend"]

@@ -1,0 +1,186 @@
+"""A client of a Redis Cluster, whose operations end in time."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+
+# Not one of the client's other errors, which all are RedisError.
+from redis.exceptions import AskError, ClusterDownError
+from redis.exceptions import RedisClusterException as ClusterError
+from redis.exceptions import TryAgainError
+
+from ...exceptions import ConfigurationError
+from ..safe_names import without_password
+from .deadline import PARTS, time_is_over, timed, within
+from .options import Options, address, hurry, options_of
+from .scripts import Eval, eval_all
+from .url import server_url, servers
+
+#: What is said of a key that another node has, or will have in a moment.
+_ELSEWHERE = (AskError, ClusterDownError, TryAgainError)
+
+#: What is said by or of a node that is not there.
+_UNREACHED = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+# It has no types.
+_NODE: Any = ClusterNode
+
+_Answers = dict[int, Any]
+
+
+def connect_to_cluster(url: str, timeout: float) -> tuple[ClusterClient, Options]:
+    """Return a client of the cluster of which `url` names some nodes, and its options.
+
+    Raises:
+        ConfigurationError: if the URL makes no sense.
+    """
+    found, told = servers(url)
+    options, *others = [options_of(server_url(server, told), url) for server in found]
+    nodes = [address(node) for node in (options, *others)]
+    if options.pop("db", 0):
+        raise ConfigurationError(
+            f"{without_password(url)}: a cluster has no database but 0"
+        )
+    hurry(options, timeout / PARTS)
+    options["connection_class"] = timed(options["connection_class"])
+    shown = without_password(url)
+    client = ClusterClient(lambda: _found(nodes, options, shown), timeout, nodes)
+    return client, options
+
+
+def _found(nodes: Sequence[str], options: Options, shown: str) -> RedisCluster:
+    """Ask the nodes for all others, as redis-py does with each new client."""
+    startup = [_NODE(*_split(node)) for node in nodes[1:]]
+    # As a URL, which is what lets redis-py take a connection class from us.
+    host, port = _split(nodes[0])
+    url = f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}"
+    try:
+        return RedisCluster(
+            url=url, startup_nodes=startup, require_full_coverage=False, **options
+        )
+    except ClusterError as error:
+        if "Cluster mode is not enabled" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"{shown} is no node of a Redis Cluster, but a single server: say "
+            f"{shown.replace('+cluster', '', 1)}"
+        ) from None
+
+
+def _split(node: str) -> tuple[str, int]:
+    host, _, port = node.rpartition(":")
+    return host, int(port)
+
+
+class ClusterClient:
+    """The part of a cluster's client that the scripts use.
+
+    The nodes are asked for when it is used first.
+    """
+
+    def __init__(
+        self, connect: Callable[[], RedisCluster], timeout: float, nodes: Iterable[str]
+    ) -> None:
+        self.nodes = sorted(nodes)
+        self._connect = connect
+        self._timeout = timeout
+        # By process: a fork looks for its own, and leaves its parent's alone.
+        self._clusters: dict[int, Any] = {}
+
+    def evalsha(self, *args: Any) -> Any:
+        with within(self._timeout):
+            return self._cluster().evalsha(*args)
+
+    def eval(self, *args: Any) -> Any:
+        with within(self._timeout):
+            return self._cluster().eval(*args)
+
+    def eval_all(self, evals: Sequence[Eval]) -> list[Any]:
+        with within(self._timeout):
+            return _Round(self._cluster(), evals).answers()
+
+    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+        with within(self._timeout):
+            return question(self._cluster())
+
+    def _cluster(self) -> Any:
+        cluster = self._clusters.get(os.getpid())
+        if cluster is None:
+            try:
+                cluster = self._clusters[os.getpid()] = self._connect()
+            except IndexError:
+                raise ClusterError("the cluster has no slots yet") from None
+        return cluster
+
+
+class _Round:
+    """Scripts for several nodes: what is for one node goes together.
+
+    A node that is down costs its own only: redis-py's pipeline would send nothing at
+    all then.
+    """
+
+    def __init__(self, cluster: Any, evals: Sequence[Eval]) -> None:
+        self._cluster = cluster
+        self._evals = evals
+        self._answers: _Answers = {}
+
+    def answers(self) -> list[Any]:
+        nodes = self._send(range(len(self._evals)))
+        # Once to every node that may answer, and only then to some a second time.
+        for numbers in nodes:
+            self._send_again(self._of(_UNREACHED, numbers))
+        for number in self._of(_ELSEWHERE, self._answers):
+            if not time_is_over():
+                self._send_alone(number)
+        return [self._answers[number] for number in range(len(self._evals))]
+
+    def _of(self, kinds: tuple[type, ...], numbers: Iterable[int]) -> list[int]:
+        return [n for n in numbers if isinstance(self._answers[n], kinds)]
+
+    def _send(self, numbers: Iterable[int]) -> list[list[int]]:
+        """Return which of them went to one node each."""
+        nodes = self._by_node(numbers)
+        for node, own in nodes.items():
+            found = _tried(eval_all, node, [self._evals[number] for number in own])
+            failed = isinstance(found, Exception)
+            self._answers.update(zip(own, [found] * len(own) if failed else found))
+        return list(nodes.values())
+
+    def _send_again(self, numbers: Sequence[int]) -> None:
+        """Send what did not reach its node, if the first of it now finds a way."""
+        for first in numbers[:1]:
+            self._send_alone(first)
+            if not self._of(_UNREACHED, [first]):
+                self._send(numbers[1:])
+
+    def _send_alone(self, number: int) -> None:
+        """Let redis-py find the way, which asks for the nodes again where it has to."""
+        self._answers[number] = _tried(self._cluster.eval, *self._evals[number])
+
+    def _by_node(self, numbers: Iterable[int]) -> dict[Any, list[int]]:
+        nodes = defaultdict(list)
+        for number in numbers:
+            found = _tried(self._client_for, self._evals[number][2])
+            if isinstance(found, Exception):
+                self._answers[number] = found
+            else:
+                nodes[found].append(number)
+        return nodes
+
+    def _client_for(self, key: str) -> Any:
+        cluster = self._cluster
+        return cluster.get_redis_connection(cluster.get_node_from_key(key))
+
+
+def _tried(call: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return call(*args)
+    except (redis.RedisError, ClusterError, OSError) as error:
+        return error

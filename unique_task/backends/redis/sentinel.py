@@ -1,0 +1,76 @@
+"""A client of the Redis that some Sentinels say is the master."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.sentinel import Sentinel
+
+from ...exceptions import ConfigurationError
+from ..safe_names import without_password
+from .deadline import PARTS, TimedClient, of_master, timed
+from .options import Options, address, client_of, database, hurry, options_of
+from .url import server_url, servers
+
+PORT = 26379
+
+_OTHERS = "min_other_sentinels"
+
+# It has no types.
+_SENTINEL: Any = Sentinel
+
+
+def connect_to_master(url: str, timeout: float) -> tuple[TimedClient, Options]:
+    """Return a client of the master that `url` names, and the options of it.
+
+    Raises:
+        ConfigurationError: if it names none, or makes no sense.
+    """
+    found, options = servers(url)
+    name, others = options.pop("master_name", ""), options.pop(_OTHERS, "0")
+    if not (name and others.isdigit()):
+        raise ConfigurationError(_complaint(name, url))
+    own = _take(options, "sentinel_")
+    master = options_of(server_url(found[0], options), url)
+    hurry(master, timeout / PARTS)
+    master["connection_class"] = of_master(master["connection_class"])
+    connection = {k: v for k, v in master.items() if k not in ("host", "port")}
+    sentinel: Any = _SENTINEL([], int(others))
+    sentinel.sentinels = [_sentinel(server, own, url, timeout) for server in found]
+    return TimedClient(sentinel.master_for(name, **connection), timeout), connection
+
+
+def _complaint(name: str, url: str) -> str:
+    if name:
+        return f"{without_password(url)}: {_OTHERS} must be a number"
+    return (
+        f"{without_password(url)} does not say which master: add it, as in "
+        "sentinel://host:26379/0?master_name=mymaster, or set master_name in the "
+        "transport options of the result backend or broker that has this URL"
+    )
+
+
+def master_of(pool: Any) -> str:
+    """Return what tells the master of a pool, and its database, from others."""
+    sentinels = [known.connection_pool for known in pool.sentinel_manager.sentinels]
+    known = ",".join(sorted(address(each.connection_kwargs) for each in sentinels))
+    return f"{pool.service_name}@{known}/{database(pool.connection_kwargs)}"
+
+
+def _sentinel(
+    server: str, own: dict[str, str], url: str, timeout: float
+) -> redis.Redis:
+    """Return a client of a Sentinel, whose login is not that of the master."""
+    host = server.rpartition("@")[2].partition("/")[0]
+    options = options_of(server_url(host, own), url)
+    options.setdefault("port", PORT)
+    options["connection_class"] = timed(options["connection_class"])
+    hurry(options, timeout / PARTS, retries=0)
+    return client_of(options)
+
+
+def _take(options: dict[str, str], prefix: str) -> dict[str, str]:
+    """Take out of `options` what begins with `prefix`."""
+    names = [name for name in options if name.startswith(prefix)]
+    return {name.removeprefix(prefix): options.pop(name) for name in names}

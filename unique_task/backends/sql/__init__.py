@@ -1,0 +1,5 @@
+"""Locks in a database: PostgreSQL, MariaDB, MySQL or SQLite."""
+
+from .backend import SQLBackend
+
+__all__ = ["SQLBackend"]

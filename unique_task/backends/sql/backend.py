@@ -1,0 +1,250 @@
+"""Locks in a database: PostgreSQL, MariaDB, MySQL or SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ..cells import LOCK, Cells, short_name
+from ..exercise import exercise
+from ..promises import Promises
+from ..record import VERSION
+from ..steps import (
+    Acquired,
+    Booking,
+    Claim,
+    Held,
+    Release,
+    Renewal,
+    Renewed,
+    Reserved,
+    StoreAnswer,
+    Stored,
+)
+from ..stepwise import Answer, StepwiseBackend
+from ..turns import Turns
+from .database import Database
+from .engine import CONNECTIONS, engine_url, identity
+from .errors import is_refusal, reason_of
+from .renewals import renew_all
+from .rows import cells_of, find, row_of
+from .statements import Statements, held_by, microseconds
+from .sweeper import RETENTION, Sweeper
+from .table import NAME_LENGTH, lock_table
+
+#: What each kind of database promises.
+PROMISES = {
+    "postgresql": Promises(granularity=1e-6, needs="unique_task[postgresql]"),
+    "mysql": Promises(granularity=1e-6, needs="unique_task[mysql]"),
+    "sqlite": Promises(
+        clock="the host's", granularity=1e-6, needs="unique_task[sqlalchemy]"
+    ),
+}
+
+
+class SQLBackend(StepwiseBackend):
+    """Locks in a database, timed by its clock; they survive its restart.
+
+    It has connections of its own and never takes part in a task's transaction.
+
+    Arguments:
+        url: as for SQLAlchemy, or as Celery's result backend has it (``db+...``).
+        table: that holds the locks; it is created if it is missing.
+        schema: in which that is; None for the connection's own.
+        timeout: seconds that one operation may take at most, reconnecting included.
+
+    Raises:
+        ConfigurationError: if the URL makes no sense, or its driver is missing.
+    """
+
+    driver_errors = (SQLAlchemyError, OSError)
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        table: str = "unique_task_locks",
+        schema: str | None = None,
+        timeout: float = 2.0,
+    ) -> None:
+        self._url = engine_url(url)
+        self.timeout = timeout
+        self.name = self._url.set(query={}).render_as_string(hide_password=True)
+        self._table = lock_table(table, schema)
+        self._turns = Turns(self.name, CONNECTIONS, timeout)
+        self._database = Database(self.name, self._url, self._table, timeout)
+        kind = self._database.kind
+        self.promises = PROMISES["mysql" if kind == "mariadb" else kind]
+        self._say = Statements(self._table, kind)
+        self._sweeper = Sweeper(self.name, self._database, self._say)
+
+    @classmethod
+    def from_url(cls, url: str, timeout: float) -> SQLBackend:
+        return cls(url, timeout=timeout)
+
+    def ddl(self) -> str:
+        """Return the statements that create the table, for those who run migrations.
+
+        They do no harm where a worker has made it.
+        """
+        return self._database.ddl()
+
+    def warnings(self) -> list[str]:
+        with self._operation():
+            slow = self._database.lacks_index()
+        # Not made here: it would keep all locks waiting while it is made.
+        advice = f"{self.name}: the table lacks the index that sweeps need; "
+        advice += f"without it they read all rows. It is in\n{self.ddl()}"
+        return super().warnings() + [advice] * slow
+
+    def check(self) -> None:
+        """Take each step once, and sweep nothing, to see whether we may do that."""
+        exercise(self, "check")
+        with self._operation():
+            self._sweeper.check()
+
+    def _identity(self) -> str:
+        return f"{identity(self._url)}/{self._table.fullname}"
+
+    def _acquire(self, claim: Claim) -> StoreAnswer:
+        self._sweeper.sweep_now_and_then()
+        with self._database.one_operation():
+            return self._take_at_once(claim) or super()._acquire(claim)
+
+    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
+        if booking.stored or booking.replaceable or booking.replace is not None:
+            return super()._reserve(booking)
+        claim = Claim(booking.key, booking.record, booking.expire)
+        with self._database.one_operation():
+            answer = self._take_at_once(claim)
+            if isinstance(answer, Acquired):
+                return Reserved(answer.fence)
+            return answer or super()._reserve(booking)
+
+    def _take_at_once(self, claim: Claim) -> Acquired | Held | None:
+        """Answer by one statement, or two if the lock is held; None if they cannot."""
+        if not self._is_plain(claim):
+            return None
+        taken = self._database.run(lambda connection: self._take(connection, claim))
+        held = None if taken else self._get(claim.key)
+        if held is not None and held.record.token == claim.record.token:
+            return None
+        return taken or held
+
+    def _is_plain(self, claim: Claim) -> bool:
+        """Tell whether one statement can take the lock."""
+        more = claim.stored or claim.once or claim.generation or claim.keep
+        over = self._say.on_conflict and claim.record.token not in claim.over
+        plain = claim.expire and not more and (over or not claim.over)
+        return bool(plain and self._database.tells_inserted)
+
+    def _take(self, connection: sa.Connection, claim: Claim) -> Acquired | None:
+        token = claim.record.token.encode()
+        parameters = {
+            "name": short_name(claim.key, LOCK, NAME_LENGTH),
+            "token": token,
+            "content": f"{VERSION} {claim.record.tail}".encode(),
+            "length": microseconds(claim.expire),
+        }
+        take = self._say.take
+        if claim.over:
+            take = self._say.take_over
+            parameters["over"] = [one.encode() for one in claim.over]
+        row = connection.execute(take, parameters).first()
+        return Acquired(row.fence) if row and bytes(row.token) == token else None
+
+    def _release(self, release: Release) -> bool:
+        more = release.finished or release.heir or release.leaving
+        if release.value is not None or more:
+            return super()._release(release)
+        held, lost = held_by([(release.key, release.token)]), False
+
+        def free(connection: sa.Connection) -> bool:
+            nonlocal lost
+            try:
+                return connection.execute(self._say.free, held).rowcount == 1 or lost
+            except DBAPIError as error:
+                # Done again, it may find its own work done, whose answer was lost. Not
+                # where the table was missing, or the file locked.
+                lost |= error.connection_invalidated
+                raise
+
+        return self._database.run(free)
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        outcomes: dict[int, Renewed] = {}
+        with self._database.one_operation():
+            for kind in {(one.expire, one.leaving) for one in renewals}:
+                alike = [
+                    number
+                    for number, one in enumerate(renewals)
+                    if (one.expire, one.leaving) == kind
+                ]
+                found = self._renew_alike([renewals[n] for n in alike], kind[0])
+                outcomes.update(zip(alike, found))
+        return [outcomes[number] for number in range(len(renewals))]
+
+    def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:
+        if renewals[0].leaving:  # there are few, and their lock is free
+            return [self._renew_lost(one) for one in renewals]
+        held = self._database.run(
+            lambda connection: renew_all(connection, self._say, renewals, expire)
+        )
+        return [
+            Renewed.HELD if is_held else self._renew_lost(one)
+            for one, is_held in zip(renewals, held)
+        ]
+
+    def _renew_lost(self, renewal: Renewal) -> Renewed:
+        """Answer for a lock that was not held; the others have been renewed."""
+        try:
+            return self._renew_one(renewal)
+        except self.driver_errors:
+            return Renewed.UNKNOWN
+
+    def _get(self, key: str) -> Held | None:
+        name = short_name(key, LOCK, NAME_LENGTH)
+        rows = self._database.run(lambda one: find(one, self._say, [name]))
+        return cells_of({LOCK: name}, rows).held() if rows else None
+
+    def _change(
+        self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
+    ) -> Answer:
+        short = {name: short_name(key, name, NAME_LENGTH) for name in names}
+
+        def change(connection: sa.Connection) -> Answer:
+            with self._database.transaction(connection):
+                connection.execute(self._say.claim, {"name": short[LOCK]})
+                # Only now is it sure that nobody changes them.
+                cells = cells_of(short, find(connection, self._say, short.values()))
+                answer = step(cells)
+                self._write(connection, key, cells)
+            return answer
+
+        return self._database.run(change)
+
+    def _write(self, connection: sa.Connection, key: str, cells: Cells) -> None:
+        rows = []
+        for name, cell in cells.changed.items():
+            short = short_name(key, name, NAME_LENGTH)
+            if cell is None:
+                connection.execute(self._say.forget, {"cell": short})
+            else:
+                rows.append(row_of(short, name, cell))
+        if rows:
+            connection.execute(self._say.keep, rows)
+
+    def sweep(self, retention: float = RETENTION) -> int:
+        """Delete rows that have not counted for so many seconds; tell how many.
+
+        Each process does it once an hour, beside its tasks.
+        """
+        return self._sweeper.sweep(retention)
+
+    def _refuses(self, error: Exception) -> bool:
+        return is_refusal(error)
+
+    def _reason(self, error: Exception) -> str:
+        return reason_of(error)

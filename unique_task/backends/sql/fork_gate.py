@@ -1,0 +1,76 @@
+"""Keeps a process from forking while it has a file of SQLite in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition
+
+from ...exceptions import LockStoreError
+from ...forks import around_forks_of
+
+
+class ForkGate:
+    """Lets operations through, and no fork while one is under way.
+
+    SQLite keeps a list of the locks that its process has on a file. A fork, which has
+    none of them, would believe its copy of the list, and lock nothing::
+
+        thread    opens the file, locks it                      goes on
+        process                              forks
+        fork                                          takes that lock for its own
+
+    Arguments:
+        close: the file, in the parent, before each fork.
+        patience: seconds for which a fork waits; longer than an operation takes.
+    """
+
+    def __init__(self, close: Callable[[], object], patience: float) -> None:
+        self._close = close
+        self._patience = patience
+        self._spoilt = False
+        self._reset()
+        around_forks_of(self._before_fork, self._after_in_parent, self._after_in_fork)
+
+    def _reset(self) -> None:
+        self._changed = Condition()
+        self._under_way = 0
+        self._shut = False
+
+    @contextmanager
+    def operation(self) -> Iterator[None]:
+        """Do the block with the file, before a fork or after it.
+
+        Raises:
+            LockStoreError: in a process that was forked all the same.
+        """
+        if self._spoilt:
+            raise LockStoreError(
+                "this process was forked in the middle of an operation that did not "
+                "end, and cannot lock the file: start it anew"
+            )
+        with self._changed:
+            self._changed.wait_for(lambda: not self._shut)
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def _before_fork(self) -> None:
+        with self._changed:
+            self._shut = True
+            self._changed.wait_for(lambda: not self._under_way, self._patience)
+        self._close()
+
+    def _after_in_parent(self) -> None:
+        with self._changed:
+            self._shut = False
+            self._changed.notify_all()
+
+    def _after_in_fork(self) -> None:
+        self._spoilt |= bool(self._under_way)
+        # Another thread may have had the old one at that moment.
+        self._reset()

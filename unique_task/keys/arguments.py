@@ -1,0 +1,154 @@
+"""The arguments of a call, bound to the parameters of a task."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..exceptions import UniqueKeyError
+
+_PLAIN = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+
+
+# From Python 3.14 on a look at the signature evaluates annotations, and they may name
+# what is imported for type checkers only.
+_LENIENT: dict[str, Any] = {}
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    _LENIENT["annotation_format"] = Format.FORWARDREF
+
+
+class Misfit(TypeError):
+    """The arguments of a call do not fit the task, and its body fails with an error.
+
+    Without a guard the call would be sent, or made, all the same.
+    """
+
+
+class Parameters:
+    """What a task takes; binds calls to it, with defaults applied.
+
+    Arguments:
+        function: the task's own function.
+        bound: leave out its first parameter, the task itself (``bind=True``).
+        models: pydantic models by the names of the parameters that they validate.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        bound: bool = False,
+        models: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._function = function
+        self._bound = bound
+        parameters = list(signature_of(function).parameters.values())[bound:]
+        self._models = models or {}
+        self.signature = inspect.Signature(parameters)
+        self.names = tuple(p.name for p in parameters)
+        self._plain = all(p.kind in _PLAIN for p in parameters)
+        self._positional = tuple(
+            p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD
+        )
+        plain = len(self._positional) == len(parameters)
+        self._all_positional = len(parameters) if plain else None
+        self._defaults = {
+            p.name: p.default for p in parameters if p.default is not p.empty
+        }
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return every parameter's value by name.
+
+        Raises:
+            Misfit: if the arguments do not fit, or a model does not take its own.
+            UniqueKeyError: if they fit a decorator, not the signature that it shows.
+        """
+        try:
+            values = self._bind(args, kwargs)
+        except TypeError as error:
+            self._check_decorated(args, kwargs)
+            raise Misfit(str(error)) from error
+        for name, model in self._models.items():
+            if isinstance(values[name], Mapping):
+                values[name] = self._validated(model, values[name])
+        return values
+
+    @staticmethod
+    def _validated(model: Any, value: Any) -> Any:
+        try:
+            return model.model_validate(value)
+        except ValueError as error:  # pydantic's own are such
+            raise Misfit(str(error)) from error
+
+    def _check_decorated(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raise UniqueKeyError if the call fits what lies around the signature.
+
+        As a decorator does that passes an argument of its own to the function.
+        """
+        own = inspect.signature(self._function, follow_wrapped=False, **_LENIENT)
+        if "__wrapped__" not in getattr(self._function, "__dict__", {}):
+            return
+        try:
+            own.bind(*[None] * self._bound, *args, **kwargs)
+        except TypeError:
+            return
+        raise UniqueKeyError(
+            f"{self._function.__qualname__}(): no key, because the call does not fit "
+            f"{self.signature}, which a decorator tells as its signature: put @unique "
+            "below that decorator, or give the call a unique_key="
+        )
+
+    def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        # The two common ways to call cost a tenth of Signature.bind.
+        if len(args) == self._all_positional and not kwargs:
+            return dict(zip(self.names, args))
+        if self._plain and len(args) <= len(self._positional):
+            values = {**self._defaults, **dict(zip(self._positional, args)), **kwargs}
+            if len(values) == len(self.names) == len(values.keys() | self.names):
+                if kwargs.keys().isdisjoint(self._positional[: len(args)]):
+                    return values
+        call = self.signature.bind(*args, **kwargs)
+        call.apply_defaults()
+        return dict(call.arguments)
+
+    def as_called(
+        self, values: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return `values` as the ``args`` and ``kwargs`` of the call."""
+        call = inspect.BoundArguments(self.signature, values)
+        return call.args, call.kwargs
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of `function`, without evaluating what it cannot."""
+    return inspect.signature(function, **_LENIENT)
+
+
+def models_in(hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the models by which Celery validates arguments with these hints.
+
+    As Celery does: annotations that are a model, or a model or None.
+    """
+    from pydantic import BaseModel
+
+    models = {name: _without_none(hint) for name, hint in hints.items()}
+    models.pop("return", None)
+    return {
+        name: model
+        for name, model in models.items()
+        if isinstance(model, type) and issubclass(model, BaseModel)
+    }
+
+
+def _without_none(hint: Any) -> Any:
+    """Return what `hint` allows beside None; `hint` itself if that is not one thing."""
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint
+    others = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    return others[0] if len(others) == 1 else hint

@@ -1,0 +1,1 @@
+"""What Celery's messages and results carry for the guard."""

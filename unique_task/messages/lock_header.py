@@ -1,0 +1,161 @@
+"""What a message says of the lock that was taken for it when it was published."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .stamp import HEADER, LOCK_HEADER, is_same_id, ours_in
+
+_DIGEST = re.compile("[0-9a-f]{32}")
+# One step for each character: 600 slashes must not keep a worker busy for minutes.
+_TOKEN = re.compile("[!-~]+")
+# The longest are of ids that a user chose.
+_LONGEST_TOKEN = 4096
+_LONGEST_NAME = 255
+#: A fence is a number of 64 bits; the last second that counts is in the year 9999.
+_LAST_FENCE = 2**63
+_LAST_SECOND = 253402300800
+
+
+@dataclass
+class LockHeader:
+    """What a message says of its lock.
+
+    Attributes:
+        id: of the task.
+        message: header of the message; each that is sent has another.
+        namespace: of the lock; None if the publisher does not know the task.
+        key: of the call, as computed where it was published; None if it was not.
+        own_key: whether the caller gave the key, so that it does not follow from the
+            arguments.
+        source: of the key, if it does not follow from the arguments alone: the caller,
+            or code of the user's, made it. So a worker can tell that it is a key of the
+            task's own namespace.
+        given: the caller's key as it is, where the namespace is not known.
+        token: that reserved the lock; None if nothing was reserved.
+        generation: fence of that, if another message may have taken its place.
+        until: when the reservation ends if the message does not start, in seconds since
+            1970.
+        store: fingerprint of the store it was reserved in.
+        lock: its lock type, which may be another one where the task runs.
+        unique: what the call says of its guard, see
+            :meth:`~unique_task.options.call_options.CallOptions.header`.
+        follows: for a successor, id of the task that has to end before it starts, as
+            far as its publisher knows; else its own.
+    """
+
+    # The names are those of a wire format.
+    id: str
+    message: str
+    namespace: str | None = None
+    key: str | None = None
+    own_key: bool = False
+    given: Any = None
+    source: str | None = None
+    token: str | None = None
+    generation: int | None = None
+    until: float = 0
+    store: str = ""
+    lock: str | None = None
+    unique: Any = None
+    follows: str | None = None
+
+    def header(self) -> dict[str, Any]:
+        """Return it as a header of the message, without what says nothing."""
+        said = {name: value for name, value in vars(self).items() if value}
+        if self.unique is False:
+            said["unique"] = False
+        # An eager call has no message, and says so.
+        return {**said, "message": self.message}
+
+    @property
+    def elsewhere(self) -> LockHeader:
+        """The same where the task has another namespace: its locks are others there."""
+        own_key = self.own_key and (self.key is None or self.source is not None)
+        return LockHeader(
+            self.id,
+            self.message,
+            own_key=own_key,
+            given=self.given if own_key else None,
+            source=self.source if own_key else None,
+            unique=self.unique,
+            follows=self.follows,
+        )
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> LockHeader | None:
+        """Read what came with a message; None if nothing did, or not for this one.
+
+        Celery forwards headers to retries, and anybody may write them.
+
+        Arguments:
+            message: as for :func:`~unique_task.messages.stamp.ours_in`.
+        """
+        ours = ours_in(message)
+        header = ours.get(LOCK_HEADER)
+        if header is None:
+            return None
+        try:
+            # A version to come may say more.
+            said = {name: header[name] for name in _FIELDS if name in header}
+            published = cls(**said)
+        except TypeError:  # no mapping, or something is missing
+            return None
+        same = is_same_id(published.id, message.get("id"))
+        return published if same and published._fits(ours.get(HEADER)) else None
+
+    def _fits(self, message: Any) -> bool:
+        return (
+            self.message == (message or "")
+            and (isinstance(self.namespace, str) or self == self.elsewhere)
+            and isinstance(self.store, str)
+            and (self.lock is None or _is_name(self.lock))
+            and _has_form(_DIGEST, self.key)
+            and _is_token(self.token)
+            and _is_source(self.source)
+            and (self.generation is None or _is_within(self.generation, _LAST_FENCE))
+            and isinstance(self.generation, (int, type(None)))
+            and _is_within(self.until, _LAST_SECOND)
+            and _is_id(self.follows)
+        )
+
+
+_FIELDS = tuple(field.name for field in fields(LockHeader))
+
+
+def _has_form(form: re.Pattern[str], value: Any) -> bool:
+    return value is None or (isinstance(value, str) and bool(form.fullmatch(value)))
+
+
+def _is_token(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, str) or len(value) > _LONGEST_TOKEN:
+        return False
+    return value.count("/") >= 4 and _has_form(_TOKEN, value)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME
+
+
+def _is_source(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return bool(base64.b64decode(value, validate=True))
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_within(value: Any, end: float) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 <= value < end
+
+
+def _is_id(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and len(value) <= _LONGEST_TOKEN)

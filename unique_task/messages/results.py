@@ -1,0 +1,169 @@
+"""What a call returns that is not sent, and what whoever polls its id sees."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import Task, _state, states
+from celery.app.task import Context
+from celery.backends.base import DisabledBackend
+from celery.backends.rpc import RPCBackend
+from celery.exceptions import Ignore, TaskRevokedError
+from celery.result import AsyncResult, EagerResult
+
+from ..backends.record import Record
+from ..exceptions import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+
+class HolderResult(AsyncResult):
+    """The result of a task to which somebody may have a result already."""
+
+    def get(self, *args: Any, **options: Any) -> Any:
+        """Wait for the result, as Celery does.
+
+        Raises:
+            ConfigurationError: in the body of that very task.
+        """
+        if _is_under_way_here(self.id):
+            raise _waits_for_itself(self.id)
+        return super().get(*args, **options)
+
+    wait = get
+
+    def __del__(self) -> None:
+        # Until Celery 5.7, the end of one result of a task ends the subscription of all
+        # in this process: whoever waits for a group with the task in it would do so for
+        # ever (celery/celery#4925).
+        pass
+
+
+class LaterResult(HolderResult):
+    """The result of a call that comes back until a lock is free, which its caller held.
+
+    Attributes:
+        held: tells whether the caller still holds it, in this thread.
+    """
+
+    held: Callable[[], bool] = staticmethod(lambda: False)
+
+    def get(self, *args: Any, **options: Any) -> Any:
+        """Wait for the result, as Celery does.
+
+        Raises:
+            ConfigurationError: as long as the caller holds the lock.
+        """
+        if self.held():
+            raise _waits_for_itself(self.id)
+        return super().get(*args, **options)
+
+    wait = get
+
+
+class LaterHolderResult(LaterResult, HolderResult):
+    """Both: of a duplicate, whose holder comes back until that lock is free."""
+
+
+def _is_under_way_here(task_id: str) -> bool:
+    """Tell whether this thread is in the body of that task, or of one that it calls."""
+    tasks = getattr(_state, "_task_stack").stack
+    return any(r.id == task_id for task in tasks for r in task.request_stack.stack)
+
+
+def _waits_for_itself(task_id: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"get() would wait for ever: the result of {task_id} needs the lock that the "
+        "running body holds, or is that body's own. Call the function itself, "
+        "task(...), which is no duplicate inside its own body, or do not wait"
+    )
+
+
+def of_holder(task: Task, holder: Record, *, own: bool, ignored: bool) -> AsyncResult:
+    """Return the result of the task that holds the lock.
+
+    Arguments:
+        own: whether its id is that of the call itself.
+        ignored: whether nobody is to wait for it, as Celery says of what it sends.
+    """
+    owner = holder.owner
+    if holder.state == "called":
+        # It runs in place, in another process: its result will be stored nowhere.
+        return _revoked(task, owner, TaskRevokedError(f"duplicate of {owner}"))
+    if isinstance(task.backend, RPCBackend) and not (own or ignored):
+        return _revoked(task, owner, _out_of_reach(owner))
+    result = HolderResult(
+        owner, backend=task.backend, task_name=task.name, app=task.app
+    )
+    result.ignored = ignored
+    return result
+
+
+def _revoked(task: Task, task_id: str, error: Exception) -> EagerResult:
+    return EagerResult(task_id, error, states.REVOKED, name=task.name)
+
+
+def _out_of_reach(owner: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"this call is a duplicate of {owner}, and cannot wait for the result of that: "
+        "rpc:// sends a result to whoever published the task, to nobody else. Set a "
+        "result_backend that keeps results (redis://, db+...), or let duplicates fail "
+        'at once: on_duplicate="raise"'
+    )
+
+
+def ready(task: Task, task_id: str, value: Any) -> AsyncResult:
+    """Return a result of the task `task_id` that has come already."""
+    return EagerResult(task_id, value, states.SUCCESS, name=task.name)
+
+
+def marked(result: Any, duplicate: bool) -> Any:
+    """Return `result`, which tells by ``.duplicate`` whether nothing was sent."""
+    result.duplicate = duplicate
+    return result
+
+
+def store_value(task: Task, task_id: str, value: Any) -> None:
+    """Store the value of a call for which nothing is sent, for whoever polls its id."""
+    _store(task, task_id, value, states.SUCCESS)
+
+
+def store_error(task: Task, task_id: str, error: Exception) -> None:
+    """Store why nothing is sent for a call, unless its id has a state already."""
+    refused = isinstance(error, (Ignore, TaskRevokedError))
+    _store(task, task_id, error, states.REVOKED if refused else states.FAILURE)
+
+
+def _store(task: Task, task_id: str, outcome: Any, state: str) -> None:
+    backend = task.backend
+    if isinstance(backend, DisabledBackend):
+        return
+    # With a request of its own, or Celery would take that of a task which calls.
+    request = Context(id=task_id, task=task.name, delivery_info={})
+    try:
+        if isinstance(backend, RPCBackend):
+            _declare_replies(task, task_id, request)
+        elif state != states.SUCCESS and _has_state(task, task_id):
+            return
+        backend.store_result(task_id, outcome, state, request=request)
+    except Exception as error:
+        # The lock and the call itself are in order.
+        logger.warning(
+            "%s[%s] is %s, which could not be stored: %s",
+            *(task.name, task_id, state, error),
+        )
+
+
+def _declare_replies(task: Task, task_id: str, request: Context) -> None:
+    """Have the reply go to this thread, as that of a task which it sends would."""
+    request.update(reply_to=task.app.thread_oid, correlation_id=task_id)
+    with task.app.producer_or_acquire() as producer:
+        task.backend.on_task_call(producer, task_id)
+
+
+def _has_state(task: Task, task_id: str) -> bool:
+    """Tell whether the id was used before: its outcome then is that of a real run."""
+    meta = task.backend.get_task_meta(task_id, cache=False)
+    return bool(meta["status"] != states.PENDING)

@@ -1,0 +1,141 @@
+"""What tells two messages of one task id apart from one that is delivered twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from celery import signals
+
+from ..signals import connect_once
+
+#: Message header with what no other message has, and when it was published, in seconds
+#: since 1970. It travels with each delivery of the message.
+HEADER = "unique_task_message"
+
+#: Message header with the lock that was taken for it: a
+#: :class:`unique_task.messages.lock_header.LockHeader`.
+LOCK_HEADER = "unique_task_lock"
+
+#: Message header that counts the waits of one attempt: a
+#: :class:`unique_task.messages.requeue.Waited`.
+WAIT_HEADER = "unique_task_wait"
+
+#: All headers of ours.
+OURS = (HEADER, LOCK_HEADER, WAIT_HEADER)
+
+_MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
+
+_marked: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """The headers of the message that is being published for the task `id`."""
+
+    id: str
+    headers: Mapping[str, Any]
+
+
+_stamp: ContextVar[Stamp | None] = ContextVar("unique_task_stamp", default=None)
+
+
+def mark_messages(task_name: str) -> None:
+    """Give each message of a task that is published from now on a mark of its own.
+
+    An id does not do: whoever publishes may use one again, and the second message has
+    to run although the first one has. Nor do brokers tell: what was delivered first may
+    come to run last.
+    """
+    _marked.add(task_name)
+    listen()
+
+
+def new_header() -> str:
+    """Return the header of one more message that is published now."""
+    return f"{os.urandom(4).hex()}-{int(time.time())}"
+
+
+@contextmanager
+def published_with(task_id: Any, headers: Mapping[str, Any]) -> Iterator[None]:
+    """Publish the message of the task `task_id` with these headers."""
+    before = _stamp.set(Stamp(str(task_id), headers))
+    try:
+        yield
+    finally:
+        _stamp.reset(before)
+
+
+def is_stamped(task_id: Any) -> bool:
+    """Tell whether the headers of this task's message are known already."""
+    stamp = _stamp.get()
+    return stamp is not None and is_same_id(stamp.id, task_id)
+
+
+def is_same_id(one: Any, other: Any) -> bool:
+    """Tell whether two ids are those of one task.
+
+    A caller may give a UUID or a number, and what a serializer makes of that need not
+    be the same again. In our headers and records ids are text.
+    """
+    return bool(one == other) or str(one) == str(other)
+
+
+def listen() -> None:
+    """See to it that messages get their headers; who needs none pays for none."""
+    connect_once(signals.before_task_publish, _mark)
+
+
+def mark_of(header: Any) -> tuple[str, float]:
+    """Return the mark of the message with this header, and its age in seconds.
+
+    The mark is empty, and the age 0, if it was published without one.
+    """
+    # It becomes a part of a lock's record, and anybody may write headers.
+    mark = _MARK.fullmatch(header) if isinstance(header, str) else None
+    return (mark[1], time.time() - int(mark[2])) if mark else ("", 0.0)
+
+
+def ours_in(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return our headers of a message that a worker got, wherever Celery left them.
+
+    By protocol 2 they stand beside Celery's own. By protocol 1, and in an eager call,
+    they are in a dict named ``headers``. Tracers (sentry-sdk, ddtrace) put a dict of
+    that name into messages of protocol 2, maybe with copies of ours: what stands beside
+    Celery's headers counts more.
+
+    Arguments:
+        message: ``vars(task.request)``, or the ``request_dict`` of a worker's parent.
+    """
+    return {**_ours(message.get("headers")), **_ours(message)}
+
+
+def header_of(request: Any) -> Any:
+    """Return the header of the message that brought `request`; None without one."""
+    return ours_in(vars(request)).get(HEADER)
+
+
+def _ours(headers: Any) -> dict[str, Any]:
+    if not isinstance(headers, Mapping):
+        return {}
+    return {name: headers[name] for name in OURS if name in headers}
+
+
+def _mark(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
+    stamp = _stamp.get()
+    # What a receiver of this signal publishes itself is another message.
+    if stamp is not None and is_same_id(stamp.id, _id_in(headers, body)):
+        headers.update(stamp.headers)
+    elif sender in _marked:
+        headers[HEADER] = new_header()
+
+
+def _id_in(headers: Mapping[str, Any], body: Any) -> Any:
+    """Return the task's id, which protocol 1 has in the body of a message."""
+    return body.get("id") if isinstance(body, Mapping) else headers.get("id")

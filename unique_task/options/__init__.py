@@ -1,0 +1,1 @@
+"""What users configure, and what it means for one call."""

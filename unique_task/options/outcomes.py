@@ -1,0 +1,55 @@
+"""Applies a policy to a duplicate, and reports what becomes of that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.exceptions import Ignore, Reject, Retry
+
+from ..messages.requeue import LeftAlone
+from .duplicate import Duplicate, Policy
+from .policies import Cached, Replace, Skip, Wait, fail, ignore
+from .told import ANSWERED, DROPPED, FAILED, WAITS, report
+
+
+def reported(policy: Policy, duplicate: Duplicate, task_id: str | None) -> Any:
+    """Return the value that `policy` gives a duplicate; report the duplicate.
+
+    Arguments:
+        task_id: of the duplicate itself; None for a direct call.
+
+    Raises:
+        Exception: what the policy raises.
+    """
+    outcome = _known(policy, duplicate)
+    if outcome is not None:
+        # Before it can be seen: a receiver knows of it first.
+        report(duplicate, task_id, outcome)
+        return policy(duplicate)
+    try:
+        value = policy(duplicate)
+    except Exception as error:
+        report(duplicate, task_id, _raised(error))
+        raise
+    report(duplicate, task_id, ANSWERED)
+    return value
+
+
+def _known(policy: Policy, duplicate: Duplicate) -> str | None:
+    """Return what becomes of a duplicate; None if code of the user's decides that."""
+    if policy is ignore or isinstance(policy, Replace):
+        return DROPPED
+    if policy is fail:
+        return FAILED
+    if isinstance(policy, Skip):
+        return ANSWERED
+    if not isinstance(policy, (Wait, Cached)):
+        return None
+    patient = not isinstance(policy, Wait) or policy.timeout != 0
+    return WAITS if duplicate.queued and patient else FAILED
+
+
+def _raised(error: Exception) -> str:
+    if isinstance(error, (LeftAlone, Retry, Reject)):
+        return WAITS
+    return DROPPED if isinstance(error, Ignore) else FAILED

@@ -1,0 +1,181 @@
+"""What becomes of a duplicate."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from sys import float_info
+from typing import Any
+
+from celery.exceptions import Ignore
+
+from ..durations import Duration, seconds
+from ..exceptions import ConfigurationError
+from ..messages.requeue import Waited, come_back
+from ..messages.settle import settle_and_ignore
+from .duplicate import Duplicate, Policy
+
+
+def ignore(duplicate: Duplicate) -> None:
+    """Do not run; the result is settled as REVOKED, so that nobody waits for it."""
+    if duplicate.queued:
+        reason = f"duplicate of {duplicate.owner}"
+        settle_and_ignore(duplicate.task, duplicate.request, reason)
+    if duplicate.request is not None:
+        raise Ignore(f"duplicate of {duplicate.owner}")
+
+
+def fail(duplicate: Duplicate) -> None:
+    """Fail with :class:`DuplicateTaskError`."""
+    raise duplicate.error
+
+
+def skip(value: Any = None) -> Policy:
+    """Succeed at once with `value`, so that a chain or chord goes on."""
+    return Skip(value)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The policy that :func:`skip` makes."""
+
+    value: Any = None
+
+    def __call__(self, duplicate: Duplicate) -> Any:
+        return self.value
+
+
+def retry(
+    *,
+    countdown: Duration = 1,
+    backoff: float = 2,
+    maximum: Duration = 30,
+    jitter: bool = True,
+    timeout: Duration | None = None,
+) -> Policy:
+    """Come back later, without touching the task's own retry budget.
+
+    Arguments:
+        countdown: seconds to the first return; no wait is shorter than 0.1 s.
+        backoff: each wait is so many times as long as the one before.
+        maximum: longest wait in seconds; keep it below the broker's visibility timeout.
+        jitter: take a random part, at least half, of each wait.
+        timeout: seconds after which the task fails with :class:`DuplicateTaskError`.
+            None to wait as long as it takes, or until the message expires.
+
+    Raises:
+        ConfigurationError: for a value that makes no sense.
+    """
+    number = isinstance(backoff, (int, float)) and not isinstance(backoff, bool)
+    if not number or not 1 <= backoff <= float_info.max:
+        raise ConfigurationError(f"backoff={backoff!r}: must be a number, 1 or more")
+    if not isinstance(jitter, bool):
+        raise ConfigurationError(f"jitter={jitter!r}: allowed are True and False")
+    return Wait(
+        seconds("countdown", countdown),
+        float(backoff),
+        seconds("maximum", maximum),
+        jitter,
+        None if timeout is None else seconds("timeout", timeout, zero=True),
+    )
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The policy that :func:`retry` makes; times are seconds."""
+
+    countdown: float = 1
+    backoff: float = 2
+    maximum: float = 30
+    jitter: bool = True
+    timeout: float | None = None
+
+    def __call__(self, duplicate: Duplicate) -> None:
+        if not duplicate.queued:
+            raise duplicate.error
+        waited = Waited.of(duplicate.request)
+        countdown = self.next_countdown(waited.times)
+        if self.timeout is not None:
+            left = waited.since + self.timeout - time.time()
+            if left <= 0:
+                raise duplicate.error
+            countdown = min(countdown, left)
+        come_back(
+            duplicate.task,
+            duplicate.request,
+            countdown,
+            duplicate.error,
+            admitted=duplicate.admitted,
+        )
+
+    def next_countdown(self, times: int) -> float:
+        """Return how long to wait after having waited so many `times`."""
+        try:
+            countdown = min(self.maximum, self.countdown * self.backoff**times)
+        except OverflowError:
+            countdown = self.maximum
+        return countdown * random.uniform(0.5, 1) if self.jitter else countdown
+
+
+def cached(ttl: Duration | None = None) -> Policy:
+    """Return the value of the last successful run; wait for it while that still runs.
+
+    Arguments:
+        ttl: seconds for which a value is fresh; None for the task's ``expire``.
+
+    Raises:
+        ConfigurationError: for a `ttl` that makes no sense.
+    """
+    return Cached(None if ttl is None else seconds("ttl", ttl))
+
+
+@dataclass(frozen=True)
+class Cached:
+    """The policy that :func:`cached` makes; the guard hands out fresh values itself."""
+
+    ttl: float | None = None
+
+    def __call__(self, duplicate: Duplicate) -> None:
+        Wait()(duplicate)
+
+
+def replace(
+    *, countdown: Duration | None = None, max_wait: Duration | None = None
+) -> Policy:
+    """Take the place of an equal call that waits in the queue and has not started.
+
+    That one ends itself when it arrives, its result settled as REVOKED. What runs
+    already, or belongs to a canvas, is not replaced; then the call is ignored. For lock
+    types that are taken at publish.
+
+    Arguments:
+        countdown: seconds after which a call runs that has no countdown or eta of its
+            own, so that of a burst of calls the last one runs (debounce).
+        max_wait: seconds after the first of those that replaced each other after which
+            the last one is due; None to let them put it off for ever. What is due is
+            not replaced any more, also if its queue is behind.
+
+    Raises:
+        ConfigurationError: for a value that makes no sense.
+    """
+    return Replace(
+        None if countdown is None else seconds("countdown", countdown, zero=True),
+        None if max_wait is None else seconds("max_wait", max_wait),
+    )
+
+
+@dataclass(frozen=True)
+class Replace:
+    """The policy that :func:`replace` makes; times are seconds."""
+
+    countdown: float | None = None
+    max_wait: float | None = None
+
+    def __call__(self, duplicate: Duplicate) -> None:
+        ignore(duplicate)
+
+
+def shares_result(policy: Policy) -> bool:
+    """Tell whether a duplicate at publish is given the holder's result."""
+    return policy is ignore or isinstance(policy, (Skip, Cached, Replace))

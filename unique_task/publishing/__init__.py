@@ -1,0 +1,1 @@
+"""What happens to a guarded call on its way from ``delay()`` to the broker."""

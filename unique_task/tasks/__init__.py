@@ -1,0 +1,1 @@
+"""How a Celery task gets its guard."""

@@ -1,0 +1,68 @@
+"""Celery's ``autoretry_for``, which lies around the guard of a task."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from celery import Task
+
+from ..leases.progress import LEAVES_LATER, progress_of
+
+
+def leave_after_autoretry(task: Task) -> None:
+    """Let a guarded task free its lock when it is known whether it is retried.
+
+    ``autoretry_for`` is around the guard, and decides on the error when that is left::
+
+        guard      the body fails
+        autoretry        sends the next try, or lets the error pass
+        here                                     the lock goes to that try, or is free
+        Celery                                                  stores RETRY or FAILURE
+    """
+    if "_orig_run" in vars(task) and not hasattr(task.run, LEAVES_LATER):
+        setattr(task, "run", _RunAndLeave(task, task.run))
+
+
+class _RunAndLeave:
+    """Stands in for the function that Celery has put around the run of a task.
+
+    What looks into that finds it here: its name, its code, and what it encloses.
+    """
+
+    def __init__(self, task: Task, run: Any) -> None:
+        functools.update_wrapper(self, run)
+        self._task = task
+        self._run = run
+        setattr(self, LEAVES_LATER, True)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self._run(*args, **kwargs)
+        finally:
+            progress = progress_of(self._task)
+            if progress is not None and progress.leave is not None:
+                leave, progress.leave = progress.leave, None
+                leave()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_run":  # of a copy that is being made
+            raise AttributeError(name)
+        return getattr(self._run, name)
+
+
+def no_autoretry(retry: Any) -> Any:
+    """Wrap ``Task.retry`` so that a verdict of the guard ends the task at once.
+
+    ``autoretry_for=(Exception,)`` catches all but Ignore and Retry, and would answer
+    "there is an equal call" and "the store is down" by spending the task's retries.
+    """
+
+    @functools.wraps(retry)
+    def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
+        error, progress = kwargs.get("exc"), progress_of(task)
+        if error is not None and progress and id(error) == progress.verdict:
+            raise error
+        return retry(task, *args, **kwargs)
+
+    return retry_or_raise

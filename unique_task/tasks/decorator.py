@@ -1,0 +1,161 @@
+"""The decorator ``@unique``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, overload
+
+from celery import Task, _state
+from celery.local import PromiseProxy, Proxy
+
+from ..backends.base import Backend
+from ..durations import Duration
+from ..exceptions import ConfigurationError
+from ..keys.key import KeyOption
+from ..options.home import PENDING, home_of, registered, wrapping_in
+from ..options.run_function import function_in, without_celery
+from ..options.task_options import Options, options_from
+from .lazy_tasks import Made, made_of
+from .wrapping import Wrapping
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@overload
+def unique(function: F, /) -> F: ...
+
+
+@overload
+def unique(
+    function: None = None,
+    /,
+    *,
+    key: KeyOption = None,
+    expire: Duration | None = None,
+    on_duplicate: Any = None,
+    lock: str | None = None,
+    renew: bool | None = None,
+    namespace: str | None = None,
+    backend: Backend | str | None = None,
+) -> Callable[[F], F]: ...
+
+
+def unique(function: Any = None, /, **options: Any) -> Any:
+    """Let no two equal calls of a Celery task run at once.
+
+    Stands below or above ``@app.task``, with or without options.
+
+    Arguments:
+        key: what makes two calls equal. None: all parameters. ``"order:{order_id}"``: a
+            template. ``["tenant", "order_id"]``: these parameters. A callable: it gets
+            the arguments, without ``self``, and returns a string or plain data. Another
+            string, or ``()``: one lock for the task.
+        expire: seconds (int, float, timedelta) a lock stands when nothing renews it;
+            default ``unique_expire``, 3600.
+        on_duplicate: ``"ignore"`` (default, ``unique_on_duplicate``), ``"skip"``,
+            ``"cached"``, ``"retry"``, ``"raise"``, a policy object such as
+            ``retry(countdown=5)``, a callable that gets the :class:`Duplicate`, or
+            ``{"publish": ..., "run": ...}``.
+        lock: from when to when the lock is held: ``"while_executing"`` (default,
+            ``unique_lock``), ``"until_executing"``, ``"until_executed"``,
+            ``"until_expired"`` or ``"until_and_while_executing"``.
+        renew: hold the lock by short leases that are renewed while the body runs;
+            default ``unique_renew``, True.
+        namespace: tasks with one namespace share their locks; default: the task's name.
+        backend: where this task's locks live, a URL or a backend object; default: see
+            ``unique_backend``.
+
+    Raises:
+        ConfigurationError: for an option that makes no sense.
+
+    Example::
+
+        @app.task
+        @unique(key="{order_id}", on_duplicate="retry")
+        def charge(order_id, note=""): ...
+    """
+    if function is None:
+        return functools.partial(_decorate, options_from(options, "unique"))
+    if options or not callable(function):
+        raise ConfigurationError(
+            f"unique({function!r}): options are given by name, as in @unique(key=...)"
+        )
+    return _decorate(Options(), function)
+
+
+def _decorate(options: Options, target: Any) -> Any:
+    # By type(), because isinstance() would make a lazy task, and configure its app.
+    if type(target) in (PromiseProxy, Proxy) or isinstance(target, Task):
+        return _guard_task(options, target)
+    if isinstance(target, type):
+        raise ConfigurationError(
+            f"@unique on the class {target.__qualname__}: put it on its run() method, "
+            "or derive the class from UniqueCeleryTask"
+        )
+    if not callable(target):
+        raise ConfigurationError(f"@unique on {target!r}: put it on a function")
+    _refuse_second(target)
+    _refuse_lazy_body(target)
+    return Wrapping(options, target).wrap(target)
+
+
+def _guard_task(options: Options, task: Any) -> Any:
+    function = _function_of(task)
+    _refuse_second(function)
+    _refuse_lazy_body(function)
+    wrapping = Wrapping(options, function)
+    setattr(function, PENDING, wrapping)
+    for made in _made_of(task, function):
+        home_of(made)
+    return task
+
+
+def _made_of(task: Any, function: Any) -> Iterator[Task]:
+    """Yield the tasks that `task` stands for and that exist already.
+
+    Of a shared task, each app has its own under the same name.
+    """
+    known = made_of(task)
+    if known is None:
+        known = Made(function, {"name": task.name})
+        yield task
+    for app in _active_apps():
+        made = registered(app, known.name(app))
+        if issubclass(type(made), Task):
+            yield made
+
+
+def _active_apps() -> Any:
+    return getattr(_state, "_get_active_apps")()
+
+
+def _refuse_second(function: Callable[..., Any]) -> None:
+    if wrapping_in(function):
+        raise ConfigurationError(f"{function.__qualname__}() has @unique already")
+
+
+def _refuse_lazy_body(function: Callable[..., Any]) -> None:
+    kinds = (
+        inspect.iscoroutinefunction,
+        inspect.isasyncgenfunction,
+        inspect.isgeneratorfunction,
+    )
+    if any(is_kind(function) for is_kind in kinds):
+        raise ConfigurationError(
+            f"{function.__qualname__}() is a coroutine or generator: its body would "
+            "run when the lock is free again; let a plain function run it"
+        )
+
+
+def _function_of(task: Any) -> Any:
+    """Return the function that a task was, or will be, made of; the task stays lazy."""
+    made = made_of(task)
+    if made is not None:
+        return made.function
+    run = inspect.getattr_static(task.__class__, "run")
+    if wrapping_in(function_in(run)):
+        return function_in(run)
+    # Without what Celery has put around it: annotations, validation by pydantic.
+    return without_celery(function_in(vars(task.__class__).get("__wrapped__", run)))

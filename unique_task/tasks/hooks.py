@@ -1,0 +1,193 @@
+"""Where Celery is hooked: tasks in the making, workers at their start."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Celery, Task, signals
+from celery.app import base
+from celery.backends.rpc import RPCBackend
+from kombu.utils.imports import symbol_by_name
+
+from ..backends.base import Backend
+from ..exceptions import LockStoreError, LockStoreRefusedError, UniqueError
+from ..messages.settle import apps_with_events
+from ..messages.started import defer_started
+from ..options.home import home_in, home_of, install_in, spec_of, wrapping_in
+from ..options.lock_types import LOCK_TYPES
+from ..options.policies import shares_result
+from ..options.settings import DEFAULTS, backend_of, settings_of
+from ..publishing.send_task import guarded_send_task
+from ..running.discarded import Unreadable, watch_messages
+from ..running.orphans import watched
+from ..signals import connect_once
+from .autoretry import leave_after_autoretry
+from .unmade import made_now
+
+logger = logging.getLogger(__name__)
+
+_bind: Any = vars(Task)["bind"].__func__
+_add_autoretry: Any = vars(base)["add_autoretry_behaviour"]
+
+
+def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
+    """Bind a task class to its app, as Celery does, and guard it if it is to be.
+
+    Every task of every app passes here before it is used: copies of shared tasks, tasks
+    made after the app was finalized, and those of a producer that never finalizes.
+    """
+    app = _made_for(task_class) or app
+    # First: what is not bound yet nobody can call.
+    install_in(task_class, app)
+    bound = _bind(task_class, app)
+    _warn_of_replace(task_class, app)
+    return bound
+
+
+def _made_for(task_class: type[Task]) -> Celery | None:
+    """Return the app that a class was made for, as long as it is not bound.
+
+    Celery registers a task before it binds it, and binds what it meets unbound to the
+    app that is current in its thread. A base class of its own has no app to pass on::
+
+        one thread   registers the task of its app               binds it
+        another                          delay(): binds it to the current app
+    """
+    made_for = vars(task_class).get("app")
+    bound = "__bound__" in vars(task_class)
+    return made_for if isinstance(made_for, Celery) and not bound else None
+
+
+def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
+    """Tell who makes a task what its calls would fail with, as settings are now.
+
+    Celery has read them to bind it. That is no error yet: they may still be changed.
+    """
+    home = home_in(task_class)
+    if home is None or not home.options.needs_lock_at_publish:
+        return
+    name = app.conf.get("unique_lock") or DEFAULTS["unique_lock"]
+    if name in LOCK_TYPES and not LOCK_TYPES[name].at_publish:
+        logger.warning(
+            '%s: on_duplicate="replace" with lock=%r, the default: what waits in the '
+            'queue has no lock to take over; say lock="until_executing"',
+            *(task_class.name, name),
+        )
+
+
+def _add_autoretry_and_leave(task: Task, **options: Any) -> None:
+    """Put ``autoretry_for`` around a task, as Celery does, and our way out around it.
+
+    Celery does so once a task is made and bound.
+    """
+    _add_autoretry(task, **options)
+    if wrapping_in(getattr(task, "_orig_run", None)) is not None:
+        leave_after_autoretry(task)
+
+
+def hook() -> None:
+    """Hook Celery; more than once does no harm."""
+    setattr(Task, "bind", classmethod(_bind_and_guard))
+    setattr(base, "add_autoretry_behaviour", _add_autoretry_and_leave)
+    setattr(Celery, "send_task", guarded_send_task(Celery.send_task, made_now))
+    watch_messages()
+    connect_once(signals.worker_init, _on_worker_init)
+    connect_once(signals.worker_ready, _on_worker_ready)
+
+
+def _on_worker_init(sender: Any, **_: Any) -> None:
+    """Make the worker's tasks ready; end one that could not guard them."""
+    if sender.task_events:
+        apps_with_events.add(sender.app)
+    # Celery logs and forgets what a receiver raises, but for a SystemExit.
+    try:
+        _make_ready(sender.app)
+    except UniqueError as error:
+        raise SystemExit(f"unique_task: {error}") from error
+    except Exception as error:
+        logger.exception("the tasks of this worker cannot be guarded")
+        raise SystemExit(f"unique_task: {type(error).__name__}: {error}") from error
+
+
+def _make_ready(app: Celery) -> None:
+    for task in app.tasks.values():
+        # Also those without a guard: a message may have reserved a lock elsewhere.
+        setattr(task, "Request", watched(symbol_by_name(task.Request)))
+    app.steps["consumer"].add(Unreadable)
+    for task in _guarded_tasks(app):
+        settings = settings_of(app)
+        spec_of(task).check(task, settings)
+        defer_started(task)
+    for error in filter(None, map(_complaint, _stores(app))):
+        # One that does not answer yet may do so later.
+        if isinstance(error, LockStoreRefusedError):
+            raise error
+
+
+def _on_worker_ready(sender: Any, **_: Any) -> None:
+    """Tell where the locks of a worker are; before this, it has no log."""
+    app = sender.app
+    tasks = _guarded_tasks(app)
+    if not tasks:
+        return
+    backends = _stores(app)
+    if not backends:
+        logger.warning("unique_enabled is False: no task is guarded against duplicates")
+        return
+    names = ", ".join(sorted(backend.name for backend in backends))
+    logger.info("locks of %d unique tasks are in %s", len(tasks), names)
+    for warning in sorted({one for backend in backends for one in _warnings(backend)}):
+        logger.warning(warning)
+    _warn_of_unshared(tasks)
+    for error in filter(None, map(_complaint, backends)):
+        logger.error("the store of locks is out of order: %s", error)
+
+
+def _warn_of_unshared(tasks: list[Task]) -> None:
+    """Warn of tasks whose duplicates cannot wait for the holder's result."""
+    unshared = [task.name for task in tasks if _cannot_share(task)]
+    if unshared:
+        logger.warning(
+            "rpc:// cannot share a result: whoever publishes a duplicate of %s gets an "
+            "error in place of the holder's result",
+            ", ".join(sorted(unshared)),
+        )
+
+
+def _cannot_share(task: Task) -> bool:
+    """Tell whether a caller would be given a result that it cannot wait for."""
+    if task.ignore_result or not isinstance(task.backend, RPCBackend):
+        return False
+    plan = spec_of(task).plan(task, settings_of(task.app))
+    return plan.lock.at_publish and shares_result(plan.publish)
+
+
+def _warnings(backend: Backend) -> list[str]:
+    """Return what may end a lock there before its time, as far as the store tells."""
+    try:
+        return backend.warnings()
+    except LockStoreError:  # it is out of order, which is told by its own line
+        return Backend.warnings(backend)
+
+
+def _complaint(backend: Backend) -> LockStoreError | None:
+    """Return why locks cannot live there at this moment."""
+    try:
+        backend.check()
+    except LockStoreError as error:
+        return error
+    return None
+
+
+def _stores(app: Celery) -> set[Backend]:
+    """Return where the locks of a worker are; none if all guards are switched off."""
+    settings = settings_of(app)
+    if not settings.enabled:
+        return set()
+    options = [spec_of(task).options.backend for task in _guarded_tasks(app)]
+    return {backend_of(app, settings, option) for option in options}
+
+
+def _guarded_tasks(app: Celery) -> list[Task]:
+    return [task for task in app.tasks.values() if home_of(task) is not None]

@@ -1,0 +1,157 @@
+"""Where the guard sits: around the run function of a task, however the task is made."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+from celery import Celery, Task
+from celery._state import get_current_task
+
+from ..exceptions import ConfigurationError
+from ..keys.arguments import Parameters
+from ..messages.stamp import mark_messages
+from ..options.home import GUARDED, PENDING, Home, home_in, spec_of
+from ..options.run_function import function_in, layers_of, without_celery
+from ..options.task_options import Options
+from ..options.task_spec import TaskSpec
+from ..running.call import call_of
+from ..running.guard import run_guarded
+from .autoretry import leave_after_autoretry, no_autoretry
+from .eager import guarded_apply
+from .replacing import leave_before
+from .stand_in import at_home_with
+from .validation import models_by, validator_in
+
+
+class Wrapping:
+    """Puts the guard around one function, for all tasks that are made of it.
+
+    Arguments:
+        options: of ``@unique``.
+        function: the task's own, as its author wrote it.
+        spec_class: of the lock configuration of its tasks.
+
+    Raises:
+        ConfigurationError: if ``key=`` does not fit the function's parameters.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        function: Callable[..., Any],
+        spec_class: type[TaskSpec] = TaskSpec,
+    ) -> None:
+        options.check_key(function)
+        self.options = options
+        self.function = function
+        self.spec_class = spec_class
+        self._specs: dict[tuple[bool, Any], TaskSpec] = {}
+        self._latest: ref[Home] | None = None
+        # Each function with the guard around it, and what lies inside.
+        self._inside: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+    def wrap(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `run` with the guard around it, for tasks to be made of it.
+
+        Name, doc and signature stay.
+        """
+        return self._guarded(run, self._called)
+
+    def install(self, task_class: type[Task], app: Celery) -> Home:
+        """Guard the tasks of a class that belongs to `app`; return its home.
+
+        The same class again does no harm.
+        """
+        raw = inspect.getattr_static(task_class, "run")
+        plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
+        run = function_in(raw)
+        self.options.check_key(self.function, bound=not plain)
+        inside = self._inside[run] if run in self._inside else run
+        spec = self._spec(bound=not plain, validator=validator_in(inside))
+        home = Home(self, spec, task_class, app, bound=not plain)
+        guarded = self._for_home(run, home)
+        if guarded is not run:
+            setattr(task_class, "run", staticmethod(guarded) if plain else guarded)
+        if "__header__" in vars(task_class):
+            _check_as_without(task_class, app, inside, bound=not plain)
+        mark_messages(task_class.name)
+        if home_in(task_class) is None:
+            setattr(task_class, "retry", no_autoretry(task_class.retry))
+            setattr(task_class, "on_replace", leave_before(task_class.on_replace))
+            setattr(task_class, "apply", guarded_apply(task_class.apply, spec_of))
+        self._latest = ref(home)
+        # Last: who finds it finds all the rest.
+        setattr(task_class, GUARDED, home)
+        return home
+
+    def install_inside(self, task: Task) -> None:
+        """Guard a task in what ``autoretry_for`` has put around its run function."""
+        guarded = inspect.getattr_static(type(task), "run")
+        setattr(task, "_orig_run", guarded.__get__(task, type(task)))
+        leave_after_autoretry(task)
+
+    def _for_home(self, run: Callable[..., Any], home: Home) -> Callable[..., Any]:
+        if run in self._inside:  # the function of several classes: to each its own
+            run = self._inside[run]
+        elif any(layer in self._inside for layer in layers_of(run)):
+            return run  # Celery has put something around it
+        return self._guarded(run, lambda args: (home.spec, *home.called(args)))
+
+    def _spec(self, bound: bool, validator: Any = None) -> TaskSpec:
+        kind = bound, validator
+        if kind not in self._specs:
+            models = models_by(validator) if validator else {}
+            function = without_celery(self.function)
+            parameters = Parameters(function, bound=bound, models=models)
+            # Two threads may make it; all use one.
+            self._specs.setdefault(kind, self.spec_class(self.options, parameters))
+        return self._specs[kind]
+
+    def _guarded(
+        self,
+        run: Callable[..., Any],
+        called: Callable[[tuple[Any, ...]], tuple[TaskSpec, Task, tuple[Any, ...]]],
+    ) -> Callable[..., Any]:
+        def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            spec, task, own = called(args)
+            return run_guarded(
+                spec, call_of(task, own, kwargs, lambda: run(*args, **kwargs))
+            )
+
+        guarded = at_home_with(run, enter)
+        guarded.__dict__.pop(PENDING, None)
+        setattr(guarded, GUARDED, self)
+        self._inside[guarded] = run
+        return guarded
+
+    def _called(self, args: tuple[Any, ...]) -> tuple[TaskSpec, Task, tuple[Any, ...]]:
+        """Return whom a call is for that came to no class's own function."""
+        home = home_in(type(get_current_task()))
+        if home is None or home.origin is not self:
+            home = self._latest() if self._latest is not None else None
+        if home is not None:
+            return home.spec, *home.called(args)
+        if args and getattr(args[0], "__bound__", False):
+            # The run() of a parent class, of which no task is made.
+            return self._spec(bound=True), args[0], args[1:]
+        raise ConfigurationError(
+            f"{self.function.__qualname__}() has @unique and is no Celery task: "
+            "put @app.task above it"
+        )
+
+
+def _check_as_without(
+    task_class: type[Task], app: Celery, run: Any, bound: bool
+) -> None:
+    """Have ``delay()`` check the arguments as it would without a guard.
+
+    Celery does not look through decorators, its own for pydantic among them, which
+    takes all arguments. The guard tells the signature of the function inside.
+    """
+    if "__wrapped__" in getattr(run, "__dict__", {}):
+        if validator_in(run):  # it has taken over what the guard says
+            vars(run).pop("__signature__", None)
+        setattr(task_class, "__header__", app.type_checker(run, bound=bound))
