@@ -6,14 +6,7 @@ SUITE := .venv-celery-suite/bin/python
 # in the order of tests/conftest.py, and not those with the most tests first.
 PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # What knows nothing of Celery, or is about other things, is tested once.
-NO_CELERY := backends servers soak test_arguments.py test_background.py \
-	test_celery_suite.py test_demo.py test_durations.py \
-	test_encoding.py test_exits_page.py test_forking.py test_forks.py test_hostile_text.py test_install.py \
-	test_integration_stores.py test_keeper.py test_keys.py test_lease_steps.py test_memory.py \
-	test_process.py test_settings_tls.py test_stores_table.py test_threads.py test_typing.py \
-	test_values_big.py \
-	test_waiting.py worker/test_failover.py worker/test_pools.py worker/test_stalls.py \
-	worker/test_stores.py worker/test_worker_process.py
+NO_CELERY := backends celery_suite ground keys servers soak
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
 .PHONY: help demo test lint types servers coverage oldest fuzz soak celery-suite exits stores \
@@ -69,7 +62,7 @@ exits: .venv/installed  ## Write the table of exits into its page of the documen
 	$(PY) -m tests.worker.exits_page
 
 stores: .venv/installed  ## Write the table of stores into the README
-	$(PY) -m tests.stores_table
+	$(PY) -m tests.docs.stores_table
 
 clean:  ## Remove all that was made
 	rm -rf .venv .venv-celery53 .venv-celery-suite .celery-suite .virtualenv .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info

@@ -22,7 +22,12 @@ from tests.surroundings import forget
 forget()
 
 #: The files that take longest.
-LONGEST = ("tests/backends/test_fuzz", "tests/worker", "tests/soak", "tests/test_demo")
+LONGEST = (
+    "tests/backends/test_fuzz",
+    "tests/worker",
+    "tests/soak",
+    "tests/docs/test_demo",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

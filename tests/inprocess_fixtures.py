@@ -13,7 +13,7 @@ from celery.app.trace import reset_worker_optimizations, setup_worker_optimizati
 from celery.contrib.testing.worker import start_worker
 
 from tests.inprocess import Gate, make_app
-from tests.publishing import Sent, noted
+from tests.published_calls import Sent, noted
 
 
 @pytest.fixture

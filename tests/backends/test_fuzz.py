@@ -15,7 +15,7 @@ import pytest
 from tests.backends.fuzz import PROCESSES, turns_of
 from tests.backends.stores import STORES, open_store
 from tests.backends.turns import assert_one_at_a_time
-from tests.test_readme import ROOT
+from tests.docs.test_readme import ROOT
 from tests.worker.worker_process import unmeasured
 
 #: Turns of each process; ``make fuzz`` has each take 2000.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_readme import ROOT, literal_blocks
+from tests.docs.test_readme import ROOT, literal_blocks
 
 PAGE = ROOT / "docs" / "backends.rst"
 

@@ -6,7 +6,7 @@ import pytest
 from celery import Celery, signals
 from kombu import compression
 
-from tests.publishing import key_of, noted
+from tests.published_calls import key_of, noted
 from tests.waiting import wait_until
 from unique_task import RedisBackend, unique
 

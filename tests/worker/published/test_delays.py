@@ -8,7 +8,7 @@ from celery.contrib.testing.worker import start_worker
 from kombu import Exchange, Queue
 
 from tests.inprocess import Gate, make_app, value_of
-from tests.publishing import noted, task_of, wait_of
+from tests.published_calls import noted, task_of, wait_of
 from tests.waiting import wait_until
 from unique_task import cached, replace, retry, unique
 from unique_task.messages.delays import sendable, undelayed

@@ -1,6 +1,6 @@
 """Ids of a caller's own that are no strings, or odd ones.
 
-Celery's store of results in Redis takes no numbers: see tests/test_publish_headers.py.
+Celery's store of results in Redis takes no numbers; see tests/publishing.
 """
 
 import random

@@ -1,0 +1,85 @@
+"""Writes the table of stores into the README, from what the backends declare.
+
+Run it as ``make stores``, or as ``python -m tests.docs.stores_table``.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from unique_task import MemoryBackend, RedisBackend
+from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.django.any_cache import AnyCacheBackend
+from unique_task.backends.memcached import MemcachedBackend
+from unique_task.backends.promises import Promises
+from unique_task.backends.redis.backend import REPLICATED
+from unique_task.backends.sql.backend import PROMISES
+
+README = Path(__file__).parents[2] / "README.rst"
+
+#: Around the table; what is outside of them is written by hand.
+BEGIN, END = ".. The table of stores begins.", ".. The table of stores ends."
+
+STORES = {
+    "Redis 6.2 or newer, Valkey (``redis://``, ``rediss://``, ``redis+socket://``, "
+    "``valkey://``, ``valkeys://``)": RedisBackend.promises,
+    "Redis behind Sentinels (``sentinel://``), Redis Cluster (``redis+cluster://``, "
+    "``rediss+cluster://``)": REPLICATED,
+    "PostgreSQL (``postgresql://``)": PROMISES["postgresql"],
+    "MariaDB, MySQL (``mysql://``, ``mariadb://``)": PROMISES["mysql"],
+    "SQLite, one host (``sqlite:///``)": PROMISES["sqlite"],
+    "memcached 1.6 (``memcached://``)": MemcachedBackend.promises,
+    "Django's cache in Redis (``django-cache://alias``); one in memcached promises "
+    "what memcached does": DjangoCacheBackend.promises,
+    "any other cache of Django (``django-cache://alias?unsafe=true``)": (
+        AnyCacheBackend.promises
+    ),
+    "memory, one process, for tests (``memory://``)": MemoryBackend.promises,
+}
+
+UNITS = {1: "1 s", 1e-3: "1 ms", 1e-6: "1 µs"}
+
+HEAD = """
+.. list-table::
+   :header-rows: 1
+   :widths: 30 14 10 14 16 16
+"""
+
+
+def readme_of(text: str) -> str:
+    """Return the README with the table as it is now."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def table() -> str:
+    head = ["store", "only the holder frees", "fence", "value and end in one step"]
+    head += ["times, by whose clock", "locks left by its restart"]
+    lines = chain(row_of(head), *(row_of(cells(*one)) for one in STORES.items()))
+    return "\n".join([HEAD, *lines, ""])
+
+
+def cells(name: str, promises: Promises) -> list[str]:
+    needs = f"; needs ``{promises.needs}``" if promises.needs else ""
+    return [
+        name + needs,
+        yes(promises.owner_safe),
+        yes(promises.fenced),
+        yes(promises.one_step),
+        f"to {UNITS[promises.granularity]}, {promises.clock}",
+        promises.restart,
+    ]
+
+
+def yes(is_so: bool) -> str:
+    return "yes" if is_so else "no"
+
+
+def row_of(texts: list[str]) -> Iterator[str]:
+    for start, text in zip(["   * -", *["     -"] * len(texts)], texts):
+        yield f"{start} {text}"
+
+
+if __name__ == "__main__":
+    README.write_text(readme_of(README.read_text()))

@@ -1,0 +1,35 @@
+"""The README shows what the backends declare."""
+
+import pytest
+
+from tests.docs.stores_table import README, STORES, readme_of
+from unique_task.backends.promises import Promises
+from unique_task.backends.registry import BACKENDS, backend_class
+from unique_task.backends.sql import SQLBackend
+from unique_task.backends.sql.backend import PROMISES
+
+
+def test_the_readme_shows_the_table():
+    text = README.read_text()
+
+    assert text == readme_of(text), "the table has changed: run `make stores`"
+
+
+def test_every_scheme_is_in_the_table():
+    names = " ".join(STORES)
+
+    for scheme in BACKENDS:
+        assert f"``{scheme}:" in names
+
+
+def declared(scheme: str) -> Promises | None:
+    """What is promised by the class itself, or for the kind of database."""
+    kind = backend_class(f"{scheme}://")
+    if kind is SQLBackend:
+        return PROMISES.get("mysql" if scheme == "mariadb" else scheme)
+    return vars(kind).get("promises")
+
+
+@pytest.mark.parametrize("scheme", BACKENDS)
+def test_every_backend_declares_what_it_promises(scheme):
+    assert isinstance(declared(scheme), Promises)
