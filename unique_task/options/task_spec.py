@@ -178,10 +178,9 @@ class TaskSpec:
         return terms
 
     def _knows(self, task: Task, published: LockHeader) -> bool:
-        """Tell whether the lock of a message is one that this worker can tell by name.
+        """Tell whether this version can name the lock that a message reserved.
 
-        A lock type of a newer version lives under names that only that knows. What the
-        caller said of its call counts all the same.
+        If not, what its caller said of the call counts all the same.
         """
         known = published.lock is None or published.lock in LOCK_TYPES
         return known and published.namespace == self.namespace(task)
