@@ -5,8 +5,6 @@ SUITE := .venv-celery-suite/bin/python
 # Most tests wait for servers and workers. Those of a file share theirs; files are taken
 # in the order of tests/conftest.py, and not those with the most tests first.
 PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
-# What knows nothing of Celery, or is about other things, is tested once.
-NO_CELERY := backends celery_suite ground keys servers soak
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
 .PHONY: help demo test lint types servers coverage oldest fuzz soak celery-suite exits stores \
@@ -41,7 +39,7 @@ coverage: servers  ## The tests, with the floor under their coverage
 	$(PY) -m coverage report
 
 oldest: servers .venv-celery53/installed  ## The tests that meet Celery, on the oldest
-	$(OLDEST) $(PYTEST) $(foreach part,$(NO_CELERY),--ignore tests/$(part))
+	$(OLDEST) $(PYTEST) -m "not any_celery"
 
 fuzz: servers  ## Eight processes, some of which die, take 2000 locks each in every store
 	UNIQUE_TEST_TURNS=2000 $(PY) -m pytest tests/backends/test_fuzz.py

@@ -18,10 +18,12 @@ from tests.servers import (
 )
 from tests.surroundings import forget
 
+TESTS = Path(__file__).parent
+
 # Before any app, any client and any worker is made.
 forget()
 
-#: The files that take longest.
+#: What takes longest.
 LONGEST = (
     "tests/backends/test_fuzz",
     "tests/worker",
@@ -29,10 +31,59 @@ LONGEST = (
     "tests/docs/test_demo",
 )
 
+#: Folders whose tests know nothing of Celery; one version of it is enough for them.
+ANY_CELERY = frozenset(
+    ("all_stores", "backends", "celery_suite", "keys", "servers", "soak")
+)
+
+#: Fixtures that start a server, and which.
+STARTS = {
+    **dict.fromkeys(("redis_server", "own_redis", "redis_6", "valkey"), "Redis"),
+    **dict.fromkeys(("redis_sentinels", "redis_cluster", "own_cluster"), "Redis"),
+    **dict.fromkeys(("postgresql", "mariadb"), "SQL"),
+    **dict.fromkeys(("memcached", "own_memcached"), "memcached"),
+    "rabbitmq_server": "RabbitMQ",
+}
+
+#: Folders whose tests need servers, and which: the innermost folder counts. In any
+#: other folder a test needs none.
+NEEDS: dict[str, set[str]] = {
+    "all_stores": {"Redis", "SQL", "memcached", "RabbitMQ"},
+    "backends": {"Redis", "SQL", "memcached"},
+    "django": {"Redis", "memcached"},
+    "docs": {"Redis"},
+    "memcached": {"memcached"},
+    "redis": {"Redis"},
+    "servers": {"Redis", "RabbitMQ"},
+    "soak": {"Redis", "RabbitMQ"},
+    "sql": {"SQL"},
+    "worker": {"Redis", "RabbitMQ"},
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: at the end no process waits for the other."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    for item in items:
+        _check_servers(item)
+        if not ANY_CELERY.isdisjoint(_folders(item)):
+            item.add_marker(pytest.mark.any_celery)
+
+
+def _check_servers(item: pytest.Item) -> None:
+    """Keep visible from where tests stand which servers they need."""
+    folders = reversed(_folders(item))
+    allowed = next((NEEDS[folder] for folder in folders if folder in NEEDS), set())
+    for fixture in getattr(item, "fixturenames", ()):
+        if STARTS.get(fixture) not in (None, *allowed):
+            raise pytest.UsageError(
+                f"{item.nodeid} needs {STARTS[fixture]}: put it into a folder that "
+                "says so, see NEEDS in tests/conftest.py"
+            )
+
+
+def _folders(item: pytest.Item) -> tuple[str, ...]:
+    return item.path.relative_to(TESTS).parts[:-1]
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.any_celery
+
 DEMO = Path(__file__).parents[2] / "docs" / "demo" / "demo.py"
 
 ENDS = ["ran", "ignored", "skipped", "cached", "failed"]

@@ -1,10 +1,13 @@
 """The documentation shows the table of exits that the tests run."""
 
+import pytest
 from docutils.core import publish_doctree
 from docutils.nodes import row
 
 from tests.worker.exits import EXITS
 from tests.worker.exits_page import PAGE, page_of
+
+pytestmark = pytest.mark.any_celery
 
 
 def test_the_page_shows_the_table():

@@ -5,10 +5,13 @@ import sys
 from configparser import ConfigParser
 from importlib.metadata import requires
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.docs.test_readme import README, ROOT, python_blocks
+
+pytestmark = pytest.mark.any_celery
 
 # What is installed besides, for other tests, is not there.
 BARE = """

@@ -8,6 +8,8 @@ from unique_task.backends.registry import BACKENDS, backend_class
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.sql.backend import PROMISES
 
+pytestmark = pytest.mark.any_celery
+
 
 def test_the_readme_shows_the_table():
     text = README.read_text()

@@ -26,6 +26,8 @@ from unique_task.backends.steps import Acquired, Renewal, Renewed
 from unique_task.leases.departure import Departure
 from unique_task.leases.keeper import keeper
 
+pytestmark = pytest.mark.any_celery
+
 pytest_plugins = "tests.inprocess_fixtures"
 
 #: Seconds in which whoever does not wait would have freed the lock.

@@ -13,6 +13,8 @@ from tests.forking import in_fork
 from tests.waiting import wait_until
 from unique_task.leases.process import _identity, _machine, is_gone, this_process
 
+pytestmark = pytest.mark.any_celery
+
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere nothing can be told"
 )

@@ -27,6 +27,8 @@ from unique_task.backends.steps import Renewal, Renewed
 from unique_task.leases.aside import Teller
 from unique_task.leases.background import Attendant
 
+pytestmark = pytest.mark.any_celery
+
 pytest_plugins = "tests.inprocess_fixtures"
 
 #: Seconds of a lease that is renewed soon.

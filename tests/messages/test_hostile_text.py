@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.any_celery
+
 #: As in a header that kept the parent of a worker busy for minutes, and worse.
 READ_ALL = """
 from unique_task.backends.registry import can_hold_locks

@@ -21,6 +21,8 @@ from unique_task.backends.record import Record
 from unique_task.forks import in_forks_of
 from unique_task.options.lock_types import LOCK_TYPES
 
+pytestmark = pytest.mark.any_celery
+
 pytest_plugins = "tests.inprocess_fixtures"
 
 #: Calls before memory is measured, and again while it is.

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.any_celery
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = "tests/tasks/typing_examples.py"
 

@@ -11,7 +11,7 @@ from tests.worker import tasks_pools as tasks
 from tests.worker.conftest import POOLS, starter
 from tests.worker.tasks import is_free
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.any_celery]
 
 TIMEOUT = 20
 

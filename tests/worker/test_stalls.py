@@ -13,7 +13,7 @@ from tests.worker.tasks import is_free
 from tests.worker.tasks_outage import jump, save
 from tests.worker.witness import Witness
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.any_celery]
 
 TIMEOUT = 30
 

@@ -3,7 +3,7 @@ import pytest
 from tests.waiting import wait_until
 from tests.worker.worker_process import alive
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.any_celery]
 
 
 def test_a_worker_of_each_pool_gets_ready_and_ends(start_worker, celery_app, pool):

@@ -18,6 +18,8 @@ from unique_task.backends.steps import Acquired, Renewal, Renewed
 from unique_task.leases.keeper import Keeper
 from unique_task.leases.keeper import keeper as keeper_of_the_process
 
+pytestmark = pytest.mark.any_celery
+
 #: Seconds of a short lease. A machine that stands still may let it end.
 LEASE = 0.6
 

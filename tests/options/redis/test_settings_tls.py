@@ -16,6 +16,8 @@ from tests.servers.process import HOST
 from tests.servers.sentinel_server import MASTER_NAME
 from unique_task.backends.steps import Acquired, StoreAnswer
 
+pytestmark = pytest.mark.any_celery
+
 pytest_plugins = "tests.options.settings_fixtures"
 
 #: Where an app keeps its URL, and beside it the options of that.

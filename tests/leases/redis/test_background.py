@@ -13,6 +13,8 @@ from unique_task import LockStoreError, MemoryBackend, RedisBackend
 from unique_task.leases import background
 from unique_task.leases.background import in_background
 
+pytestmark = pytest.mark.any_celery
+
 PAUSE = 0.05
 
 
