@@ -19,7 +19,7 @@ from tests.servers import RedisServer
 from tests.worker.worker_process import WorkerProcess
 from unique_task import RedisBackend
 from unique_task.backends.record import Record, Token
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 
 BATCH = 100
 TURNS = 2

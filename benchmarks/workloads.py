@@ -20,7 +20,7 @@ from benchmarks.guarded_app import app, guarded
 from benchmarks.plain_app import plain
 from unique_task.backends.record import VERSION, Record, Token
 from unique_task.backends.redis.scripts import ACQUIRE, RELEASE
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 
 ARGUMENTS = (12, "ab")
 

@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery, signals
 
 from unique_task import MemoryBackend, unique
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 from unique_task.publishing.pending_time import seconds_to
 
 #: Its lock is held from publish to the end of the task.

@@ -11,7 +11,7 @@ import pytest
 from celery import Celery, Task
 
 from unique_task import ConfigurationError
-from unique_task.options.home import PENDING, wrapping_in
+from unique_task.options.guarded_class import PENDING, installer_in
 from unique_task.options.run_function import function_in
 from unique_task.options.task_options import Options
 from unique_task.tasks.decorator import _refuse_lazy_body
@@ -35,7 +35,7 @@ def mark(task_class: type[Task]) -> None:
     and Celery: it warns where a name is used twice.
     """
     function = inspect.unwrap(function_in(inspect.getattr_static(task_class, "run")))
-    if function is Task.run or wrapping_in(function):
+    if function is Task.run or installer_in(function):
         return
     # A coroutine or generator cannot have a guard; a built-in function no mark.
     with suppress(ConfigurationError, AttributeError):

@@ -12,7 +12,7 @@ from celery import Celery
 
 from tests.worker.worker_process import unmeasured
 from unique_task import LockStoreError, unique
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 
 #: Seconds for one operation of the store: in that time, also on a slow machine, the
 #: process has come to its end.

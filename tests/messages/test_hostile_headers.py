@@ -23,7 +23,7 @@ from unique_task.messages.lock_header import LockHeader
 from unique_task.messages.requeue import Waited
 from unique_task.messages.stamp import HEADER, LOCK_HEADER, WAIT_HEADER, published_with
 from unique_task.options.call_options import CallOptions
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"

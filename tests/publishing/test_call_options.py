@@ -7,7 +7,7 @@ from celery import Celery
 
 from tests.published_calls import holder, is_duplicate, task_of
 from unique_task import ConfigurationError, cached, replace, retry, skip, unique
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 from unique_task.options.lock_types import LOCK_TYPES
 from unique_task.options.policies import Wait, ignore
 from unique_task.options.settings import settings_of

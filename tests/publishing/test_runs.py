@@ -11,7 +11,7 @@ from tests.published_calls import holder, is_duplicate, key_of, record_at, remai
 from tests.waiting import in_time, wait_until
 from unique_task import MemoryBackend, cached, current_lock, replace, retry, unique
 from unique_task.backends.record import Record
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"

@@ -9,7 +9,7 @@ from tests.inprocess import value_of
 from tests.published_calls import holder, is_duplicate, record_at, remaining
 from tests.waiting import wait_until
 from unique_task import MemoryBackend, current_lock, unique
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"

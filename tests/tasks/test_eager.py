@@ -15,7 +15,7 @@ from unique_task import (
 )
 from unique_task.backends.record import Record
 from unique_task.messages.stamp import LOCK_HEADER
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -14,7 +14,7 @@ from tests.forking import in_fork
 from tests.inprocess import make_app
 from tests.published_calls import noted
 from unique_task import UniqueCeleryTask, unique
-from unique_task.options import home
+from unique_task.options import guarded_class
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -136,7 +136,7 @@ def test_a_task_that_is_registered_and_not_bound_yet_is_guarded(app, sent):
 
 def test_a_fork_in_the_middle_of_the_first_call_is_no_obstacle(app):
     task = inner(app)
-    with home._installing:  # as another thread has it
+    with guarded_class._installing:  # as another thread has it
 
         def call() -> bool:
             return bool(task.delay(1).duplicate)

@@ -9,7 +9,7 @@ from celery import Celery, shared_task
 
 from tests.inprocess import make_app
 from unique_task import unique
-from unique_task.options.home import home_in
+from unique_task.options.guarded_class import guarded_class_in
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -135,5 +135,5 @@ def test_tasks_made_already_are_guarded_in_every_app(app):
         ALONE(shared_task(name="single")(single))
 
         for each in (app, other):
-            home = home_in(type(each.tasks["single"]))
-            assert home is not None and home.app is each
+            guarded_class = guarded_class_in(type(each.tasks["single"]))
+            assert guarded_class is not None and guarded_class.app is each

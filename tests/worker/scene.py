@@ -15,7 +15,7 @@ from tests.worker.app import app
 from tests.worker.witness import Witness
 from tests.worker.worker_process import WorkerProcess
 from unique_task.backends.steps import Held
-from unique_task.options.home import GUARDED
+from unique_task.options.guarded_class import GUARDED
 from unique_task.options.settings import backend_of, settings_of
 
 

@@ -25,7 +25,7 @@ from ..messages.stamp import (
     published_with,
 )
 from ..options.call_options import NOTHING_SAID, CallOptions, said_in
-from ..options.home import home_of, registered
+from ..options.guarded_class import guarded_class_of, registered_task
 from ..options.task_spec import TaskSpec
 from .bound_messages import is_bound
 from .outgoing import Outgoing
@@ -69,11 +69,11 @@ def guarded_send_task(
         send = functools.partial(send_task, app, name, args, kwargs)
         if is_stamped(options.get("task_id")):  # the same message, once more
             return send(**options)
-        task = options.get("task_type") or registered(app, name) or make(app, name)
-        home = home_of(task, app)
-        if home is not None and _is_call(args, kwargs):
+        task = options.get("task_type") or registered_task(app, name) or make(app, name)
+        guarded_class = guarded_class_of(task, app)
+        if guarded_class is not None and _is_call(args, kwargs):
             call = tuple(args or ()), dict(kwargs or {})
-            return _publish(task, home.spec, call, options, said, send)
+            return _publish(task, guarded_class.spec, call, options, said, send)
         if said.enabled and said and task is not None:
             raise ConfigurationError(
                 f"unique= and unique_key= are for tasks with @unique: {name} has none"

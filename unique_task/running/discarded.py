@@ -14,7 +14,7 @@ from ..leases.background import release_later
 from ..leases.progress import progress_of, request_of
 from ..messages.lock_header import LockHeader
 from ..messages.stamp import LOCK_HEADER
-from ..options.home import home_of
+from ..options.guarded_class import guarded_class_of
 from ..options.lock_types import LOCK_TYPES
 from ..options.settings import backend_of, settings_of
 from ..signals import connect_once
@@ -61,8 +61,8 @@ def _stores(app: Celery, published: LockHeader) -> list[Backend]:
     One store may have two names. To ask another one to free a token does no harm.
     """
     settings = settings_of(app)
-    homes = filter(None, map(home_of, app.tasks.values()))
-    options = [None, *(home.options.backend for home in homes)]
+    classes = filter(None, map(guarded_class_of, app.tasks.values()))
+    options = [None, *(each.options.backend for each in classes)]
     stores: dict[Backend, None] = {}
     for option in options:
         try:

@@ -14,7 +14,7 @@ from ..exceptions import LockStoreError
 from ..leases.background import in_background
 from ..leases.process import is_gone
 from ..messages.lock_header import LockHeader
-from ..options.home import home_of, spec_of
+from ..options.guarded_class import guarded_class_of, spec_of
 from ..options.task_spec import Terms
 from ..threads import start_thread
 from .discarded import give_up
@@ -99,7 +99,7 @@ def _free_if_dead(request: Any, error: Any) -> None:
         return
     # In the other pools there are no children, and the task frees its own lock.
     child = request.worker_pid not in (None, os.getpid())
-    if child and home_of(request.task) is not None:
+    if child and guarded_class_of(request.task) is not None:
         # Not here: the parent must wait neither for the store nor for the child.
         start_thread(partial(_free_soon, request), "unique_task")
 

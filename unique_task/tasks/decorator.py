@@ -14,7 +14,12 @@ from ..backends.base import Backend
 from ..durations import Duration
 from ..exceptions import ConfigurationError
 from ..keys.key import KeyOption
-from ..options.home import PENDING, home_of, registered, wrapping_in
+from ..options.guarded_class import (
+    PENDING,
+    guarded_class_of,
+    installer_in,
+    registered_task,
+)
 from ..options.run_function import function_in, without_celery
 from ..options.task_options import Options, options_from
 from .lazy_tasks import Made, made_of
@@ -108,7 +113,7 @@ def _guard_task(options: Options, task: Any) -> Any:
     wrapping = Wrapping(options, function)
     setattr(function, PENDING, wrapping)
     for made in _made_of(task, function):
-        home_of(made)
+        guarded_class_of(made)
     return task
 
 
@@ -122,7 +127,7 @@ def _made_of(task: Any, function: Any) -> Iterator[Task]:
         known = Made(function, {"name": task.name})
         yield task
     for app in _active_apps():
-        made = registered(app, known.name(app))
+        made = registered_task(app, known.name(app))
         if issubclass(type(made), Task):
             yield made
 
@@ -132,7 +137,7 @@ def _active_apps() -> Any:
 
 
 def _refuse_second(function: Callable[..., Any]) -> None:
-    if wrapping_in(function):
+    if installer_in(function):
         raise ConfigurationError(f"{function.__qualname__}() has @unique already")
 
 
@@ -155,7 +160,7 @@ def _function_of(task: Any) -> Any:
     if made is not None:
         return made.function
     run = inspect.getattr_static(task.__class__, "run")
-    if wrapping_in(function_in(run)):
+    if installer_in(function_in(run)):
         return function_in(run)
     # Without what Celery has put around it: annotations, validation by pydantic.
     return without_celery(function_in(vars(task.__class__).get("__wrapped__", run)))

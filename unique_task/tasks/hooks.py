@@ -14,7 +14,13 @@ from ..backends.base import Backend
 from ..exceptions import LockStoreError, LockStoreRefusedError, UniqueError
 from ..messages.settle import apps_with_events
 from ..messages.started import defer_started
-from ..options.home import home_in, home_of, install_in, spec_of, wrapping_in
+from ..options.guarded_class import (
+    guarded_class_in,
+    guarded_class_of,
+    install_guard,
+    installer_in,
+    spec_of,
+)
 from ..options.lock_types import LOCK_TYPES
 from ..options.policies import shares_result
 from ..options.settings import DEFAULTS, backend_of, settings_of
@@ -39,7 +45,7 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
     """
     app = _made_for(task_class) or app
     # First: what is not bound yet nobody can call.
-    install_in(task_class, app)
+    install_guard(task_class, app)
     bound = _bind(task_class, app)
     _warn_of_replace(task_class, app)
     return bound
@@ -64,8 +70,8 @@ def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
 
     Celery has read them to bind it. That is no error yet: they may still be changed.
     """
-    home = home_in(task_class)
-    if home is None or not home.options.needs_lock_at_publish:
+    guarded_class = guarded_class_in(task_class)
+    if guarded_class is None or not guarded_class.options.needs_lock_at_publish:
         return
     name = app.conf.get("unique_lock") or DEFAULTS["unique_lock"]
     if name in LOCK_TYPES and not LOCK_TYPES[name].at_publish:
@@ -82,7 +88,7 @@ def _add_autoretry_and_leave(task: Task, **options: Any) -> None:
     Celery does so once a task is made and bound.
     """
     _add_autoretry(task, **options)
-    if wrapping_in(getattr(task, "_orig_run", None)) is not None:
+    if installer_in(getattr(task, "_orig_run", None)) is not None:
         leave_after_autoretry(task)
 
 
@@ -190,4 +196,4 @@ def _stores(app: Celery) -> set[Backend]:
 
 
 def _guarded_tasks(app: Celery) -> list[Task]:
-    return [task for task in app.tasks.values() if home_of(task) is not None]
+    return [task for task in app.tasks.values() if guarded_class_of(task) is not None]

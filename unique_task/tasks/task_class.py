@@ -11,7 +11,7 @@ from celery import Task
 from ..durations import Duration, seconds
 from ..exceptions import ConfigurationError, UniqueKeyError
 from ..leases.current import held_lease
-from ..options.home import spec_of, wrapping_in
+from ..options.guarded_class import installer_in, spec_of
 from ..options.run_function import function_in
 from ..options.settings import Settings
 from ..options.task_options import Options, options_from
@@ -116,7 +116,7 @@ def _spec(task: Task) -> ClassSpec:
 
 def _unguarded(cls: type[Task], run: Any) -> Any:
     """Return the function itself, if a parent class has put its guard around it."""
-    wrapping = wrapping_in(run)
+    wrapping = installer_in(run)
     if not isinstance(wrapping, Wrapping):
         return run
     if wrapping.spec_class is not ClassSpec:

@@ -9,7 +9,7 @@ from typing import Any
 from celery import _state
 from celery.local import maybe_evaluate
 
-from ..options.home import registered, wrapping_in
+from ..options.guarded_class import installer_in, registered_task
 from .lazy_tasks import Made, made_at_finalize, made_of
 from .task_class import UniqueCeleryTask
 
@@ -40,7 +40,7 @@ def made_now(app: Any, name: str) -> Any:
     waited = mutex.acquire(timeout=_PATIENCE)
     try:
         make = _makers(app).get(name) if _can_make(app) else None
-        return registered(app, name) if make is None else make()
+        return registered_task(app, name) if make is None else make()
     finally:
         if waited:
             mutex.release()
@@ -80,7 +80,7 @@ def _shared(app: Any, callbacks: Any) -> Iterator[tuple[Made, Callable[[], Any]]
 
 
 def _is_unique(app: Any, made: Made) -> bool:
-    if wrapping_in(made.function) is not None:
+    if installer_in(made.function) is not None:
         return True
     base = made.options.get("base") or _own_base(app)
     return isinstance(base, type) and issubclass(base, UniqueCeleryTask)

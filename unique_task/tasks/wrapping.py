@@ -13,7 +13,13 @@ from celery._state import get_current_task
 from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
 from ..messages.stamp import mark_messages
-from ..options.home import GUARDED, PENDING, Home, home_in, spec_of
+from ..options.guarded_class import (
+    GUARDED,
+    PENDING,
+    GuardedClass,
+    guarded_class_in,
+    spec_of,
+)
 from ..options.run_function import function_in, layers_of, without_celery
 from ..options.task_options import Options
 from ..options.task_spec import TaskSpec
@@ -49,7 +55,7 @@ class Wrapping:
         self.function = function
         self.spec_class = spec_class
         self._specs: dict[tuple[bool, Any], TaskSpec] = {}
-        self._latest: ref[Home] | None = None
+        self._latest: ref[GuardedClass] | None = None
         # Each function with the guard around it, and what lies inside.
         self._inside: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
@@ -60,8 +66,8 @@ class Wrapping:
         """
         return self._guarded(run, self._called)
 
-    def install(self, task_class: type[Task], app: Celery) -> Home:
-        """Guard the tasks of a class that belongs to `app`; return its home.
+    def install(self, task_class: type[Task], app: Celery) -> GuardedClass:
+        """Guard the tasks of a class that belongs to `app`; return it as guarded.
 
         The same class again does no harm.
         """
@@ -71,21 +77,21 @@ class Wrapping:
         self.options.check_key(self.function, bound=not plain)
         inside = self._inside[run] if run in self._inside else run
         spec = self._spec(bound=not plain, validator=validator_in(inside))
-        home = Home(self, spec, task_class, app, bound=not plain)
-        guarded = self._for_home(run, home)
+        guarded_class = GuardedClass(self, spec, task_class, app, bound=not plain)
+        guarded = self._for_class(run, guarded_class)
         if guarded is not run:
             setattr(task_class, "run", staticmethod(guarded) if plain else guarded)
         if "__header__" in vars(task_class):
             _check_as_without(task_class, app, inside, bound=not plain)
         mark_messages(task_class.name)
-        if home_in(task_class) is None:
+        if guarded_class_in(task_class) is None:
             setattr(task_class, "retry", no_autoretry(task_class.retry))
             setattr(task_class, "on_replace", leave_before(task_class.on_replace))
             setattr(task_class, "apply", guarded_apply(task_class.apply, spec_of))
-        self._latest = ref(home)
+        self._latest = ref(guarded_class)
         # Last: who finds it finds all the rest.
-        setattr(task_class, GUARDED, home)
-        return home
+        setattr(task_class, GUARDED, guarded_class)
+        return guarded_class
 
     def install_inside(self, task: Task) -> None:
         """Guard a task in what ``autoretry_for`` has put around its run function."""
@@ -93,12 +99,16 @@ class Wrapping:
         setattr(task, "_orig_run", guarded.__get__(task, type(task)))
         leave_after_autoretry(task)
 
-    def _for_home(self, run: Callable[..., Any], home: Home) -> Callable[..., Any]:
+    def _for_class(
+        self, run: Callable[..., Any], guarded_class: GuardedClass
+    ) -> Callable[..., Any]:
         if run in self._inside:  # the function of several classes: to each its own
             run = self._inside[run]
         elif any(layer in self._inside for layer in layers_of(run)):
             return run  # Celery has put something around it
-        return self._guarded(run, lambda args: (home.spec, *home.called(args)))
+        return self._guarded(
+            run, lambda args: (guarded_class.spec, *guarded_class.task_and_args(args))
+        )
 
     def _spec(self, bound: bool, validator: Any = None) -> TaskSpec:
         kind = bound, validator
@@ -129,11 +139,11 @@ class Wrapping:
 
     def _called(self, args: tuple[Any, ...]) -> tuple[TaskSpec, Task, tuple[Any, ...]]:
         """Return whom a call is for that came to no class's own function."""
-        home = home_in(type(get_current_task()))
-        if home is None or home.origin is not self:
-            home = self._latest() if self._latest is not None else None
-        if home is not None:
-            return home.spec, *home.called(args)
+        guarded_class = guarded_class_in(type(get_current_task()))
+        if guarded_class is None or guarded_class.origin is not self:
+            guarded_class = self._latest() if self._latest is not None else None
+        if guarded_class is not None:
+            return guarded_class.spec, *guarded_class.task_and_args(args)
         if args and getattr(args[0], "__bound__", False):
             # The run() of a parent class, of which no task is made.
             return self._spec(bound=True), args[0], args[1:]

@@ -11,7 +11,7 @@ from tests.waiting import wait_until
 from tests.worker.app import configure
 from tests.worker.tasks_outage import report
 from tests.worker.witness import Witness
-from unique_task.options.home import spec_of
+from unique_task.options.guarded_class import spec_of
 
 pytestmark = pytest.mark.worker
 
