@@ -17,9 +17,8 @@ from .exceptions import (
 )
 from .leases.current import current_lock
 from .leases.lease import Lease
-from .options.duplicate import Duplicate, Policy
+from .options.duplicate import Duplicate, Policy, duplicates
 from .options.policies import cached, replace, retry, skip
-from .options.told import duplicates
 from .signals import lock_acquired, lock_lost, lock_released, task_duplicate
 from .tasks.decorator import unique
 from .tasks.hooks import hook
@@ -54,7 +53,7 @@ __all__ = [
     "replace",
     "retry",
     "skip",
-    # what is told of
+    # duplicates counted, and signals
     "duplicates",
     "lock_acquired",
     "lock_lost",

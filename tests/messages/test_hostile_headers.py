@@ -291,9 +291,9 @@ def test_a_lock_type_of_a_newer_version_voids_the_lock_and_not_the_key(app):
 
     for fields, key in ((newer, computed), (own, given)):
         message = {"id": "1", HEADER: MARK, **lock_of(work, "1", **fields)}
-        terms = spec.terms(work, LockHeader.of(message), (1,), {})
-        assert terms.key == key
-        assert terms.published.token is None
+        call_plan = spec.call_plan(work, LockHeader.of(message), (1,), {})
+        assert call_plan.key == key
+        assert call_plan.published.token is None
 
 
 class Request:

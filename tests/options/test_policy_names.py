@@ -7,8 +7,8 @@ from unique_task import ConfigurationError, cached, replace, retry, skip
 from unique_task.options.policies import Cached, Replace, Wait, fail, ignore
 from unique_task.options.policy_names import (
     POLICIES,
-    Choice,
-    choice_from,
+    Policies,
+    policies_from,
     read,
     written,
 )
@@ -24,18 +24,18 @@ from unique_task.options.policy_names import (
     ],
 )
 def test_a_policy_may_be_given_by_its_name(name, policy):
-    assert choice_from(name) == Choice(publish=policy, run=policy)
+    assert policies_from(name) == Policies(publish=policy, run=policy)
 
 
 def test_skip_by_its_name_skips_with_none():
-    assert choice_from("skip") == Choice(skip(), skip(None))
+    assert policies_from("skip") == Policies(skip(), skip(None))
 
 
 @pytest.mark.parametrize(
     "policy", [retry(countdown=5), cached(60), skip(1), fail, lambda duplicate: 1]
 )
 def test_a_policy_object_or_a_callable_is_taken_as_it_is(policy):
-    assert choice_from(policy) == Choice(policy, policy)
+    assert policies_from(policy) == Policies(policy, policy)
 
 
 @pytest.mark.parametrize("make", [skip, retry, cached, replace])
@@ -43,7 +43,7 @@ def test_a_policy_without_its_parentheses_is_an_error(make):
     name = make.__name__
 
     with pytest.raises(ConfigurationError) as error:
-        choice_from(make)
+        policies_from(make)
 
     assert str(error.value) == f"on_duplicate={name}: say {name}(), with parentheses"
 
@@ -52,11 +52,11 @@ def test_a_policy_without_its_parentheses_is_an_error(make):
 def test_a_mapping_names_a_policy_for_each(mapping):
     choice = mapping({"publish": "ignore", "run": "raise"})
 
-    assert choice_from(choice) == Choice(publish=ignore, run=fail)
+    assert policies_from(choice) == Policies(publish=ignore, run=fail)
 
 
 def test_a_mapping_for_the_time_of_publishing_leaves_the_run_alone():
-    assert choice_from({"publish": "raise"}) == Choice(publish=fail)
+    assert policies_from({"publish": "raise"}) == Policies(publish=fail)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_mapping_for_the_time_of_publishing_leaves_the_run_alone():
 )
 def test_a_mapping_with_another_key_is_an_error(choice):
     with pytest.raises(ConfigurationError) as error:
-        choice_from(choice)
+        policies_from(choice)
 
     assert str(error.value) == (
         f'on_duplicate={choice!r}: the keys are "publish" and "run"'
@@ -81,13 +81,13 @@ def test_a_mapping_with_another_key_is_an_error(choice):
 @pytest.mark.parametrize("value", ["drop", None, 3, retry, {"run": "ignore"}])
 def test_a_mapping_to_what_is_no_policy_is_an_error(moment, value):
     with pytest.raises(ConfigurationError, match="on_duplicate="):
-        choice_from({moment: value})
+        policies_from({moment: value})
 
 
 @pytest.mark.parametrize("value", ["drop", "Ignore", "", None, 3, True, ["retry"]])
 def test_what_is_no_policy_is_an_error_that_lists_them(value):
     with pytest.raises(ConfigurationError) as error:
-        choice_from(value)
+        policies_from(value)
 
     assert str(error.value).startswith(f"on_duplicate={value!r}: allowed are ")
     for name in POLICIES:
@@ -96,10 +96,10 @@ def test_what_is_no_policy_is_an_error_that_lists_them(value):
 
 
 def test_replace_is_for_what_is_published():
-    assert choice_from("replace") == Choice(publish=Replace())
+    assert policies_from("replace") == Policies(publish=Replace())
 
     with pytest.raises(ConfigurationError, match="what runs cannot be replaced"):
-        choice_from({"run": "replace"})
+        policies_from({"run": "replace"})
 
 
 # A policy that a message carries to its worker

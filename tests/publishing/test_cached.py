@@ -8,7 +8,7 @@ from tests.published_calls import is_duplicate, key_of, record_at, task_of
 from unique_task import MemoryBackend, cached, unique
 from unique_task.backends.record import Record
 from unique_task.messages.values import encode_value
-from unique_task.options.told import duplicates
+from unique_task.options.duplicate import duplicates
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -14,7 +14,7 @@ from unique_task.options.settings import settings_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
-AT_PUBLISH = [kind.name for kind in LOCK_TYPES.values() if kind.at_publish]
+AT_PUBLISH = [kind.name for kind in LOCK_TYPES.values() if kind.taken_at_publish]
 NO_VALUE = ["until_executing", "until_expired", "until_and_while_executing"]
 
 
@@ -100,7 +100,7 @@ def test_the_setting_is_for_tasks_that_name_no_lock_type(app, sent, lock):
     work.delay()
     own.delay()
 
-    assert bool(sent[0].lock) == LOCK_TYPES[lock].at_publish
+    assert bool(sent[0].lock) == LOCK_TYPES[lock].taken_at_publish
     assert sent[1].lock is None
 
 
@@ -160,23 +160,25 @@ def plan_of(app: Celery, **options: Any) -> Any:
 def test_a_second_waits_for_the_first_unless_its_policy_is_said(app):
     lock = "until_and_while_executing"
 
-    assert isinstance(plan_of(app, lock=lock).run, Wait)
-    assert plan_of(app, lock=lock, on_duplicate={"run": "ignore"}).run is ignore
-    said = plan_of(app, lock=lock, on_duplicate={"publish": "raise"})
-    assert isinstance(said.run, Wait)
+    assert isinstance(plan_of(app, lock=lock).run_policy, Wait)
+    assert plan_of(app, lock=lock, on_duplicate={"run": "ignore"}).run_policy is ignore
+    plan = plan_of(app, lock=lock, on_duplicate={"publish": "raise"})
+    assert isinstance(plan.run_policy, Wait)
 
 
 @pytest.mark.parametrize("lock", AT_PUBLISH)
 def test_a_duplicate_is_ignored_at_publish_unless_that_is_said(app, lock):
-    assert plan_of(app, lock=lock).publish is ignore
-    assert plan_of(app, lock=lock, on_duplicate={"run": "raise"}).publish is ignore
+    plan = plan_of(app, lock=lock, on_duplicate={"run": "raise"})
+
+    assert plan_of(app, lock=lock).publish_policy is ignore
+    assert plan.publish_policy is ignore
 
 
 def test_a_value_is_kept_for_expire_unless_cached_says_otherwise(app):
     options: dict[str, Any] = {"lock": "until_executed", "expire": 70}
 
-    assert plan_of(app, **options).fresh is None
-    assert plan_of(app, **options, on_duplicate="cached").fresh == 70
-    assert plan_of(app, **options, on_duplicate=cached(5)).fresh == 5
+    assert plan_of(app, **options).value_ttl is None
+    assert plan_of(app, **options, on_duplicate="cached").value_ttl == 70
+    assert plan_of(app, **options, on_duplicate=cached(5)).value_ttl == 5
     choice = {"publish": cached(6), "run": "ignore"}
-    assert plan_of(app, **options, on_duplicate=choice).fresh == 6
+    assert plan_of(app, **options, on_duplicate=choice).value_ttl == 6

@@ -28,7 +28,7 @@ from unique_task import (
     skip,
     unique,
 )
-from unique_task.options.told import duplicates
+from unique_task.options.duplicate import duplicates
 
 pytest_plugins = "tests.inprocess_fixtures"
 

@@ -147,7 +147,7 @@ def holds(owner: str, record: Any) -> bool:
 
 def run_lock(task: Any, result: Any) -> str:
     kind = LOCK_TYPES[getattr(task, GUARDED).options.lock]
-    return kind.run(key_of(task), result.id)
+    return kind.run_name(key_of(task), result.id)
 
 
 def after_its_time(task: Any, other: Record | None = None) -> Any:

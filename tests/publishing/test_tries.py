@@ -40,7 +40,7 @@ def test_a_call_of_its_own_key_holds_that_where_it_runs(guarded, gate, lock):
     key = getattr(work, GUARDED).spec.digest_of(work, "mine")
 
     kind = LOCK_TYPES[lock]
-    assert record_at(work.app, kind.run(key, result.id)).owner == result.id
+    assert record_at(work.app, kind.run_name(key, result.id)).owner == result.id
     assert holder(work, 1) is None
     gate.open()
     assert value_of(result) == 1

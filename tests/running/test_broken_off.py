@@ -15,14 +15,14 @@ from unique_task.options.lock_types import LOCK_TYPES
 pytest_plugins = "tests.inprocess_fixtures"
 
 #: Lock types that end with their task; a window stays.
-ENDING = [kind.name for kind in LOCK_TYPES.values() if not kind.window]
+ENDING = [kind.name for kind in LOCK_TYPES.values() if not kind.ends_by_time]
 
 each_lock = pytest.mark.parametrize("lock", ENDING)
 #: Each with the number of its questions: for its own lock, and for what was reserved.
 QUESTIONS = [
     (lock, number)
     for lock in ENDING
-    for number in ((1, 2) if LOCK_TYPES[lock].apart else (1,))
+    for number in ((1, 2) if LOCK_TYPES[lock].two_locks else (1,))
 ]
 
 each_question = pytest.mark.parametrize("lock, number", QUESTIONS)

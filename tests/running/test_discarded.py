@@ -16,7 +16,7 @@ from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 
-AT_PUBLISH = [kind.name for kind in LOCK_TYPES.values() if kind.at_publish]
+AT_PUBLISH = [kind.name for kind in LOCK_TYPES.values() if kind.taken_at_publish]
 
 each_lock = pytest.mark.parametrize("lock", AT_PUBLISH)
 
@@ -51,7 +51,7 @@ def is_freed(app: Any, message: Any) -> bool:
     """Whether the lock that a message carries is free."""
     lock = message.lock
     kind = LOCK_TYPES[lock["lock"]]
-    return record_at(app, kind.reservation(lock["key"])) is None
+    return record_at(app, kind.reservation_name(lock["key"])) is None
 
 
 def ends(app: Any, message: Any, lock: str) -> None:

@@ -16,7 +16,7 @@ pytest_plugins = "tests.inprocess_fixtures"
 
 SOON = retry(countdown=0.05, maximum=0.1)
 
-APART = [name for name, kind in LOCK_TYPES.items() if kind.apart]
+APART = [name for name, kind in LOCK_TYPES.items() if kind.two_locks]
 
 #: What comes late may come again, and is remembered.
 LATE = {"countdown": 0.05}
@@ -67,13 +67,13 @@ def test_a_message_whose_store_was_away_half_way_redeems_its_lock_later(
     guarded, store, lock
 ):
     work = guarded(lock, expire=1000)
-    reservation = LOCK_TYPES[lock].reservation(key_of(work))
+    reservation = LOCK_TYPES[lock].reservation_name(key_of(work))
     store.lock = reservation
     result = work.apply_async(**LATE)
 
     assert value_of(result) == 1
     assert not store.lock
-    window = [reservation] if LOCK_TYPES[lock].window else []
+    window = [reservation] if LOCK_TYPES[lock].ends_by_time else []
     wait_until(lambda: locks_in(store) == window)
 
 
@@ -120,7 +120,7 @@ def test_a_message_that_ends_as_a_duplicate_leaves_no_lock_behind(
     gate.wait_for_arrival()
 
     assert value_of(work.apply_async(unique=said)) is None
-    pending = LOCK_TYPES["until_and_while_executing"].reservation(key_of(work))
+    pending = LOCK_TYPES["until_and_while_executing"].reservation_name(key_of(work))
     wait_until(lambda: pending not in locks_in(store))
     gate.open()
     assert value_of(running) == 1
@@ -132,7 +132,7 @@ def test_who_waits_for_a_run_keeps_its_place_for_as_long(guarded, store, gate):
     running = work.delay()
     gate.wait_for_arrival()
     waiting = work.delay()
-    pending = LOCK_TYPES["until_and_while_executing"].reservation(key_of(work))
+    pending = LOCK_TYPES["until_and_while_executing"].reservation_name(key_of(work))
     before = store.get(pending)
 
     wait_until(lambda: store.get(pending).record.fence > before.record.fence)

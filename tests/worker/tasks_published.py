@@ -17,7 +17,7 @@ LONG = 600
 #: Queue of second tries, which no worker reads.
 RETRIES = "retries"
 
-AT_PUBLISH = [kind.name for kind in LOCK_TYPES.values() if kind.at_publish]
+AT_PUBLISH = [kind.name for kind in LOCK_TYPES.values() if kind.taken_at_publish]
 
 POLICIES = {"ignore": "ignore", "skip": "skip", "raise": "raise", "retry": SOON}
 

@@ -11,7 +11,7 @@ from ..durations import seconds
 from ..exceptions import ConfigurationError
 from ..messages.bounds import LONGEST
 from ..messages.lock_header import LockHeader
-from .policy_names import choice_from, read, written
+from .policy_names import policies_from, read, written
 from .task_options import Options
 
 #: The options of ``@unique`` that a call may give otherwise.
@@ -44,14 +44,14 @@ class CallOptions:
     successor: bool = False
 
     @classmethod
-    def taken(cls, options: dict[str, Any]) -> CallOptions:
+    def pop_from(cls, options: dict[str, Any]) -> CallOptions:
         """Take ``unique`` and ``unique_key`` out of the options of ``apply_async``.
 
         Raises:
             ConfigurationError: for an option that there is not, or that makes no sense.
         """
         if "unique" not in options and "unique_key" not in options:
-            return NOTHING_SAID
+            return NO_CALL_OPTIONS
         unique, key = options.pop("unique", None), options.pop("unique_key", _NO_KEY)
         if key is None:
             raise ConfigurationError(
@@ -104,7 +104,7 @@ class CallOptions:
         if "expire" in said:
             said["expire"] = seconds("expire", said["expire"])
         if "on_duplicate" in said:
-            run = choice_from(said.pop("on_duplicate")).run
+            run = policies_from(said.pop("on_duplicate")).run
             if run is not None:
                 said["on_duplicate"] = written(run)
         return said
@@ -132,10 +132,10 @@ class CallOptions:
 
 
 #: For a call that says nothing of its guard.
-NOTHING_SAID = CallOptions()
+NO_CALL_OPTIONS = CallOptions()
 
 
-def said_in(published: LockHeader) -> CallOptions:
+def call_options_in(published: LockHeader) -> CallOptions:
     """Return what the message of a call says of its guard.
 
     Raises:

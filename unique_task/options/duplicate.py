@@ -1,7 +1,9 @@
-"""A call that meets the lock of another one, as its policy sees it."""
+"""A duplicate: what its policy learns about it, and how it is reported."""
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,20 @@ from celery import Task
 
 from ..backends.steps import Held
 from ..exceptions import DuplicateTaskError
+from ..signals import task_duplicate, tell
+
+# Documented, and so not the name of a module, which may move.
+logger = logging.getLogger("unique_task.duplicates")
+
+#: How many duplicates each task has met in this process, by the task's name.
+duplicates: Counter[str] = Counter()
+
+#: What happens to a duplicate: the values of ``outcome`` of ``task_duplicate``.
+DROPPED = "dropped"
+ANSWERED = "answered"
+WAITS = "waits"
+FAILED = "failed"
+REPLACED = "replaced"
 
 
 @dataclass(frozen=True)
@@ -17,11 +33,11 @@ class Duplicate:
     """A call whose key is held by another attempt.
 
     Attributes:
-        task: that was called.
+        task: the task that was called.
         args: without the bound ``self``.
         kwargs: of the call.
         key: the digest that both calls share.
-        owner: id of the task that holds the lock; None if the store does not tell.
+        owner: id of the task that holds the lock; None if the store does not know it.
         remaining: seconds for which the lock stands if nothing renews it.
         request: Celery's request; None where the task is not run from a queue or
             eagerly.
@@ -41,8 +57,10 @@ class Duplicate:
     at: str = "run"
 
     @classmethod
-    def met(cls, held: Held | None, task: Task, key: str, **call: Any) -> Duplicate:
-        """Return a call that met `held`; or None, where it met a stored value."""
+    def of_holder(
+        cls, held: Held | None, task: Task, key: str, **call: Any
+    ) -> Duplicate:
+        """Return a call that met the lock `held`, or a stored value if that is None."""
         owner = held.record.owner if held is not None else None
         remaining = held.remaining if held is not None else None
         return cls(task, key=key, owner=owner, remaining=remaining, **call)
@@ -54,9 +72,47 @@ class Duplicate:
 
     @property
     def error(self) -> DuplicateTaskError:
-        """The error that says so."""
+        """The error that fails the duplicate."""
         return DuplicateTaskError(self.key, self.owner, self.remaining)
 
 
 #: Gets the duplicate; returns the value of the call, or raises.
 Policy = Callable[[Duplicate], Any]
+
+
+def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
+    """Report a duplicate: log line, signal, counter.
+
+    Arguments:
+        task_id: of the duplicate itself; None for a direct call.
+        outcome: what happens to it, one of the names above.
+    """
+    name, owner = duplicate.task.name, duplicate.owner
+    duplicates[name] += 1
+    if outcome == REPLACED:
+        logger.info("%s[%s] was replaced by %s", name, task_id, owner or "a later call")
+    else:
+        holder = owner or "an earlier run"
+        logger.info("%s[%s] is a duplicate of %s", name, task_id, holder)
+    tell(
+        task_duplicate,
+        duplicate.task,
+        key=duplicate.key,
+        owner=owner,
+        task_id=task_id,
+        outcome=outcome,
+        at=duplicate.at,
+    )
+
+
+def warn_of_own_duplicate(task: Task, task_id: str | None, owner: str) -> None:
+    """Warn that a task sent a duplicate of itself in its own body.
+
+    Most often that call was meant to be the next run, and now there is none.
+    """
+    logger.warning(
+        "%s[%s] is dropped: it was sent in the body of %s, which holds its key. For a "
+        'next run of the task, send it with apply_async(..., unique="successor"), or '
+        "call current_lock().release() before",
+        *(task.name, task_id, owner),
+    )

@@ -14,69 +14,90 @@ from ..keys.digest import digest_of_run
 class LockType:
     """From when to when a lock is held.
 
+    =========================  ==========  =====================  ======================
+    lock type                  taken       held                   released
+    =========================  ==========  =====================  ======================
+    while_executing            at start    while running          at the end of the body
+    until_executing            at publish  pending                at start
+    until_executed             at publish  pending, running, and  at the end of the last
+                                           between retries        body
+    until_expired              at publish  until ``expire``       only by time
+                                           after publish
+    until_and_while_executing  two locks: as until_executing, then as while_executing
+    =========================  ==========  =====================  ======================
+
     A lock that is taken at publish is a reservation until its task starts. A task that
-    runs always holds a lock of its own, which the reservation may become: even where
-    equal calls may run at once, two deliveries of one message must not.
+    runs always holds a lock of its own, which the reservation may become. Equal calls
+    may run at once under some lock types, but two deliveries of one message never may.
 
     Attributes:
         name: as in ``lock=``.
-        at_publish: whether it is taken when the task is published.
-        whole: whether one lock is held from there to the end of the task, over its
+        taken_at_publish: the lock is taken when the task is published.
+        held_to_end: one lock is held from publish to the end of the task, over its
             retries too.
-        window: whether it stands until its time is over, whatever the task does.
-        exclusive: whether equal calls must not run at once.
-        cached: whether its duplicates may be given the value of a run.
-        successor: whether it is that of a successor, see :meth:`of_successor`.
+        ends_by_time: the lock ends when its time is over, whatever the task does.
+        one_at_a_time: equal calls must not run at once.
+        allows_cached: its duplicates may be given the value of a run.
+        successor: this is the lock type of a successor, see :meth:`for_successor`.
     """
 
+    # The name travels in messages: a wire format. So do the names of reservations and
+    # runs, under which the store keeps locks.
     name: str
-    at_publish: bool = True
-    whole: bool = False
-    window: bool = False
-    exclusive: bool = False
-    cached: bool = False
+    taken_at_publish: bool = True
+    held_to_end: bool = False
+    ends_by_time: bool = False
+    one_at_a_time: bool = False
+    allows_cached: bool = False
     successor: bool = False
 
     @property
-    def apart(self) -> bool:
-        """True if the reservation and the lock of the run are two."""
-        return self.at_publish and (self.successor or not self.whole)
+    def two_locks(self) -> bool:
+        """True if the reservation and the lock of the run are two locks."""
+        return self.taken_at_publish and (self.successor or not self.held_to_end)
 
-    def reservation(self, key: str) -> str:
-        """Return under what the store keeps the lock that is taken at publish."""
+    def reservation_name(self, key: str) -> str:
+        """Return the name under which the store keeps the reservation."""
         if self.successor:
             return f"{key}.successor"
-        return f"{key}.pending" if self.apart and self.exclusive else key
+        return f"{key}.pending" if self.two_locks and self.one_at_a_time else key
 
-    def reservations(self, key: str) -> tuple[str, ...]:
+    def reservation_names(self, key: str) -> tuple[str, ...]:
         """Return all names under which a lock may wait for a message."""
-        handed_on = self.successor and self.whole
-        return (self.reservation(key), key) if handed_on else (self.reservation(key),)
+        name = self.reservation_name(key)
+        return (name, key) if self.successor and self.held_to_end else (name,)
 
-    def of_successor(self) -> LockType:
-        """Return the lock type of a call that waits for who holds its key.
+    def run_name(self, key: str, owner: str) -> str:
+        """Return the name under which the store keeps the lock of a run of `owner`."""
+        return key if self.one_at_a_time else digest_of_run(key, owner)
 
-        Its reservation, under a name of its own, does not keep it from running: it says
-        that there is one, so that a key has one successor at a time. What the lock type
-        itself asks for is done when it starts. Where one lock is held to the end of the
-        task, that goes on to the successor as it does to a retry.
+    def for_successor(self) -> LockType:
+        """Return the lock type of a call that waits for the holder of its key.
+
+        Its reservation has a name of its own and does not keep the call from running.
+        It makes sure that a key has one successor at a time. The successor takes the
+        lock of its own type when it starts. A lock that is held to the end of the task
+        is handed to the successor, as it is to a retry.
         """
-        return replace(self, at_publish=True, window=False, successor=True)
-
-    def run(self, key: str, owner: str) -> str:
-        """Return under what the store keeps the lock of the task `owner` that runs."""
-        return key if self.exclusive else digest_of_run(key, owner)
+        return replace(self, taken_at_publish=True, ends_by_time=False, successor=True)
 
 
-#: The lock types by their names.
+#: The lock types by name.
 LOCK_TYPES: Mapping[str, LockType] = {
     kind.name: kind
     for kind in (
-        LockType("while_executing", at_publish=False, exclusive=True, cached=True),
+        LockType(
+            "while_executing",
+            taken_at_publish=False,
+            one_at_a_time=True,
+            allows_cached=True,
+        ),
         LockType("until_executing"),
-        LockType("until_executed", whole=True, exclusive=True, cached=True),
-        LockType("until_expired", window=True),
-        LockType("until_and_while_executing", exclusive=True),
+        LockType(
+            "until_executed", held_to_end=True, one_at_a_time=True, allows_cached=True
+        ),
+        LockType("until_expired", ends_by_time=True),
+        LockType("until_and_while_executing", one_at_a_time=True),
     )
 }
 
@@ -85,10 +106,10 @@ def lock_type(name: Any, option: str = "lock") -> LockType:
     """Return the lock type of that name.
 
     Arguments:
-        option: or setting that names it, for the error.
+        option: the option or setting that has the name, for the error.
 
     Raises:
-        ConfigurationError: if there is none.
+        ConfigurationError: if there is no such lock type.
     """
     if not isinstance(name, str) or name not in LOCK_TYPES:
         choices = ", ".join(map(repr, LOCK_TYPES))

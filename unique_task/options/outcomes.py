@@ -1,4 +1,4 @@
-"""Applies a policy to a duplicate, and reports what becomes of that."""
+"""Applies a policy to a duplicate, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 from celery.exceptions import Ignore, Reject, Retry
 
 from ..messages.requeue import LeftAlone
-from .duplicate import Duplicate, Policy
+from .duplicate import ANSWERED, DROPPED, FAILED, WAITS, Duplicate, Policy, report
 from .policies import Cached, Replace, Skip, Wait, fail, ignore
-from .told import ANSWERED, DROPPED, FAILED, WAITS, report
 
 
-def reported(policy: Policy, duplicate: Duplicate, task_id: str | None) -> Any:
+def apply_policy(policy: Policy, duplicate: Duplicate, task_id: str | None) -> Any:
     """Return the value that `policy` gives a duplicate; report the duplicate.
 
     Arguments:
@@ -21,22 +20,22 @@ def reported(policy: Policy, duplicate: Duplicate, task_id: str | None) -> Any:
     Raises:
         Exception: what the policy raises.
     """
-    outcome = _known(policy, duplicate)
+    outcome = _known_outcome(policy, duplicate)
     if outcome is not None:
-        # Before it can be seen: a receiver knows of it first.
+        # Report first: receivers of the signal know it before anything else shows it.
         report(duplicate, task_id, outcome)
         return policy(duplicate)
     try:
         value = policy(duplicate)
     except Exception as error:
-        report(duplicate, task_id, _raised(error))
+        report(duplicate, task_id, _outcome_of(error))
         raise
     report(duplicate, task_id, ANSWERED)
     return value
 
 
-def _known(policy: Policy, duplicate: Duplicate) -> str | None:
-    """Return what becomes of a duplicate; None if code of the user's decides that."""
+def _known_outcome(policy: Policy, duplicate: Duplicate) -> str | None:
+    """Return the outcome of a policy of ours; None if the user's code decides it."""
     if policy is ignore or isinstance(policy, Replace):
         return DROPPED
     if policy is fail:
@@ -49,7 +48,7 @@ def _known(policy: Policy, duplicate: Duplicate) -> str | None:
     return WAITS if duplicate.queued and patient else FAILED
 
 
-def _raised(error: Exception) -> str:
+def _outcome_of(error: Exception) -> str:
     if isinstance(error, (LeftAlone, Retry, Reject)):
         return WAITS
     return DROPPED if isinstance(error, Ignore) else FAILED

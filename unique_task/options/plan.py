@@ -1,13 +1,14 @@
-"""What the options of a task and the settings of its app come to."""
+"""The plan of a task: its options combined with the settings of its app."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from .duplicate import Policy
 from .lock_types import LockType, lock_type
 from .policies import Cached, Wait, ignore, retry
-from .policy_names import Choice, choice_from
+from .policy_names import Policies, policies_from
 from .settings import Settings
 from .task_options import Options, check_pair
 
@@ -18,70 +19,75 @@ class Plan:
 
     Attributes:
         lock: from when to when the lock is held.
-        publish: what a duplicate does when it is published.
-        run: what it does when it runs.
+        publish_policy: what happens to a duplicate when it is published.
+        run_policy: what happens to a duplicate when it runs.
         expire: how long the lock stands if nothing renews it.
-        renew: whether the lock of a run is held by leases.
-        lease: how long that stands after it was taken or renewed.
-        fresh: how long the value of a run is handed out; None if it is not stored.
-        remember: how long it is known of an attempt that it has finished.
+        renew: whether the lock of a run is a lease, which is renewed.
+        lease: how long a lease stands after it was taken or renewed.
+        value_ttl: how long duplicates are given the value of a run; None if it is not
+            stored.
+        remember_for: how long the store remembers that an attempt has finished.
         on_unavailable: what happens when the store does not answer.
     """
 
     lock: LockType
-    publish: Policy
-    run: Policy
+    publish_policy: Policy
+    run_policy: Policy
     expire: float
     renew: bool
     lease: float
-    fresh: float | None
-    remember: float
+    value_ttl: float | None
+    remember_for: float
     on_unavailable: str
 
-    def of_successor(self) -> Plan:
-        """Return the plan for a call that waits for who holds its key."""
-        # However long that takes: it is no duplicate.
-        wait = replace(self.run, timeout=None) if isinstance(self.run, Wait) else Wait()
-        return replace(self, lock=self.lock.of_successor(), publish=ignore, run=wait)
+    def for_successor(self) -> Plan:
+        """Return the plan of a successor: it is no duplicate, and waits without end."""
+        policy = self.run_policy
+        wait = replace(policy, timeout=None) if isinstance(policy, Wait) else Wait()
+        lock = self.lock.for_successor()
+        return replace(self, lock=lock, publish_policy=ignore, run_policy=wait)
 
 
 def plan_of(options: Options, settings: Settings, expire: float) -> Plan:
-    """Return the plan for locks that stand for `expire` seconds if nothing renews them.
+    """Combine a task's options with its app's settings.
+
+    Arguments:
+        expire: seconds that a lock stands if nothing renews it.
 
     Raises:
-        ConfigurationError: if a setting makes no sense.
+        ConfigurationError: if they do not fit together.
     """
     by_setting = lock_type(settings.lock, "unique_lock")
     lock = by_setting if options.lock is None else lock_type(options.lock)
-    choice = _choice(lock, options.choice, settings)
-    check_pair(lock, choice)
+    publish, run = _policies(lock, options.policies, settings)
+    check_pair(lock, Policies(publish, run))
     renew = settings.renew if options.renew is None else options.renew
-    lease = min(expire, settings.lease) if renew else expire
-    assert choice.publish is not None and choice.run is not None
     return Plan(
-        lock,
-        choice.publish,
-        choice.run,
-        expire,
-        renew,
-        lease,
-        _fresh(choice, expire),
-        settings.redelivery,
-        settings.on_unavailable,
+        lock=lock,
+        publish_policy=publish,
+        run_policy=run,
+        expire=expire,
+        renew=renew,
+        lease=min(expire, settings.lease) if renew else expire,
+        value_ttl=_value_ttl((run, publish), expire),
+        remember_for=settings.redelivery,
+        on_unavailable=settings.on_unavailable,
     )
 
 
-def _choice(lock: LockType, said: Choice, settings: Settings) -> Choice:
-    """Return what a duplicate does, and the defaults where nothing is said."""
-    default = choice_from(settings.on_duplicate, "unique_on_duplicate")
-    # What may wait in the queue while an equal call runs has to wait for its end.
-    waits = lock.apart and lock.exclusive
-    run = said.run or (retry() if waits else default.run) or ignore
-    return Choice(said.publish or default.publish or ignore, run)
+def _policies(
+    lock: LockType, given: Policies, settings: Settings
+) -> tuple[Policy, Policy]:
+    """Return the policies at publish and at run; those not given have defaults."""
+    default = policies_from(settings.on_duplicate, "unique_on_duplicate")
+    # A call that may wait in the queue while an equal one runs must wait for its end.
+    waits = lock.two_locks and lock.one_at_a_time
+    run = given.run or (retry() if waits else default.run) or ignore
+    return given.publish or default.publish or ignore, run
 
 
-def _fresh(choice: Choice, expire: float) -> float | None:
-    for policy in (choice.run, choice.publish):
+def _value_ttl(policies: Iterable[Policy], expire: float) -> float | None:
+    for policy in policies:
         if isinstance(policy, Cached):
             return policy.ttl or expire
     return None

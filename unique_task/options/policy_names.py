@@ -46,14 +46,14 @@ _MADE: Mapping[str, Callable[..., Policy]] = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class Policies:
     """What a duplicate does when it is published, and when it runs; None: not said."""
 
     publish: Policy | None = None
     run: Policy | None = None
 
 
-def choice_from(value: Any, name: str = "on_duplicate") -> Choice:
+def policies_from(value: Any, name: str = "on_duplicate") -> Policies:
     """Return what ``on_duplicate=`` says.
 
     Arguments:
@@ -64,16 +64,18 @@ def choice_from(value: Any, name: str = "on_duplicate") -> Choice:
     """
     if not isinstance(value, Mapping):
         policy = _policy_named(value, name)
-        return Choice(policy, None if isinstance(policy, Replace) else policy)
+        return Policies(policy, None if isinstance(policy, Replace) else policy)
     if not value or not value.keys() <= {"publish", "run"}:
         raise ConfigurationError(f'{name}={value!r}: the keys are "publish" and "run"')
-    choice = Choice(**{when: _policy_named(said, name) for when, said in value.items()})
-    if isinstance(choice.run, Replace):
+    policies = Policies(
+        **{when: _policy_named(said, name) for when, said in value.items()}
+    )
+    if isinstance(policies.run, Replace):
         raise ConfigurationError(
             f"{name}={value!r}: what runs cannot be replaced; "
             '"replace" is for "publish" only'
         )
-    return choice
+    return policies
 
 
 def _policy_named(value: Any, name: str) -> Policy:

@@ -15,12 +15,12 @@ from ..keys.arguments import Parameters
 from ..keys.key import Key, KeyOption
 from .lock_types import LockType, lock_type
 from .policies import Cached, Replace
-from .policy_names import Choice, choice_from
+from .policy_names import Policies, policies_from
 
 
 @dataclass(frozen=True)
 class Options:
-    """What ``@unique`` says of a task; None leaves the choice to the settings."""
+    """What ``@unique`` says of a task; None leaves the policies to the settings."""
 
     key: KeyOption = None
     expire: Duration | None = None
@@ -33,11 +33,15 @@ class Options:
     def __post_init__(self) -> None:
         if self.expire is not None:
             seconds("expire", self.expire)
-        choice = self.choice
+        policies = self.policies
         if self.lock is not None:
             kind = lock_type(self.lock)
-            check_pair(kind, choice)
-            if choice.publish and choice.publish != choice.run and not kind.at_publish:
+            check_pair(kind, policies)
+            if (
+                policies.publish
+                and policies.publish != policies.run
+                and not kind.taken_at_publish
+            ):
                 raise ConfigurationError(
                     f"on_duplicate={self.on_duplicate!r}: {kind.name} locks are not "
                     'taken when a task is published; "publish" would say nothing'
@@ -54,15 +58,15 @@ class Options:
             )
 
     @property
-    def choice(self) -> Choice:
+    def policies(self) -> Policies:
         """What a duplicate does, where that is said."""
         said = self.on_duplicate
-        return Choice() if said is None else choice_from(said)
+        return Policies() if said is None else policies_from(said)
 
     @property
     def needs_lock_at_publish(self) -> bool:
         """True if only some lock types make sense, and the settings choose the type."""
-        return self.lock is None and isinstance(self.choice.publish, Replace)
+        return self.lock is None and isinstance(self.policies.publish, Replace)
 
     def check_backend(self) -> None:
         """Raise ConfigurationError if there is no such store.
@@ -118,15 +122,15 @@ def options_from(values: Mapping[str, Any], name: str) -> Options:
     return options
 
 
-def check_pair(kind: LockType, choice: Choice) -> None:
+def check_pair(kind: LockType, policies: Policies) -> None:
     """Raise ConfigurationError for a policy that makes no sense with a lock type."""
-    if isinstance(choice.publish, Replace) and not kind.at_publish:
+    if isinstance(policies.publish, Replace) and not kind.taken_at_publish:
         raise ConfigurationError(
             f'on_duplicate="replace" with lock={kind.name!r}: a task that waits in the '
             'queue has no lock to take over; say lock="until_executing"'
         )
-    if not kind.cached and any(
-        isinstance(policy, Cached) for policy in (choice.publish, choice.run)
+    if not kind.allows_cached and any(
+        isinstance(policy, Cached) for policy in (policies.publish, policies.run)
     ):
         raise ConfigurationError(
             f'on_duplicate="cached" with lock={kind.name!r}: nobody could wait '

@@ -16,7 +16,7 @@ from ..keys.arguments import Parameters
 from ..keys.digest import digest_of, digest_of_source, source_of
 from ..keys.key import Key
 from ..messages.lock_header import LockHeader
-from .call_options import NOTHING_SAID, CallOptions, said_in
+from .call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from .lock_types import LOCK_TYPES, lock_type
 from .plan import Plan, plan_of
 from .settings import Settings, backend_of, settings_of
@@ -24,7 +24,7 @@ from .task_options import Options
 
 
 @dataclass
-class Terms:
+class CallPlan:
     """How one call is guarded.
 
     Attributes:
@@ -105,7 +105,7 @@ class TaskSpec:
         return settings.expire if self._expire is None else self._expire
 
     def plan(
-        self, task: Task, settings: Settings, said: CallOptions = NOTHING_SAID
+        self, task: Task, settings: Settings, said: CallOptions = NO_CALL_OPTIONS
     ) -> Plan:
         """Return how a call of `task` is guarded, given what the call says of that.
 
@@ -113,7 +113,7 @@ class TaskSpec:
             ConfigurationError: if options or settings make no sense.
         """
         plan = self._plan(task, settings, said)
-        return plan.of_successor() if said.successor else plan
+        return plan.for_successor() if said.successor else plan
 
     def _plan(self, task: Task, settings: Settings, said: CallOptions) -> Plan:
         expire = self.expire(task, settings)
@@ -141,7 +141,7 @@ class TaskSpec:
         """
         return backend_of(task.app, settings, self.options.backend, eager=eager)
 
-    def terms(
+    def call_plan(
         self,
         task: Task,
         published: LockHeader | None,
@@ -149,7 +149,7 @@ class TaskSpec:
         kwargs: Any,
         *,
         eager: bool = False,
-    ) -> Terms | None:
+    ) -> CallPlan | None:
         """Return how a call is guarded; None if it is not.
 
         Arguments:
@@ -162,7 +162,7 @@ class TaskSpec:
         settings = settings_of(task.app)
         if published is not None and not self._knows(task, published):
             published = published.elsewhere
-        said = NOTHING_SAID if published is None else said_in(published)
+        said = NO_CALL_OPTIONS if published is None else call_options_in(published)
         reserved = published is not None and published.token is not None
         if not said.enabled or not (settings.enabled or reserved):
             return None
@@ -170,12 +170,12 @@ class TaskSpec:
         if published is not None and published.lock not in (None, plan.lock.name):
             # It was published before a deploy that changed it.
             lock = lock_type(published.lock)
-            lock = lock.of_successor() if said.successor else lock
+            lock = lock.for_successor() if said.successor else lock
             plan = replace(plan, lock=lock)
         backend = self.backend(task, settings, eager=eager)
-        terms = Terms(plan, backend, "", published, settings.enabled)
-        terms.key = self._key_of(task, terms, said, (args, kwargs))
-        return terms
+        call_plan = CallPlan(plan, backend, "", published, settings.enabled)
+        call_plan.key = self._key_of(task, call_plan, said, (args, kwargs))
+        return call_plan
 
     def _knows(self, task: Task, published: LockHeader) -> bool:
         """Tell whether this version can name the lock that a message reserved.
@@ -186,7 +186,7 @@ class TaskSpec:
         return known and published.namespace == self.namespace(task)
 
     def _key_of(
-        self, task: Task, terms: Terms, said: CallOptions, call: tuple[Any, Any]
+        self, task: Task, call_plan: CallPlan, said: CallOptions, call: tuple[Any, Any]
     ) -> str:
         """Return the key of a call: by its message, if that is of this namespace.
 
@@ -194,7 +194,7 @@ class TaskSpec:
         task. A key does not show what it was made of. So the message says that, or the
         arguments do, or the store knows the message by its token.
         """
-        published = terms.published
+        published = call_plan.published
         if published is not None and published.source is not None:
             return digest_of_source(self.namespace(task), published.source)
         if said.has_key:
@@ -203,7 +203,7 @@ class TaskSpec:
             return self.digest(task, *call)
         if not self.computed and self._follows(task, published, call):
             return published.key
-        if _is_reserved(task, terms, published):
+        if _is_reserved(task, call_plan, published):
             return published.key
         return self.digest(task, *call)
 
@@ -232,7 +232,7 @@ class TaskSpec:
             )
 
 
-def _is_reserved(task: Task, terms: Terms, published: LockHeader) -> bool:
+def _is_reserved(task: Task, call_plan: CallPlan, published: LockHeader) -> bool:
     """Tell whether the store knows the message: its publisher could write there.
 
     That is asked only of messages of an older version, and of those that were published
@@ -242,7 +242,7 @@ def _is_reserved(task: Task, terms: Terms, published: LockHeader) -> bool:
     if key is None or not Token.belongs_to(token, published.id):
         return False
     try:
-        held = terms.backend.get(terms.plan.lock.reservation(key))
+        held = call_plan.backend.get(call_plan.plan.lock.reservation_name(key))
     except LockStoreError:
         return False
     if held is None:

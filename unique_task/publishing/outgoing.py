@@ -113,7 +113,7 @@ class Outgoing:
     @property
     def replace(self) -> Replace | None:
         """The policy, if the message may take the place of another."""
-        policy = None if self.bound else self.plan.publish
+        policy = None if self.bound else self.plan.publish_policy
         return policy if isinstance(policy, Replace) else None
 
     @property
@@ -130,7 +130,7 @@ class Outgoing:
     @property
     def reservation(self) -> str:
         """Under what the store keeps the lock that waits for the message."""
-        return self.plan.lock.reservation(self.key)
+        return self.plan.lock.reservation_name(self.key)
 
     @property
     def backend(self) -> Backend:
@@ -202,7 +202,9 @@ class Outgoing:
         app, expire = self.task.app, self.plan.expire
         pending = pending_time(app, self.options, expire)
         # A window is open until its time is over, whatever becomes of the message.
-        return self.wait + expire if pending and self.plan.lock.window else pending
+        return (
+            self.wait + expire if pending and self.plan.lock.ends_by_time else pending
+        )
 
     def record(self) -> Record:
         """Return a record with a fresh token, which the message will carry."""

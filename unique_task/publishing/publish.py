@@ -70,7 +70,7 @@ def _not_waited_for_inside(outgoing: Outgoing, result: Any) -> Any:
     """Have get() tell a body that the call which it waits for waits for the body."""
     if not is_in_body() or isinstance(result, EagerResult):
         return result
-    if isinstance(outgoing.plan.run, (Wait, Cached)):
+    if isinstance(outgoing.plan.run_policy, (Wait, Cached)):
         shared = isinstance(result, HolderResult)
         result.__class__ = LaterHolderResult if shared else LaterResult
         result.held = lambda: _is_held_here(outgoing)
@@ -113,7 +113,7 @@ def _undo(outgoing: Outgoing) -> None:
 def _decide(outgoing: Outgoing) -> Ticket | Answered:
     plan, said = outgoing.plan, outgoing.said
     settings = outgoing.settings
-    if not (settings.enabled and said.enabled and plan.lock.at_publish):
+    if not (settings.enabled and said.enabled and plan.lock.taken_at_publish):
         return _unlocked(outgoing)
     if not settings.headers:  # its worker takes the lock
         return Ticket()
@@ -123,7 +123,7 @@ def _decide(outgoing: Outgoing) -> Ticket | Answered:
         return _handed_on(outgoing)
     if plan.lock.successor:
         return send_after(outgoing)
-    return reserve(outgoing, stored=plan.fresh is not None)
+    return reserve(outgoing, stored=plan.value_ttl is not None)
 
 
 def _unlocked(outgoing: Outgoing) -> Ticket:
@@ -136,12 +136,12 @@ def _unlocked(outgoing: Outgoing) -> Ticket:
 def _handed_on(outgoing: Outgoing) -> Ticket:
     """Let the next try of a task that is under way have its lock, once that ends."""
     lease = lease_of(outgoing.task)
-    if lease is None and outgoing.plan.lock.whole:
+    if lease is None and outgoing.plan.lock.held_to_end:
         return _passed_on(outgoing)
     if (
         lease is None
         or (lease.owner, lease.key) != (outgoing.id, outgoing.key)
-        or not outgoing.plan.lock.whole
+        or not outgoing.plan.lock.held_to_end
     ):
         return Ticket(outgoing.published(key=outgoing.key))
     record, pending = outgoing.record(), outgoing.pending

@@ -20,10 +20,15 @@ from ..leases.current import held_lease
 from ..leases.process import is_gone
 from ..messages.results import of_holder, ready, store_error, store_value
 from ..messages.values import UNREADABLE, decode_value
-from ..options.duplicate import Duplicate
-from ..options.outcomes import reported
+from ..options.duplicate import (
+    ANSWERED,
+    DROPPED,
+    Duplicate,
+    report,
+    warn_of_own_duplicate,
+)
+from ..options.outcomes import apply_policy
 from ..options.policies import Cached, Skip, Wait, shares_result
-from ..options.told import ANSWERED, DROPPED, report, warn_of_itself
 from .outgoing import Outgoing
 from .ticket import Answered, Ticket, with_token
 
@@ -109,7 +114,7 @@ def _ask(
             stored=stored and not outgoing.awaited,
             replaceable=outgoing.replaceable,
             replace=None if replace is None else replace.max_wait or math.inf,
-            remember=outgoing.plan.remember,
+            remember=outgoing.plan.remember_for,
         )
     except LockStoreError as error:
         # An unreadable record says nothing of the store.
@@ -162,7 +167,7 @@ def _settle(outgoing: Outgoing, error: Exception) -> None:
 
 def _met(outgoing: Outgoing, held: Held) -> Ticket | Answered:
     """Send a message whose key is held, or do what the policy says instead."""
-    policy = outgoing.plan.publish
+    policy = outgoing.plan.publish_policy
     if outgoing.bound:
         # Whoever waits for it learns from the worker what became of it.
         return Ticket(outgoing.published(key=outgoing.key))
@@ -182,9 +187,9 @@ def _refused(outgoing: Outgoing, held: Held) -> Answered:
         return _shared(outgoing, held)
     lease = held_lease(outgoing.key, outgoing.backend)
     if lease is not None and lease.record.token == held.record.token:
-        warn_of_itself(outgoing.task, outgoing.id, held.record.owner)
+        warn_of_own_duplicate(outgoing.task, outgoing.id, held.record.owner)
     duplicate = _duplicate(outgoing, held)
-    if not shares_result(outgoing.plan.publish):
+    if not shares_result(outgoing.plan.publish_policy):
         return _decided(outgoing, duplicate)
     report(duplicate, outgoing.id, DROPPED)
     return _shared(outgoing, held)
@@ -197,13 +202,13 @@ def _goes_anyway(outgoing: Outgoing, held: Held) -> bool:
     """
     if outgoing.awaited:
         return True
-    valued = isinstance(outgoing.plan.publish, Cached) and not outgoing.ignored
+    valued = isinstance(outgoing.plan.publish_policy, Cached) and not outgoing.ignored
     return valued and outgoing.named and held.record.owner != outgoing.id
 
 
 def _shared(outgoing: Outgoing, held: Held) -> Answered:
     """Return the holder's result; the id of the call itself is not sent."""
-    policy, owner = outgoing.plan.publish, held.record.owner
+    policy, owner = outgoing.plan.publish_policy, held.record.owner
     if held.record.state == "called" and not outgoing.ignored:
         # It has no result of its own, and its id is returned.
         store_error(outgoing.task, owner, TaskRevokedError(f"duplicate of {owner}"))
@@ -220,7 +225,7 @@ def _shared(outgoing: Outgoing, held: Held) -> Answered:
 def _decided(outgoing: Outgoing, duplicate: Duplicate) -> Answered:
     """Let the policy give a value, or raise to the caller."""
     try:
-        value = reported(outgoing.plan.publish, duplicate, outgoing.id)
+        value = apply_policy(outgoing.plan.publish_policy, duplicate, outgoing.id)
     except Exception as error:
         if duplicate.owner != outgoing.id:
             _settle(outgoing, error)
@@ -230,6 +235,6 @@ def _decided(outgoing: Outgoing, duplicate: Duplicate) -> Answered:
 
 def _duplicate(outgoing: Outgoing, held: Held | None = None) -> Duplicate:
     args, kwargs = outgoing.args, outgoing.kwargs
-    return Duplicate.met(
+    return Duplicate.of_holder(
         held, outgoing.task, outgoing.key, args=args, kwargs=kwargs, at="publish"
     )

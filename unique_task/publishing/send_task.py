@@ -24,7 +24,7 @@ from ..messages.stamp import (
     new_header,
     published_with,
 )
-from ..options.call_options import NOTHING_SAID, CallOptions, said_in
+from ..options.call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from ..options.guarded_class import guarded_class_of, registered_task
 from ..options.task_spec import TaskSpec
 from .bound_messages import is_bound
@@ -91,13 +91,13 @@ def _is_call(args: Any, kwargs: Any) -> bool:
 
 def _said(app: Celery, options: dict[str, Any]) -> CallOptions:
     try:
-        return CallOptions.taken(options)
+        return CallOptions.pop_from(options)
     except ConfigurationError:
         if not is_bound(app, options, bool(options.get("task_id"))):
             raise
         # Nobody would catch it but the task that has ended, and would fail by it.
         logger.exception("a callback or member of a canvas is sent without its unique=")
-        return NOTHING_SAID
+        return NO_CALL_OPTIONS
 
 
 def _publish(
@@ -132,9 +132,9 @@ def _said_before(request: Any) -> CallOptions:
     """Return what was said of the try that this one follows."""
     published = LockHeader.of(vars(request))
     if published is None:
-        return NOTHING_SAID
+        return NO_CALL_OPTIONS
     # What follows another task once does not follow itself.
-    return replace(said_in(published), successor=False)
+    return replace(call_options_in(published), successor=False)
 
 
 def _send_by_name(

@@ -31,7 +31,7 @@ def send_after(outgoing: Outgoing) -> Ticket | Answered:
     """
     lease = held_lease(outgoing.key, outgoing.backend)
     # As a plain call it would be answered by the value of the run that it follows.
-    if lease is None and outgoing.plan.fresh is None and _is_free(outgoing):
+    if lease is None and outgoing.plan.value_ttl is None and _is_free(outgoing):
         outgoing.said = replace(outgoing.said, successor=False)
         outgoing.forget_plan()
         return reserve(outgoing, stored=False)
@@ -60,7 +60,7 @@ def _hand_on_to_waiting(lease: Lease | None, outgoing: Outgoing) -> None:
 
 def _is_free(outgoing: Outgoing) -> bool:
     """Tell whether the call can have the lock itself, which it would be handed else."""
-    whole = LOCK_TYPES[outgoing.plan.lock.name].whole
+    whole = LOCK_TYPES[outgoing.plan.lock.name].held_to_end
     return whole and outgoing.backend.get(outgoing.key) is None
 
 

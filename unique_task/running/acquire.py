@@ -54,7 +54,7 @@ def _admit(attempt: Attempt) -> Lease | Answer | Verdict:
     check_store(attempt)
     # A task that was let in before runs to its end, whatever was stored meanwhile.
     # And a successor runs after the one whose value that is.
-    stored = plan.fresh is not None and not (call.admitted or plan.lock.successor)
+    stored = plan.value_ttl is not None and not (call.admitted or plan.lock.successor)
     answer, asked = _take(attempt, stored=stored)
     if isinstance(answer, Stored):
         try:
@@ -65,7 +65,7 @@ def _admit(attempt: Attempt) -> Lease | Answer | Verdict:
     assert not isinstance(answer, Stored)
     if not isinstance(answer, Acquired):
         return turned_away(attempt, answer)
-    if plan.lock.apart and not call.admitted:
+    if plan.lock.two_locks and not call.admitted:
         met = _redeemed(attempt)
         if met is not None:
             return turned_away(attempt, met)
@@ -100,9 +100,9 @@ def _lease(attempt: Attempt, fence: int | None, asked: float) -> Lease:
         asked,
         attempt.lock,
     )
-    lease.fresh = plan.fresh
+    lease.fresh = plan.value_ttl
     lease.renew = plan.renew
-    lease.whole = plan.lock.whole
+    lease.whole = plan.lock.held_to_end
     lease.remember = attempt.remember
     lease.once = attempt.once
     return lease
@@ -112,7 +112,7 @@ def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when it was asked."""
     call, patience = attempt.call, time.monotonic() + _PATIENCE
     over, once = call.waited.unanswered, attempt.once
-    if attempt.plan.lock.whole:
+    if attempt.plan.lock.held_to_end:
         over += attempt.reserved
     while True:
         asked = time.monotonic()
@@ -145,7 +145,7 @@ def _ask(
         stored=stored,
         once=once,
         over=over,
-        generation=attempt.generation if plan.lock.whole else None,
+        generation=attempt.generation if plan.lock.held_to_end else None,
     )
     if not isinstance(answer, Acquired):
         call.abandon = None

@@ -37,12 +37,12 @@ class Attempt:
     @property
     def lock(self) -> str:
         """Under what the store keeps the lock that the body runs under."""
-        return self.plan.lock.run(self.key, self.call.owner)
+        return self.plan.lock.run_name(self.key, self.call.owner)
 
     @property
     def reservation(self) -> str:
         """Under what the store keeps the lock that is taken at publish."""
-        return self.plan.lock.reservation(self.key)
+        return self.plan.lock.reservation_name(self.key)
 
     @property
     def reserved(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Attempt:
         token = self.published.token if self.published is not None else None
         if not Token.belongs_to(token, self.call.owner):
             return ()
-        return (token,) if token and self.plan.lock.at_publish else ()
+        return (token,) if token and self.plan.lock.taken_at_publish else ()
 
     @property
     def follows(self) -> str:
@@ -79,10 +79,10 @@ class Attempt:
 
     def give_up(self) -> None:
         """Free what was reserved for the message, which will not run."""
-        if self.plan.lock.window:
+        if self.plan.lock.ends_by_time:
             return
         for token in self.reserved:
-            for name in self.plan.lock.reservations(self.key):
+            for name in self.plan.lock.reservation_names(self.key):
                 self._free(name, token)
 
     def _free(self, name: str, token: str) -> None:
@@ -106,5 +106,5 @@ class Attempt:
     def remember(self) -> float:
         """Seconds for which to remember it; 0 if its message cannot come again."""
         # Half of it is what the broker waits for an acknowledgement.
-        remember = self.plan.remember
+        remember = self.plan.remember_for
         return remember if self.call.may_come_again(remember / 2) else 0.0

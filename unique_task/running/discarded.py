@@ -47,11 +47,11 @@ def _give_up(app: Celery, message: Mapping[str, Any]) -> None:
     kind = LOCK_TYPES.get(published.lock or "")
     if kind is None:  # of a newer version: it ends by its time
         return
-    kind = kind.of_successor() if published.follows else kind
-    if kind.window:
+    kind = kind.for_successor() if published.follows else kind
+    if kind.ends_by_time:
         return
     for store in _stores(app, published):
-        for name in kind.reservations(published.key):
+        for name in kind.reservation_names(published.key):
             release_later(store, name, published.token)
 
 

@@ -16,7 +16,7 @@ from ..leases.unguarded import Unguarded
 from ..messages.requeue import LeftAlone
 from ..messages.started import note_started
 from ..messages.values import encode_value
-from ..options.task_spec import TaskSpec, Terms, name_of
+from ..options.task_spec import CallPlan, TaskSpec, name_of
 from .acquire import admit
 from .attempt import Attempt
 from .call import Call
@@ -66,16 +66,16 @@ def _enter(spec: TaskSpec, call: Call) -> Lease | Answer | None:
     """
     task = call.task
     try:
-        terms = spec.terms(
+        call_plan = spec.call_plan(
             task, call.published, call.args, call.kwargs, eager=call.eager
         )
     except Misfit:  # the body says what is wrong, in the function's own words
         _note_started(call)
         return None
-    if terms is None:
+    if call_plan is None:
         return Unguarded(task, call.request, call.owner)
-    attempt = _attempt(call, terms)
-    if not terms.guarded:
+    attempt = _attempt(call, call_plan)
+    if not call_plan.guarded:
         attempt.note_settled()
         return Unguarded(task, call.request, call.owner, attempt.give_up)
     if held_lease(attempt.key, attempt.backend) is not None:
@@ -138,10 +138,10 @@ def _note_started(call: Call) -> None:
         note_started(call.task, call.request)
 
 
-def _attempt(call: Call, terms: Terms) -> Attempt:
+def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
     token, state = str(call.token()), "running" if call.queued else "called"
     record = Record(token, name_of(call.task), call.worker, state, this_process())
-    plan, backend = terms.plan, terms.backend
-    attempt = Attempt(call, plan, backend, terms.key, record, terms.published)
+    plan, backend = call_plan.plan, call_plan.backend
+    attempt = Attempt(call, plan, backend, call_plan.key, record, call_plan.published)
     record.final = not attempt.remember
     return attempt

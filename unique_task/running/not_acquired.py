@@ -15,10 +15,15 @@ from ..exceptions import DuplicateTaskError
 from ..messages.requeue import LeftAlone, come_back
 from ..messages.settle import settle_and_ignore
 from ..messages.values import decode_value
-from ..options.duplicate import Duplicate
-from ..options.outcomes import reported
+from ..options.duplicate import (
+    ANSWERED,
+    REPLACED,
+    Duplicate,
+    report,
+    warn_of_own_duplicate,
+)
+from ..options.outcomes import apply_policy
 from ..options.policies import Cached, Wait
-from ..options.told import ANSWERED, REPLACED, report, warn_of_itself
 from .attempt import Attempt
 from .reservation import keep_place
 
@@ -84,30 +89,30 @@ def _held_up(attempt: Attempt, held: Held) -> Verdict:
     duplicate = _duplicate(attempt, held)
     if call.queued and held.record.owner == call.owner:
         _wait_for_own(attempt, held, duplicate.error)
-    policy = wait_of(attempt) if duplicate.admitted else attempt.plan.run
+    policy = wait_of(attempt) if duplicate.admitted else attempt.plan.run_policy
     if duplicate.queued and isinstance(policy, (Wait, Cached)):
         replaced = keep_place(attempt, wait_of(attempt).maximum)
         if replaced is not None:
             _end_replaced(attempt, replaced)
     successor = attempt.plan.lock.successor
     if not (successor or duplicate.admitted or isinstance(policy, (Wait, Cached))):
-        _warn_of_itself(attempt, held)
+        _warn_of_own_duplicate(attempt, held)
     # It is no duplicate, or was reported when it first came.
     if successor or duplicate.admitted or call.waited.times:
         return Verdict(partial(policy, duplicate))
-    return Verdict(partial(reported, policy, duplicate, call.task_id))
+    return Verdict(partial(apply_policy, policy, duplicate, call.task_id))
 
 
-def _warn_of_itself(attempt: Attempt, held: Held) -> None:
+def _warn_of_own_duplicate(attempt: Attempt, held: Held) -> None:
     """Warn of a call that was sent in the body of the very task that holds its key."""
     call = attempt.call
     if call.queued and held.record.owner == call.request.parent_id:
-        warn_of_itself(call.task, call.owner, held.record.owner)
+        warn_of_own_duplicate(call.task, call.owner, held.record.owner)
 
 
 def wait_of(attempt: Attempt) -> Wait:
     """Return how a call waits that the policy does not apply to."""
-    policy = attempt.plan.run
+    policy = attempt.plan.run_policy
     return policy if isinstance(policy, Wait) else Wait()
 
 
@@ -136,7 +141,7 @@ def stored_value(attempt: Attempt, stored: Stored) -> Answer:
 
 def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
     call = attempt.call
-    return Duplicate.met(
+    return Duplicate.of_holder(
         held,
         call.task,
         attempt.key,

@@ -15,7 +15,7 @@ from ..leases.background import in_background
 from ..leases.process import is_gone
 from ..messages.lock_header import LockHeader
 from ..options.guarded_class import guarded_class_of, spec_of
-from ..options.task_spec import Terms
+from ..options.task_spec import CallPlan
 from ..threads import start_thread
 from .discarded import give_up
 
@@ -114,25 +114,29 @@ def _free_soon(request: Any) -> None:
     task = request.task
     try:
         published = LockHeader.of(request.request_dict)
-        terms = spec_of(task).terms(task, published, request.args, request.kwargs)
+        call_plan = spec_of(task).call_plan(
+            task, published, request.args, request.kwargs
+        )
     except Exception:  # of the key's callable, among others
         logger.exception("%s[%s]: its lock ends by its time", task.name, request.id)
         return
-    if terms is None:
+    if call_plan is None:
         return
     try:
-        _free(request, terms)
+        _free(request, call_plan)
     except LockStoreError:
-        in_background(terms.backend, partial(_free, request, terms))
+        in_background(call_plan.backend, partial(_free, request, call_plan))
 
 
-def _free(request: Any, terms: Terms) -> None:
+def _free(request: Any, call_plan: CallPlan) -> None:
     """Free the lock that a task holds, once its process is gone."""
-    lock = terms.plan.lock.run(terms.key, str(request.id))
-    held = terms.backend.get(lock)
+    lock = call_plan.plan.lock.run_name(call_plan.key, str(request.id))
+    held = call_plan.backend.get(lock)
     if held is None or held.record.owner != str(request.id) or not held.record.process:
         return
-    if _ends(held.record.process) and terms.backend.release(lock, held.record.token):
+    if _ends(held.record.process) and call_plan.backend.release(
+        lock, held.record.token
+    ):
         logger.info("%s[%s] died; its lock is free", request.task.name, request.id)
 
 

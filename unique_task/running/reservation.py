@@ -28,17 +28,17 @@ def redeem(attempt: Attempt) -> Held | Replaced | None:
     plan, lock = attempt.plan, attempt.plan.lock
     if lock.successor:
         return _follow(attempt)
-    if lock.exclusive and not attempt.reserved:
+    if lock.one_at_a_time and not attempt.reserved:
         return None
     answer = attempt.backend.acquire(
         attempt.reservation,
         # Of no process: the lock outlives it.
         replace(attempt.record, process="", final=False),
-        plan.expire if lock.window else 0,
+        plan.expire if lock.ends_by_time else 0,
         # Whether the message came this far before; the lock of the run does not tell.
         once=attempt.once,
         over=attempt.reserved,
-        keep=lock.window,
+        keep=lock.ends_by_time,
         generation=attempt.generation,
     )
     if isinstance(answer, Replaced):
@@ -48,7 +48,7 @@ def redeem(attempt: Attempt) -> Held | Replaced | None:
     if answer.record.owner == attempt.call.owner:
         return None
     # With the lock of the run in hand, another one that waits has to wait for its turn.
-    return None if lock.exclusive else answer
+    return None if lock.one_at_a_time else answer
 
 
 def _follow(attempt: Attempt) -> Held | None:
@@ -58,7 +58,7 @@ def _follow(attempt: Attempt) -> Held | None:
         None if the body may run; else who is in its way.
     """
     backend, own = attempt.backend, LOCK_TYPES[attempt.plan.lock.name]
-    if not own.exclusive:
+    if not own.one_at_a_time:
         # The lock of the run is no other's. So wait for the one that it follows, and
         # for the lock of its type, which is not reserved for it.
         met = _followed(attempt, own) or _pass(attempt, own)
@@ -72,14 +72,14 @@ def _follow(attempt: Attempt) -> Held | None:
 def _followed(attempt: Attempt, own: LockType) -> Held | None:
     if attempt.follows == attempt.call.owner:
         return None
-    return attempt.backend.get(own.run(attempt.key, attempt.follows))
+    return attempt.backend.get(own.run_name(attempt.key, attempt.follows))
 
 
 def _pass(attempt: Attempt, own: LockType) -> Held | None:
     answer = attempt.backend.acquire(
         attempt.key,
         replace(attempt.record, process="", final=False),
-        attempt.plan.expire if own.window else 0,
+        attempt.plan.expire if own.ends_by_time else 0,
         once=attempt.once,
     )
     if not isinstance(answer, Held) or answer.admitted:
@@ -96,7 +96,7 @@ def keep_place(attempt: Attempt, seconds: float) -> Replaced | None:
     Returns:
         The answer if a later message took its place.
     """
-    if not (attempt.plan.lock.apart and attempt.reserved):
+    if not (attempt.plan.lock.two_locks and attempt.reserved):
         return None
     (token,) = attempt.reserved
     answer = attempt.backend.acquire(
@@ -116,7 +116,9 @@ def check_store(attempt: Attempt) -> None:
     not ended by itself, nor was it taken by an earlier delivery of the message.
     """
     published, call, backend = attempt.published, attempt.call, attempt.backend
-    if published is None or not (published.token and attempt.plan.lock.at_publish):
+    if published is None or not (
+        published.token and attempt.plan.lock.taken_at_publish
+    ):
         return
     if published.store == backend.fingerprint or published.until < time.time():
         return

@@ -27,7 +27,7 @@ def guarded_apply(
 
     @functools.wraps(apply)
     def guarded(task: Task, *args: Any, **options: Any) -> Any:
-        said = CallOptions.taken(options)
+        said = CallOptions.pop_from(options)
         if said:
             options.update(zip(names, args))
             args = args[len(names) :]

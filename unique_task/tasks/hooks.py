@@ -74,7 +74,7 @@ def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
     if guarded_class is None or not guarded_class.options.needs_lock_at_publish:
         return
     name = app.conf.get("unique_lock") or DEFAULTS["unique_lock"]
-    if name in LOCK_TYPES and not LOCK_TYPES[name].at_publish:
+    if name in LOCK_TYPES and not LOCK_TYPES[name].taken_at_publish:
         logger.warning(
             '%s: on_duplicate="replace" with lock=%r, the default: what waits in the '
             'queue has no lock to take over; say lock="until_executing"',
@@ -166,7 +166,7 @@ def _cannot_share(task: Task) -> bool:
     if task.ignore_result or not isinstance(task.backend, RPCBackend):
         return False
     plan = spec_of(task).plan(task, settings_of(task.app))
-    return plan.lock.at_publish and shares_result(plan.publish)
+    return plan.lock.taken_at_publish and shares_result(plan.publish_policy)
 
 
 def _warnings(backend: Backend) -> list[str]:

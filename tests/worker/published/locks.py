@@ -15,7 +15,7 @@ def store() -> Backend:
 
 def pending(task: Any, *args: Any) -> Any:
     """The lock that is taken at publish; or what it has become, under its name."""
-    return store().get(_kind(task).reservation(_digest(task, args)))
+    return store().get(_kind(task).reservation_name(_digest(task, args)))
 
 
 def held(task: Any, *args: Any) -> Any:
