@@ -91,7 +91,8 @@ def test_the_name_by_which_celery_keeps_results_there_is_no_store_of_locks():
 
 
 def test_it_says_what_to_install_for_django(monkeypatch):
-    monkeypatch.delitem(sys.modules, "unique_task.backends.django")
+    for module in ("django", "django.backend"):
+        monkeypatch.delitem(sys.modules, f"unique_task.backends.{module}")
     monkeypatch.setitem(sys.modules, "django.conf", None)
 
     with pytest.raises(ConfigurationError, match=r"install 'unique_task\[django\]'"):

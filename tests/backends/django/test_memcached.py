@@ -62,7 +62,8 @@ def test_memcached_that_has_to_be_asked_otherwise_is_refused(pylibmc):
 
 
 def test_it_says_what_to_install_for_memcached(pylibmc, monkeypatch):
-    monkeypatch.delitem(sys.modules, "unique_task.backends.memcached")
+    for module in ("memcached", "memcached.backend"):
+        monkeypatch.delitem(sys.modules, f"unique_task.backends.{module}")
     monkeypatch.setitem(sys.modules, "pymemcache.client.base", None)
 
     assert "pip install 'unique_task[memcached]'" in refused(PYLIBMC, "one")
