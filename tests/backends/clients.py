@@ -76,8 +76,8 @@ class Clients(RuleBasedStateMachine):
         key=keys,
         name=names,
         lease=leases,
-        stored=st.booleans(),
-        once=onces,
+        accept_value=st.booleans(),
+        remember_for=onces,
         fate=fates,
     )
     def take(
@@ -86,13 +86,15 @@ class Clients(RuleBasedStateMachine):
         key: int,
         name: Name,
         lease: float,
-        stored: bool,
-        once: float,
+        accept_value: bool,
+        remember_for: float,
         fate: Fate,
     ) -> None:
         """A message arrives, and asks for its lock."""
         record = record_of(*name)
-        attempt = Attempt(client, self.keys[key], record, lease, stored, once, [])
+        attempt = Attempt(
+            client, self.keys[key], record, lease, accept_value, remember_for, []
+        )
         self._begin(attempt, fate)
 
     @if_any(idle)
@@ -101,7 +103,7 @@ class Clients(RuleBasedStateMachine):
         earlier=any_of(stuck, idle),
         another=any_of(idle),
         lease=leases,
-        stored=st.booleans(),
+        accept_value=st.booleans(),
         fate=fates,
     )
     def take_again(
@@ -110,12 +112,14 @@ class Clients(RuleBasedStateMachine):
         earlier: Attempt,
         another: Attempt,
         lease: float,
-        stored: bool,
+        accept_value: bool,
         fate: Fate,
     ) -> None:
         """A message arrives again whose client died, or did not hear the answer."""
         record, over = redelivered(earlier.record), [another, earlier]
-        attempt = Attempt(client, earlier.key, record, lease, stored, REMEMBERED, over)
+        attempt = Attempt(
+            client, earlier.key, record, lease, accept_value, REMEMBERED, over
+        )
         self._begin(attempt, fate)
 
     @if_any(unanswered)
@@ -177,8 +181,8 @@ class Clients(RuleBasedStateMachine):
         key, token = attempt.key, attempt.record.token
         if finished:
             self.finished.add((key, message_of(token)))
-        how: Any = {"value": value, "fresh": AGES, "finished": REMEMBERED * finished}
-        how |= {"heir": heir, "leaving": leaving}
+        how: Any = {"value": value, "fresh_for": AGES, "heir": heir, "leaving": leaving}
+        how |= {"finished_for": REMEMBERED * finished}
         expected = self.model.release(key, token, **how)
         for store in self.stores:
             store.release(attempt.client, expected, key, token, **dict(how))
@@ -226,14 +230,19 @@ class Clients(RuleBasedStateMachine):
         over = [other.record.token for other in attempt.over if not other.works]
         args = attempt.key, attempt.record, attempt.lease
         over += [attempt.message] if attempt.message else []
-        how: Any = {"stored": attempt.stored, "once": attempt.once, "over": over}
-        how |= {"keep": attempt.keep, "generation": attempt.generation}
+        how: Any = {
+            "accept_value": attempt.accept_value,
+            "remember_for": attempt.remember_for,
+            "take_over_from": over,
+            "keep_end": attempt.keep_end,
+            "generation": attempt.generation,
+        }
         expected = self.model.acquire(*args, **how)
         for store in self.stores:
             store.acquire(attempt.client, expected, *args, **how)
         if isinstance(expected, Acquired):
             name = attempt.key, message_of(attempt.record.token)
-            assert not (attempt.once and name in self.finished)
+            assert not (attempt.remember_for and name in self.finished)
             if fate is Fate.ANSWERED:
                 attempt.number, attempt.works = expected.fence, bool(attempt.lease)
 

@@ -56,10 +56,10 @@ def work(url: str, journal: Path, count: int) -> None:
             turns.flush()
             if dies:
                 os._exit(DIED)
-            backend.release(turn.key, record.token, finished=once)
+            backend.release(turn.key, record.token, finished_for=once)
             if known:
                 again = redelivered(record)
-                answer = backend.acquire(turn.key, again, EXPIRE, once=once)
+                answer = backend.acquire(turn.key, again, EXPIRE, remember_for=once)
                 assert answer == Finished(), answer
 
 
@@ -68,7 +68,7 @@ def take(backend: Backend, once: float, dies: bool) -> tuple[Turn, Record]:
     while True:
         key, record = random.choice(KEYS), record_of(uuid4().hex)
         asked = time.monotonic_ns()
-        answer = backend.acquire(key, record, EXPIRE, once=once)
+        answer = backend.acquire(key, record, EXPIRE, remember_for=once)
         since = time.monotonic_ns()
         # It began when the store was asked, at the earliest.
         end = asked + int(EXPIRE * 1e9)

@@ -92,7 +92,7 @@ class Messages(Clients):
         key=keys,
         name=names,
         lease=leases,
-        stored=st.booleans(),
+        accept_value=st.booleans(),
         replaceable=replaceables,
         bound=st.sampled_from([None, LONG]),
         fate=fates,
@@ -103,13 +103,17 @@ class Messages(Clients):
         key: int,
         name: Name,
         lease: float,
-        stored: bool,
+        accept_value: bool,
         replaceable: bool,
         bound: float | None,
         fate: Fate,
     ) -> None:
         """A message is about to be published."""
-        how = {"stored": stored, "replaceable": replaceable, "replace": bound}
+        how = {
+            "accept_value": accept_value,
+            "replaceable": replaceable,
+            "replace_within": bound,
+        }
         record = replace(record_of(*name), state="pending")
         self._publish(Message(client, self.keys[key], record, lease, how), fate)
 
@@ -132,7 +136,11 @@ class Messages(Clients):
         fate: Fate,
     ) -> None:
         """A message is about to be published in place of another, if that allows it."""
-        how = {"stored": False, "replaceable": replaceable, "replace": LONG}
+        how = {
+            "accept_value": False,
+            "replaceable": replaceable,
+            "replace_within": LONG,
+        }
         record = replace(record_of(*name), state="pending")
         self._publish(Message(client, other.key, record, lease, how), fate)
 
@@ -147,7 +155,7 @@ class Messages(Clients):
     def give_up(self, message: Message) -> None:
         """It could not be published; or it was, and the publisher does not know."""
         args = message.key, message.record.token
-        how: Any = {"value": None, "fresh": 0, "finished": 0, "heir": None}
+        how: Any = {"value": None, "fresh_for": 0, "finished_for": 0, "heir": None}
         freed = self.model.release(*args, **how)
         for store in self.stores:
             store.release(message.client, freed, *args, **how)
@@ -236,15 +244,19 @@ class Messages(Clients):
         args, how = (message.key, message.record, message.lease), message.how or {}
         expected = self.model.reserve(*args, **how)
         for store in self.stores:
-            store.reserve(message.client, expected, *args, **how, remember=REMEMBERED)
+            store.reserve(
+                message.client, expected, *args, **how, remember_for=REMEMBERED
+            )
         if isinstance(expected, Reserved) and fate is Fate.ANSWERED:
             message.number, message.replaced = expected.fence, expected.replaced
             message.published = True
 
     def _deliver(self, message: Message, how: Delivery, fate: Fate) -> None:
-        client, lease, stored, once, keep = how
-        record = redelivered(message.record)
-        attempt = Attempt(client, message.key, record, lease, stored, once, [])
+        client, lease, accept_value, remember_for, keep_end = how
+        attempt = Attempt(
+            *(client, message.key, redelivered(message.record), lease),
+            *(accept_value, remember_for, []),
+        )
         attempt.message, attempt.generation = message.record.token, message.number
-        attempt.keep = keep
+        attempt.keep_end = keep_end
         self._begin(attempt, fate)

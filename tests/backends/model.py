@@ -52,26 +52,27 @@ class Model:
         record: Record,
         expire: float,
         *,
-        stored: bool,
-        once: float,
-        over: Sequence[str],
-        keep: bool,
+        accept_value: bool,
+        remember_for: float,
+        take_over_from: Sequence[str],
+        keep_end: bool,
         generation: int | None,
     ) -> StoreAnswer:
         attempt = key, message_of(record.token)
-        admitted = bool(once) and attempt in self.admitted
-        if once and (known := self._known(attempt, over)):
+        admitted = bool(remember_for) and attempt in self.admitted
+        if remember_for and (known := self._known(attempt, take_over_from)):
             return known
         held = self.locks.get(key)
         if generation and self.generations[key] > generation and not admitted:
             self.told[key] = max(self.told[key], generation)
             return Replaced(held.record.owner if held else None)
-        if stored and key in self.values and not admitted:
+        if accept_value and key in self.values and not admitted:
             return Stored(self.values[key])
-        if held is None or held.record.token in over:
-            if once:
+        if held is None or held.record.token in take_over_from:
+            if remember_for:
                 self.admitted.add(attempt)
-            number = self._put(key, record, held.remaining if held and keep else expire)
+            end = held.remaining if held and keep_end else expire
+            number = self._put(key, record, end)
             if not expire:
                 del self.locks[key]
             return Acquired(number, admitted)
@@ -95,17 +96,17 @@ class Model:
         record: Record,
         expire: float,
         *,
-        stored: bool,
+        accept_value: bool,
         replaceable: bool,
-        replace: float | None,
+        replace_within: float | None,
     ) -> Reserved | Held | Stored:
-        if stored and key in self.values:
+        if accept_value and key in self.values:
             return Stored(self.values[key])
         held = self.locks.get(key)
         if held is not None:
             if held.record.token == record.token:
                 return Reserved(held.record.fence)
-            if replace is None or held.record.first is None:
+            if replace_within is None or held.record.first is None:
                 return held
         number = self._put(key, record, expire)
         if held is not None:
@@ -139,7 +140,7 @@ class Model:
         held = self.locks.get(renewal.key)
         if held is not None and held.record.token != renewal.record.token:
             return Renewed.TAKEN
-        if renewal.once:
+        if renewal.remember_for:
             self.admitted.add((renewal.key, message_of(renewal.record.token)))
         self.locks[renewal.key] = Held(record, renewal.expire)
         return Renewed.RETAKEN if held is None else Renewed.HELD
@@ -150,17 +151,17 @@ class Model:
         token: str,
         *,
         value: bytes | None,
-        fresh: float,
-        finished: float,
+        fresh_for: float,
+        finished_for: float,
         heir: Heir | None,
         leaving: Leaving | None = None,
     ) -> bool:
         attempt = key, message_of(token)
-        if finished:
+        if finished_for:
             self.finished.add(attempt)
         if leaving is not None and leaving.expire:
             self.leaving[attempt] = Held(leaving.record, leaving.expire)
-        elif leaving is not None or finished:
+        elif leaving is not None or finished_for:
             self.leaving.pop(attempt, None)
         held = self.locks.get(key)
         if held is None or held.record.token != token:
@@ -193,14 +194,14 @@ class Attempt:
     key: str
     record: Record
     lease: float
-    stored: bool
-    once: float
+    accept_value: bool
+    remember_for: float
     #: Attempts from which it takes the lock over.
     over: list[Attempt]
     #: The token of its message, and the number under which that had the lock reserved.
     message: str | None = None
     generation: int | None = None
-    keep: bool = False
+    keep_end: bool = False
     alive: bool = True
     #: Of its acquisition; None until it hears that it got the lock.
     number: int | None = None
@@ -208,7 +209,7 @@ class Attempt:
     works: bool = False
 
     def renewal(self, expire: float) -> Renewal:
-        return Renewal(self.key, self.record, self.number, expire, self.once)
+        return Renewal(self.key, self.record, self.number, expire, self.remember_for)
 
     def __repr__(self) -> str:
         return f"<{self.record.token} of client {self.client}>"

@@ -127,7 +127,7 @@ def book(
     **how: Any,
 ) -> Any:
     """Reserve the lock, or take the place of the message that it waits for."""
-    how = {"replace": LONG, "remember": REMEMBERED, **how}
+    how = {"replace_within": LONG, "remember_for": REMEMBERED, **how}
     return backend.reserve(key, record, expire, **how)
 
 
@@ -141,12 +141,18 @@ def start(
 ) -> Any:
     """A message arrives, and its task wants to run."""
     over = (message.token,)
-    return backend.acquire(key, redelivered(message), expire, over=over, **how)
+    return backend.acquire(
+        key, redelivered(message), expire, take_over_from=over, **how
+    )
 
 
-def admit(backend: Backend, record: Record = FIRST, once: float = REMEMBERED) -> None:
+def admit(
+    backend: Backend, record: Record = FIRST, remember_for: float = REMEMBERED
+) -> None:
     """Give an attempt the lock, which it loses at once."""
-    assert isinstance(backend.acquire("key", record, 10, once=once), Acquired)
+    assert isinstance(
+        backend.acquire("key", record, 10, remember_for=remember_for), Acquired
+    )
     assert backend.release("key", record.token)
 
 

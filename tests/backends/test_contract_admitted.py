@@ -14,14 +14,14 @@ from unique_task.backends.steps import Finished, Held, Renewal, Renewed, Stored
 def is_admitted(backend: Backend, record: Record = FIRST) -> bool:
     """What an attempt is told that comes (again) while another holds the lock."""
     backend.acquire("key", SECOND, expire=10)
-    answer = backend.acquire("key", redelivered(record), 10, once=REMEMBERED)
+    answer = backend.acquire("key", redelivered(record), 10, remember_for=REMEMBERED)
     assert isinstance(answer, Held) and answer.record.token == SECOND.token
     return answer.admitted
 
 
 def leave_value(backend: Backend) -> None:
     backend.acquire("key", SECOND, expire=10)
-    assert backend.release("key", SECOND.token, value=b"value", fresh=10)
+    assert backend.release("key", SECOND.token, value=b"value", fresh_for=10)
 
 
 # Who was
@@ -32,23 +32,23 @@ def test_an_attempt_that_never_had_the_lock_is_told_so(backend):
 
 
 def test_an_attempt_whose_lock_has_ended_is_told_that_it_had_it(backend, short):
-    backend.acquire("key", FIRST, expire=short, once=REMEMBERED)
+    backend.acquire("key", FIRST, expire=short, remember_for=REMEMBERED)
     wait_until(lambda: backend.get("key") is None)
 
     assert is_admitted(backend)
 
 
 def test_an_attempt_that_was_taken_over_is_told_that_it_had_the_lock(backend):
-    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
-    backend.acquire("key", SECOND, expire=10, over=[FIRST.token])
+    backend.acquire("key", FIRST, expire=10, remember_for=REMEMBERED)
+    backend.acquire("key", SECOND, expire=10, take_over_from=[FIRST.token])
 
     assert is_admitted(backend)
 
 
 def test_an_attempt_that_finds_its_own_earlier_delivery_is_told_so(backend):
-    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
+    backend.acquire("key", FIRST, expire=10, remember_for=REMEMBERED)
 
-    answer = backend.acquire("key", redelivered(FIRST), 10, once=REMEMBERED)
+    answer = backend.acquire("key", redelivered(FIRST), 10, remember_for=REMEMBERED)
 
     assert isinstance(answer, Held)
     assert answer.admitted
@@ -56,7 +56,9 @@ def test_an_attempt_that_finds_its_own_earlier_delivery_is_told_so(backend):
 
 def test_an_attempt_that_took_the_lock_over_had_it(backend):
     backend.acquire("key", SECOND, expire=10)
-    backend.acquire("key", FIRST, expire=10, once=REMEMBERED, over=[SECOND.token])
+    backend.acquire(
+        "key", FIRST, expire=10, remember_for=REMEMBERED, take_over_from=[SECOND.token]
+    )
     backend.release("key", FIRST.token)
 
     assert is_admitted(backend)
@@ -67,7 +69,7 @@ def test_an_attempt_is_not_taken_for_one_that_had_the_lock(backend, other):
     admit(backend)
     backend.acquire("key", record := redelivered(SECOND), expire=10)
 
-    answer = backend.acquire("key", other, expire=10, once=REMEMBERED)
+    answer = backend.acquire("key", other, expire=10, remember_for=REMEMBERED)
 
     assert isinstance(answer, Held) and answer.record.token == record.token
     assert not answer.admitted
@@ -81,7 +83,7 @@ def test_another_that_had_the_lock_is_not_taken_for_the_attempt(backend, other):
 
 
 def test_an_attempt_that_had_another_lock_did_not_have_this_one(backend):
-    backend.acquire("another", FIRST, expire=10, once=REMEMBERED)
+    backend.acquire("another", FIRST, expire=10, remember_for=REMEMBERED)
 
     assert not is_admitted(backend)
 
@@ -95,9 +97,14 @@ def test_several_that_had_the_lock_are_remembered_beside_each_other(backend):
 
 
 def test_an_admission_whose_answer_was_lost_may_be_repeated(backend):
-    taken = backend.acquire("key", FIRST, 10, stored=True, once=REMEMBERED)
+    taken = backend.acquire(
+        "key", FIRST, 10, accept_value=True, remember_for=REMEMBERED
+    )
 
-    assert backend.acquire("key", FIRST, 10, stored=True, once=REMEMBERED) == taken
+    assert (
+        backend.acquire("key", FIRST, 10, accept_value=True, remember_for=REMEMBERED)
+        == taken
+    )
 
 
 # What leaves no mark
@@ -110,21 +117,23 @@ def test_who_is_turned_away_is_not_remembered(backend):
 
 def test_who_is_handed_a_value_is_not_remembered(backend):
     leave_value(backend)
-    answer = backend.acquire("key", FIRST, 10, stored=True, once=REMEMBERED)
+    answer = backend.acquire(
+        "key", FIRST, 10, accept_value=True, remember_for=REMEMBERED
+    )
 
     assert isinstance(answer, Stored)
     assert not is_admitted(backend)
 
 
 def test_who_does_not_ask_for_it_is_not_remembered(backend):
-    admit(backend, once=0)
+    admit(backend, remember_for=0)
 
     assert not is_admitted(backend)
 
 
 def test_who_takes_over_and_does_not_ask_for_it_is_not_remembered(backend):
     backend.acquire("key", SECOND, expire=10)
-    backend.acquire("key", FIRST, expire=10, over=[SECOND.token])
+    backend.acquire("key", FIRST, expire=10, take_over_from=[SECOND.token])
     backend.release("key", FIRST.token)
 
     assert not is_admitted(backend)
@@ -139,7 +148,7 @@ def test_who_does_not_ask_for_it_is_told_nothing(backend):
 
 def test_an_attempt_is_not_forgotten_if_it_does_not_ask_for_it(backend):
     admit(backend)
-    admit(backend, redelivered(FIRST), once=0)
+    admit(backend, redelivered(FIRST), remember_for=0)
 
     assert is_admitted(backend)
 
@@ -149,7 +158,7 @@ def test_an_attempt_is_not_forgotten_if_it_does_not_ask_for_it(backend):
 
 def test_who_had_the_lock_is_remembered_for_the_time_and_no_longer(backend, short):
     asked = time.monotonic()
-    admit(backend, once=short)
+    admit(backend, remember_for=short)
 
     assert is_admitted(backend) or time.monotonic() - asked > short
     # That it asks, and is turned away, does not prolong it.
@@ -159,7 +168,7 @@ def test_who_had_the_lock_is_remembered_for_the_time_and_no_longer(backend, shor
 
 
 def test_who_gets_the_lock_again_is_remembered_from_then_on(backend, short):
-    admit(backend, once=short)
+    admit(backend, remember_for=short)
     admit(backend, redelivered(FIRST))
     ends = time.monotonic() + short
 
@@ -172,57 +181,59 @@ def test_who_gets_the_lock_again_is_remembered_from_then_on(backend, short):
 
 
 def test_a_release_that_does_not_say_finished_leaves_it_admitted(backend):
-    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
-    backend.release("key", FIRST.token, value=b"value", fresh=10)
+    backend.acquire("key", FIRST, expire=10, remember_for=REMEMBERED)
+    backend.release("key", FIRST.token, value=b"value", fresh_for=10)
 
     assert is_admitted(backend)
 
 
 def test_who_had_the_lock_may_finish(backend):
-    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
-    backend.release("key", FIRST.token, finished=REMEMBERED)
+    backend.acquire("key", FIRST, expire=10, remember_for=REMEMBERED)
+    backend.release("key", FIRST.token, finished_for=REMEMBERED)
 
-    answer = backend.acquire("key", redelivered(FIRST), 10, once=REMEMBERED)
+    answer = backend.acquire("key", redelivered(FIRST), 10, remember_for=REMEMBERED)
 
     assert answer == Finished()
 
 
 def test_who_never_had_the_lock_may_finish(backend):
-    assert not backend.release("key", FIRST.token, finished=REMEMBERED)
+    assert not backend.release("key", FIRST.token, finished_for=REMEMBERED)
 
-    answer = backend.acquire("key", redelivered(FIRST), 10, once=REMEMBERED)
+    answer = backend.acquire("key", redelivered(FIRST), 10, remember_for=REMEMBERED)
 
     assert answer == Finished()
 
 
 def test_who_has_finished_is_remembered_for_the_time_of_its_end(backend, short):
-    backend.acquire("key", FIRST, expire=10, once=short)
-    backend.release("key", FIRST.token, finished=REMEMBERED)
+    backend.acquire("key", FIRST, expire=10, remember_for=short)
+    backend.release("key", FIRST.token, finished_for=REMEMBERED)
     ends = time.monotonic() + short
 
     wait_until(lambda: time.monotonic() > ends)
 
-    answer = backend.acquire("key", redelivered(FIRST), 10, once=REMEMBERED)
+    answer = backend.acquire("key", redelivered(FIRST), 10, remember_for=REMEMBERED)
     assert answer == Finished()
 
 
 def test_an_end_that_is_forgotten_leaves_no_admission_behind(backend, short):
     admit(backend)
     leave_value(backend)
-    backend.release("key", FIRST.token, finished=short)
+    backend.release("key", FIRST.token, finished_for=short)
     asked = redelivered(FIRST)
 
     def answer() -> object:
-        return backend.acquire("key", asked, 10, stored=True, once=REMEMBERED)
+        return backend.acquire(
+            "key", asked, 10, accept_value=True, remember_for=REMEMBERED
+        )
 
     assert wait_until(lambda: answer() != Finished() and answer()) == Stored(b"value")
 
 
 def test_an_end_is_not_undone_by_who_does_not_ask_for_it(backend):
-    backend.release("key", FIRST.token, finished=REMEMBERED)
-    admit(backend, redelivered(FIRST), once=0)
+    backend.release("key", FIRST.token, finished_for=REMEMBERED)
+    admit(backend, redelivered(FIRST), remember_for=0)
 
-    answer = backend.acquire("key", redelivered(FIRST), 10, once=REMEMBERED)
+    answer = backend.acquire("key", redelivered(FIRST), 10, remember_for=REMEMBERED)
 
     assert answer == Finished()
 
@@ -231,8 +242,8 @@ def test_an_end_is_not_undone_by_who_does_not_ask_for_it(backend):
 
 
 def test_a_renewal_says_for_how_long_it_is_known_from_then_on(backend, short):
-    fence = backend.acquire("key", FIRST, expire=10, once=short).fence
-    renewal = Renewal("key", FIRST, fence, expire=short, once=REMEMBERED)
+    fence = backend.acquire("key", FIRST, expire=10, remember_for=short).fence
+    renewal = Renewal("key", FIRST, fence, expire=short, remember_for=REMEMBERED)
 
     assert backend.renew([renewal]) == [Renewed.HELD]
     wait_until(lambda: backend.get("key") is None)
@@ -241,9 +252,9 @@ def test_a_renewal_says_for_how_long_it_is_known_from_then_on(backend, short):
 
 
 def test_a_lock_that_is_taken_again_is_known_again(backend, short):
-    fence = backend.acquire("key", FIRST, expire=short, once=short).fence
+    fence = backend.acquire("key", FIRST, expire=short, remember_for=short).fence
     wait_until(lambda: backend.get("key") is None)
-    renewal = Renewal("key", FIRST, fence, expire=short, once=REMEMBERED)
+    renewal = Renewal("key", FIRST, fence, expire=short, remember_for=REMEMBERED)
 
     assert backend.renew([renewal]) == [Renewed.RETAKEN]
     wait_until(lambda: backend.get("key") is None)
@@ -253,7 +264,7 @@ def test_a_lock_that_is_taken_again_is_known_again(backend, short):
 
 def test_a_renewal_of_what_another_holds_says_nothing(backend):
     backend.acquire("key", SECOND, expire=10)
-    renewal = Renewal("key", FIRST, 1, expire=10, once=REMEMBERED)
+    renewal = Renewal("key", FIRST, 1, expire=10, remember_for=REMEMBERED)
 
     assert backend.renew([renewal]) == [Renewed.TAKEN]
 

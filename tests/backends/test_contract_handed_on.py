@@ -46,7 +46,9 @@ def test_nobody_passes_through_the_lock_of_another(backend, state):
         backend.acquire("key", SECOND, expire=10)
     before = backend.get("key")
 
-    answer = backend.acquire("key", FIRST, expire=0, over=[published("first").token])
+    answer = backend.acquire(
+        "key", FIRST, expire=0, take_over_from=[published("first").token]
+    )
 
     assert isinstance(answer, Held)
     assert answer.record == before.record == backend.get("key").record
@@ -63,27 +65,31 @@ def test_a_second_delivery_does_not_pass_through_the_lock_of_the_next(backend):
 
 
 def test_who_passes_through_is_known_again(backend):
-    first = backend.acquire("key", FIRST, expire=0, once=REMEMBERED)
-    again = backend.acquire("key", redelivered(FIRST), expire=0, once=REMEMBERED)
+    first = backend.acquire("key", FIRST, expire=0, remember_for=REMEMBERED)
+    again = backend.acquire(
+        "key", redelivered(FIRST), expire=0, remember_for=REMEMBERED
+    )
 
     assert (first.admitted, again.admitted) == (False, True)
 
 
 def test_who_has_passed_through_may_finish(backend):
-    backend.acquire("key", FIRST, expire=0, once=REMEMBERED)
-    assert not backend.release("key", FIRST.token, finished=REMEMBERED)
+    backend.acquire("key", FIRST, expire=0, remember_for=REMEMBERED)
+    assert not backend.release("key", FIRST.token, finished_for=REMEMBERED)
 
-    answer = backend.acquire("key", redelivered(FIRST), expire=0, once=REMEMBERED)
+    answer = backend.acquire(
+        "key", redelivered(FIRST), expire=0, remember_for=REMEMBERED
+    )
 
     assert answer == Finished()
 
 
 def test_who_accepts_a_value_passes_nowhere(backend):
     backend.acquire("key", SECOND, expire=10)
-    backend.release("key", SECOND.token, value=b"value", fresh=10)
+    backend.release("key", SECOND.token, value=b"value", fresh_for=10)
     backend.reserve("key", MESSAGE, expire=10)
 
-    assert start(backend, MESSAGE, expire=0, stored=True) == Stored(b"value")
+    assert start(backend, MESSAGE, expire=0, accept_value=True) == Stored(b"value")
     assert backend.get("key").record.token == MESSAGE.token
 
 
@@ -96,7 +102,7 @@ def test_who_keeps_the_end_has_the_lock_as_long_as_it_was_reserved(
 ):
     backend.reserve("key", MESSAGE, expire=reserved)
 
-    taken = start(backend, MESSAGE, expire=asked, keep=True)
+    taken = start(backend, MESSAGE, expire=asked, keep_end=True)
 
     held = backend.get("key")
     assert held.record.fence == taken.fence
@@ -107,7 +113,7 @@ def test_who_keeps_the_end_has_the_lock_as_long_as_it_was_reserved(
 def test_a_lock_whose_end_was_kept_ends_then(backend, short):
     def start_under(key: str, seconds: float) -> str:
         backend.reserve(key, MESSAGE, expire=seconds)
-        start(backend, MESSAGE, expire=100, keep=True, key=key)
+        start(backend, MESSAGE, expire=100, keep_end=True, key=key)
         return key
 
     key = undisturbed(start_under, short)
@@ -116,21 +122,21 @@ def test_a_lock_whose_end_was_kept_ends_then(backend, short):
 
 
 def test_who_finds_the_lock_free_has_no_end_to_keep(backend):
-    assert isinstance(start(backend, MESSAGE, expire=10, keep=True), Acquired)
+    assert isinstance(start(backend, MESSAGE, expire=10, keep_end=True), Acquired)
     assert 0 < backend.get("key").remaining <= 10
 
 
 def test_the_end_of_another_is_not_kept_but_left(backend):
     backend.acquire("key", FIRST, expire=10)
 
-    assert isinstance(start(backend, MESSAGE, expire=100, keep=True), Held)
+    assert isinstance(start(backend, MESSAGE, expire=100, keep_end=True), Held)
     assert backend.get("key").remaining <= 10
 
 
 def test_who_passes_through_has_no_end_to_keep(backend):
     backend.reserve("key", MESSAGE, expire=10)
 
-    assert isinstance(start(backend, MESSAGE, expire=0, keep=True), Acquired)
+    assert isinstance(start(backend, MESSAGE, expire=0, keep_end=True), Acquired)
     assert backend.get("key") is None
 
 
@@ -201,7 +207,9 @@ def test_an_heir_is_not_replaced(backend, heir):
     backend.acquire("key", FIRST, expire=10)
     backend.release("key", FIRST.token, heir=Heir(heir, 10))
 
-    answer = backend.reserve("key", MESSAGE, 10, replace=1e12, remember=REMEMBERED)
+    answer = backend.reserve(
+        "key", MESSAGE, 10, replace_within=1e12, remember_for=REMEMBERED
+    )
 
     assert isinstance(answer, Held)
     assert answer.record.first is None
@@ -209,18 +217,18 @@ def test_an_heir_is_not_replaced(backend, heir):
 
 
 def test_who_leaves_the_lock_to_an_heir_may_finish_and_leave_a_value_too(backend):
-    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
+    backend.acquire("key", FIRST, expire=10, remember_for=REMEMBERED)
     backend.release(
         "key",
         FIRST.token,
         value=b"value",
-        fresh=10,
-        finished=REMEMBERED,
+        fresh_for=10,
+        finished_for=REMEMBERED,
         heir=Heir(HEIR, 10),
     )
 
-    finished = backend.acquire("key", redelivered(FIRST), 10, once=REMEMBERED)
-    stored = backend.reserve("key", MESSAGE, 10, stored=True)
+    finished = backend.acquire("key", redelivered(FIRST), 10, remember_for=REMEMBERED)
+    stored = backend.reserve("key", MESSAGE, 10, accept_value=True)
 
     assert (finished, stored) == (Finished(), Stored(b"value"))
     assert backend.get("key").record.token == HEIR.token

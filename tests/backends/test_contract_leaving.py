@@ -20,7 +20,7 @@ AGAIN = redelivered(FIRST)
 
 def leave(backend: Backend, record: Record = FIRST) -> Record:
     """Free the lock of an attempt that has yet to store its outcome."""
-    taken = backend.acquire("key", record, LEASE, once=REMEMBERED)
+    taken = backend.acquire("key", record, LEASE, remember_for=REMEMBERED)
     assert isinstance(taken, Acquired)
     record = replace(record, fence=taken.fence)
     assert backend.release("key", record.token, leaving=Leaving(record, LEASE))
@@ -28,7 +28,9 @@ def leave(backend: Backend, record: Record = FIRST) -> Record:
 
 
 def arrive(backend: Backend, record: Record = AGAIN, *over: str) -> StoreAnswer:
-    return backend.acquire("key", record, LEASE, once=REMEMBERED, over=over)
+    return backend.acquire(
+        "key", record, LEASE, remember_for=REMEMBERED, take_over_from=over
+    )
 
 
 def test_the_lock_of_an_attempt_that_leaves_is_free_for_others(backend):
@@ -70,7 +72,7 @@ def test_a_second_delivery_takes_over_from_one_that_died_while_it_left(backend):
 
 def test_an_attempt_that_has_left_has_finished(backend):
     leave(backend)
-    assert not backend.release("key", FIRST.token, finished=REMEMBERED)
+    assert not backend.release("key", FIRST.token, finished_for=REMEMBERED)
 
     assert arrive(backend) == Finished()
 

@@ -30,10 +30,12 @@ def test_two_projects_share_no_locks(backend, prefix):
 
 def test_two_projects_share_no_values_and_no_marks(backend):
     one, other = backend.with_prefix("one:"), backend.with_prefix("other:")
-    one.acquire("key", FIRST, expire=10, once=REMEMBERED)
-    one.release("key", FIRST.token, value=b"one", fresh=60, finished=REMEMBERED)
+    one.acquire("key", FIRST, expire=10, remember_for=REMEMBERED)
+    one.release("key", FIRST.token, value=b"one", fresh_for=60, finished_for=REMEMBERED)
 
-    answer = other.acquire("key", FIRST, expire=10, stored=True, once=REMEMBERED)
+    answer = other.acquire(
+        "key", FIRST, expire=10, accept_value=True, remember_for=REMEMBERED
+    )
 
     assert isinstance(answer, Acquired)
     assert not answer.admitted

@@ -67,7 +67,7 @@ def assert_not_replaced(backend: Any, **how: Any) -> None:
 
 
 def test_who_does_not_ask_for_it_replaces_nobody(backend, one):
-    assert_not_replaced(backend, replace=None)
+    assert_not_replaced(backend, replace_within=None)
 
 
 def test_a_running_task_is_not_replaced(backend):
@@ -78,7 +78,7 @@ def test_a_running_task_is_not_replaced(backend):
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_message_that_has_started_is_not_replaced(backend, one, keep):
-    start(backend, ONE, keep=keep)
+    start(backend, ONE, keep_end=keep)
 
     assert_not_replaced(backend)
 
@@ -86,7 +86,7 @@ def test_a_message_that_has_started_is_not_replaced(backend, one, keep):
 def test_an_attempt_is_not_replaced_whatever_its_record_says(backend):
     backend.acquire("key", replace(FIRST, first=1), expire=10)
 
-    assert_not_replaced(backend, replace=1e12)
+    assert_not_replaced(backend, replace_within=1e12)
 
 
 def test_a_message_that_does_not_allow_it_is_not_replaced(backend):
@@ -120,8 +120,8 @@ def test_a_message_is_replaced_within_a_time_and_not_later(backend, one, short):
     reserved = time.monotonic()
     wait_until(lambda: time.monotonic() > reserved + short)
 
-    assert_not_replaced(backend, replace=short)
-    assert isinstance(book(backend, TWO, replace=LONG), Reserved)
+    assert_not_replaced(backend, replace_within=short)
+    assert isinstance(book(backend, TWO, replace_within=LONG), Reserved)
 
 
 def test_the_time_is_counted_from_the_first_that_was_replaced(backend, one, short):
@@ -129,7 +129,7 @@ def test_the_time_is_counted_from_the_first_that_was_replaced(backend, one, shor
     wait_until(lambda: time.monotonic() > reserved + short)
     assert isinstance(book(backend, TWO), Reserved)
 
-    assert_not_replaced(backend, replace=short)
+    assert_not_replaced(backend, replace_within=short)
 
 
 def test_the_time_since_the_first_is_told(backend, one, two):
@@ -148,7 +148,7 @@ def test_the_time_starts_anew_when_the_lock_was_free(backend, two):
 
 @pytest.mark.parametrize("bound", [1e10, float("inf")])
 def test_there_may_be_no_bound_to_the_time(backend, one, bound):
-    assert isinstance(book(backend, TWO, replace=bound), Reserved)
+    assert isinstance(book(backend, TWO, replace_within=bound), Reserved)
 
 
 def test_a_message_is_replaced_under_a_greater_fence_also_if_the_clock_went_back(
@@ -191,7 +191,9 @@ def test_who_was_replaced_is_told_so_while_the_other_runs(backend, one, two):
 @pytest.mark.parametrize("expire", [0, 10])
 def test_who_was_replaced_is_told_so_when_the_other_has_run(backend, one, two, expire):
     attempt = redelivered(TWO)
-    backend.acquire("key", attempt, 10, over=[TWO.token], generation=two.fence)
+    backend.acquire(
+        "key", attempt, 10, take_over_from=[TWO.token], generation=two.fence
+    )
     backend.release("key", attempt.token)
 
     answer = start(backend, ONE, expire=expire, generation=one.fence)
@@ -209,23 +211,25 @@ def test_who_was_replaced_is_told_who_came_after_the_other(backend, one, two):
 
 def test_who_was_replaced_is_told_so_and_not_a_value(backend, one, two):
     attempt = redelivered(TWO)
-    backend.acquire("key", attempt, 10, over=[TWO.token])
-    backend.release("key", attempt.token, value=b"value", fresh=10)
+    backend.acquire("key", attempt, 10, take_over_from=[TWO.token])
+    backend.release("key", attempt.token, value=b"value", fresh_for=10)
 
-    assert start(backend, ONE, generation=one.fence, stored=True) == Replaced(None)
+    assert start(backend, ONE, generation=one.fence, accept_value=True) == Replaced(
+        None
+    )
 
 
 def test_who_was_replaced_is_not_admitted(backend, one, two):
-    answer = start(backend, ONE, generation=one.fence, once=REMEMBERED)
+    answer = start(backend, ONE, generation=one.fence, remember_for=REMEMBERED)
 
     assert answer == Replaced("two")
-    assert not start(backend, ONE, once=REMEMBERED).admitted
+    assert not start(backend, ONE, remember_for=REMEMBERED).admitted
 
 
 def test_who_has_finished_is_told_so_and_not_that_it_was_replaced(backend, one, two):
-    backend.release("key", ONE.token, finished=REMEMBERED)
+    backend.release("key", ONE.token, finished_for=REMEMBERED)
 
-    answer = start(backend, ONE, generation=one.fence, once=REMEMBERED)
+    answer = start(backend, ONE, generation=one.fence, remember_for=REMEMBERED)
 
     assert answer == Finished()
 
@@ -242,7 +246,7 @@ def test_it_is_known_for_a_time_and_no_longer_who_was_replaced(backend, short):
         ends = time.monotonic() + 4 * seconds - 0.01
         one = book(backend, ONE, expire=3 * seconds, key=key)
         for message in (TWO, THREE):
-            book(backend, message, expire=seconds, remember=seconds, key=key)
+            book(backend, message, expire=seconds, remember_for=seconds, key=key)
         return key, one.fence, ends
 
     key, fence, ends = undisturbed(book_all, short)

@@ -94,7 +94,11 @@ def test_a_reservation_whose_message_was_not_published_is_freed(backend, reserve
 def test_a_reservation_whose_answer_was_lost_may_be_repeated(
     backend, replaceable, bound
 ):
-    how = {"replaceable": replaceable, "replace": bound, "remember": REMEMBERED}
+    how = {
+        "replaceable": replaceable,
+        "replace_within": bound,
+        "remember_for": REMEMBERED,
+    }
     first = backend.reserve("key", MESSAGE, expire=10, **how)
 
     assert backend.reserve("key", MESSAGE, expire=10, **how) == first
@@ -108,7 +112,9 @@ def test_the_fence_grows_with_every_reservation_and_start(backend):
         fences.append(backend.reserve("key", message, expire=10).fence)
         attempt = redelivered(message)
         over = [message.token]
-        fences.append(backend.acquire("key", attempt, expire=10, over=over).fence)
+        fences.append(
+            backend.acquire("key", attempt, expire=10, take_over_from=over).fence
+        )
         backend.release("key", attempt.token)
 
     assert fences == sorted(set(fences))
@@ -120,12 +126,12 @@ def test_the_fence_grows_with_every_reservation_and_start(backend):
 @pytest.fixture
 def value(backend) -> bytes:
     backend.acquire("key", FIRST, expire=10)
-    backend.release("key", FIRST.token, value=b"value", fresh=10)
+    backend.release("key", FIRST.token, value=b"value", fresh_for=10)
     return b"value"
 
 
 def test_who_accepts_a_value_gets_it_and_reserves_nothing(backend, value):
-    answer = backend.reserve("key", MESSAGE, expire=10, stored=True)
+    answer = backend.reserve("key", MESSAGE, expire=10, accept_value=True)
 
     assert answer == Stored(value)
     assert backend.get("key") is None
@@ -134,14 +140,19 @@ def test_who_accepts_a_value_gets_it_and_reserves_nothing(backend, value):
 def test_who_accepts_a_value_gets_it_also_while_another_holds_the_lock(backend, value):
     backend.acquire("key", SECOND, expire=10)
 
-    assert backend.reserve("key", MESSAGE, 10, stored=True) == Stored(value)
+    assert backend.reserve("key", MESSAGE, 10, accept_value=True) == Stored(value)
 
 
 def test_who_replaces_gets_a_value_and_replaces_nobody(backend, value):
     backend.reserve("key", OTHER, expire=10)
 
     answer = backend.reserve(
-        "key", MESSAGE, 10, stored=True, replace=100, remember=REMEMBERED
+        "key",
+        MESSAGE,
+        10,
+        accept_value=True,
+        replace_within=100,
+        remember_for=REMEMBERED,
     )
 
     assert answer == Stored(value)
@@ -153,7 +164,7 @@ def test_who_does_not_accept_a_value_reserves_the_lock(backend, value):
 
 
 def test_who_accepts_a_value_reserves_the_lock_where_there_is_none(backend):
-    assert isinstance(backend.reserve("key", MESSAGE, 10, stored=True), Reserved)
+    assert isinstance(backend.reserve("key", MESSAGE, 10, accept_value=True), Reserved)
 
 
 # To start
@@ -201,10 +212,12 @@ def test_a_message_whose_reservation_has_ended_is_refused_a_held_lock(backend, s
 
 def test_a_message_that_has_finished_does_not_start_again(backend, reserved):
     attempt = redelivered(MESSAGE)
-    backend.acquire("key", attempt, 10, once=REMEMBERED, over=(MESSAGE.token,))
-    backend.release("key", attempt.token, finished=REMEMBERED)
+    backend.acquire(
+        "key", attempt, 10, remember_for=REMEMBERED, take_over_from=(MESSAGE.token,)
+    )
+    backend.release("key", attempt.token, finished_for=REMEMBERED)
 
-    assert start(backend, MESSAGE, once=REMEMBERED) == Finished()
+    assert start(backend, MESSAGE, remember_for=REMEMBERED) == Finished()
 
 
 def test_an_awkward_owner_starts_under_its_reservation(backend, awkward):
@@ -219,8 +232,8 @@ def test_who_was_admitted_is_not_replaced_when_it_comes_again(backend):
     """It started and died; meanwhile later messages replaced each other."""
     one = book(backend, ONE)
     first = redelivered(ONE)
-    how: Any = {"once": REMEMBERED, "generation": one.fence}
-    backend.acquire("key", first, 10, over=(ONE.token,), **how)
+    how: Any = {"remember_for": REMEMBERED, "generation": one.fence}
+    backend.acquire("key", first, 10, take_over_from=(ONE.token,), **how)
     backend.release("key", first.token)
     book(backend, TWO)
     book(backend, THREE)

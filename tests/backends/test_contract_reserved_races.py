@@ -64,7 +64,9 @@ def pass_through(backend: Backend, key: str) -> Any:
 def substitute(backend: Backend, key: str) -> Any:
     """Take the place of a message, and start."""
     message = published("one of many")
-    answer = backend.reserve(key, message, LEASE, replace=LONG, remember=REMEMBERED)
+    answer = backend.reserve(
+        key, message, LEASE, replace_within=LONG, remember_for=REMEMBERED
+    )
     if not isinstance(answer, Reserved):
         return answer
     return start(backend, message, LEASE, key=key, generation=answer.fence)
@@ -100,7 +102,9 @@ def test_who_passes_through_leaves_the_lock_to_one(backend, url):
 def test_of_many_who_replace_each_other_all_but_one_are_told(backend, url):
     def replace(backend: Backend, key: str) -> Any:
         message = published("one of many")
-        answer = backend.reserve(key, message, LEASE, replace=LONG, remember=REMEMBERED)
+        answer = backend.reserve(
+            key, message, LEASE, replace_within=LONG, remember_for=REMEMBERED
+        )
         return message, answer
 
     for key, answers in zip(KEYS, at_once(backend, url, *[replace] * 6)):
@@ -130,7 +134,7 @@ def test_a_lock_is_given_back_or_the_message_starts(backend, url):
     for key in KEYS:
         backend.reserve(key, ONE, expire=LEASE)
         taken[key] = backend.reserve(
-            key, message, LEASE, replace=LONG, remember=REMEMBERED
+            key, message, LEASE, replace_within=LONG, remember_for=REMEMBERED
         )
 
     def give_back(backend: Backend, key: str) -> bool:

@@ -46,7 +46,7 @@ def test_the_replacing_message_is_delivered_again_and_not_replaced(backend, one,
 @pytest.mark.parametrize("bound", [None, LONG])
 def test_a_message_that_finds_the_lock_free_was_not_replaced(backend, two, bound):
     backend.release("key", TWO.token)
-    three = book(backend, THREE, replace=bound)
+    three = book(backend, THREE, replace_within=bound)
 
     answer = start(backend, THREE, generation=three.fence)
 
@@ -62,7 +62,7 @@ def test_a_message_was_not_replaced_also_if_the_clock_went_back(backend, one, bo
     two = book(backend, TWO)
     backend.release("key", TWO.token)
 
-    three = book(backend, THREE, replace=bound)
+    three = book(backend, THREE, replace_within=bound)
 
     assert three.fence > two.fence > ahead
     assert start(backend, ONE, generation=ahead) == Replaced("three")
@@ -79,8 +79,8 @@ def test_who_does_not_ask_replaces_nobody_also_if_the_clock_went_back(backend, o
 
 
 def test_who_could_not_replace_has_replaced_nobody(backend, one):
-    assert isinstance(book(backend, TWO, replace=None), Held)
-    assert isinstance(book(backend, TWO, replace=0), Held)
+    assert isinstance(book(backend, TWO, replace_within=None), Held)
+    assert isinstance(book(backend, TWO, replace_within=0), Held)
 
     assert isinstance(start(backend, ONE, generation=one.fence), Acquired)
 

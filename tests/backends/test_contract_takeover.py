@@ -36,7 +36,7 @@ YEAR = 365 * 24 * 3600 * 1_000_000
 def test_a_lock_is_taken_over_from_a_token_that_is_named(backend):
     backend.acquire("key", DEAD, expire=10)
 
-    taken = backend.acquire("key", FIRST, expire=100, over=[DEAD.token])
+    taken = backend.acquire("key", FIRST, expire=100, take_over_from=[DEAD.token])
 
     assert isinstance(taken, Acquired)
     held = backend.get("key")
@@ -50,13 +50,17 @@ def test_any_of_the_named_tokens_may_be_the_holder(backend, place):
     named = [SECOND.token, THIRD.token]
     named.insert(place, DEAD.token)
 
-    assert isinstance(backend.acquire("key", FIRST, expire=10, over=named), Acquired)
+    assert isinstance(
+        backend.acquire("key", FIRST, expire=10, take_over_from=named), Acquired
+    )
 
 
 def test_a_holder_that_is_not_named_is_not_taken_over(backend):
     taken = backend.acquire("key", SECOND, expire=10)
 
-    answer = backend.acquire("key", FIRST, expire=100, over=[DEAD.token, THIRD.token])
+    answer = backend.acquire(
+        "key", FIRST, expire=100, take_over_from=[DEAD.token, THIRD.token]
+    )
 
     assert isinstance(answer, Held)
     assert answer.record == replace(SECOND, fence=taken.fence)
@@ -66,7 +70,7 @@ def test_a_holder_that_is_not_named_is_not_taken_over(backend):
 def test_another_delivery_of_the_named_is_not_taken_over(backend):
     backend.acquire("key", record_of("dead"), expire=10)
 
-    answer = backend.acquire("key", FIRST, expire=10, over=[DEAD.token])
+    answer = backend.acquire("key", FIRST, expire=10, take_over_from=[DEAD.token])
 
     assert isinstance(answer, Held)
 
@@ -83,11 +87,13 @@ NEARLY = {
 def test_a_token_is_named_in_full_and_to_the_letter(backend, named):
     backend.acquire("key", DEAD, expire=10)
 
-    assert isinstance(backend.acquire("key", FIRST, expire=10, over=[named]), Held)
+    assert isinstance(
+        backend.acquire("key", FIRST, expire=10, take_over_from=[named]), Held
+    )
 
 
 def test_a_free_lock_is_acquired_over_whom_ever(backend):
-    taken = backend.acquire("key", FIRST, expire=10, over=[DEAD.token])
+    taken = backend.acquire("key", FIRST, expire=10, take_over_from=[DEAD.token])
 
     assert isinstance(taken, Acquired)
     assert backend.get("key").record == replace(FIRST, fence=taken.fence)
@@ -96,7 +102,7 @@ def test_a_free_lock_is_acquired_over_whom_ever(backend):
 def test_the_lock_of_the_named_under_another_key_stays(backend):
     backend.acquire("another", DEAD, expire=10)
 
-    backend.acquire("key", FIRST, expire=10, over=[DEAD.token])
+    backend.acquire("key", FIRST, expire=10, take_over_from=[DEAD.token])
 
     assert backend.get("another").record.token == DEAD.token
 
@@ -105,17 +111,17 @@ def test_an_awkward_owner_is_taken_over(backend, awkward):
     dead = record_of(awkward)
     backend.acquire("key", dead, expire=10)
 
-    answer = backend.acquire("key", FIRST, expire=10, over=[dead.token])
+    answer = backend.acquire("key", FIRST, expire=10, take_over_from=[dead.token])
 
     assert isinstance(answer, Acquired)
 
 
 def test_a_delivery_takes_over_from_the_one_that_died(backend):
-    backend.acquire("key", DEAD, expire=10, once=REMEMBERED)
+    backend.acquire("key", DEAD, expire=10, remember_for=REMEMBERED)
 
     again = record_of("dead")
     answer = backend.acquire(
-        "key", again, expire=10, once=REMEMBERED, over=[DEAD.token]
+        "key", again, expire=10, remember_for=REMEMBERED, take_over_from=[DEAD.token]
     )
 
     assert isinstance(answer, Acquired)
@@ -129,7 +135,7 @@ def test_a_lock_is_taken_over_under_a_greater_fence(backend):
     last = DEAD
     for turn in range(100):
         record = record_of(f"task-{turn}")
-        answer = backend.acquire("key", record, expire=10, over=[last.token])
+        answer = backend.acquire("key", record, expire=10, take_over_from=[last.token])
         fences.append(answer.fence)
         last = record
 
@@ -144,7 +150,7 @@ def test_a_lock_is_taken_over_under_a_greater_fence_also_if_the_clock_went_back(
     backend.release("key", DEAD.token)
     backend.renew([Renewal("key", DEAD, ahead, 10)])
 
-    taken = backend.acquire("key", FIRST, expire=10, over=[DEAD.token])
+    taken = backend.acquire("key", FIRST, expire=10, take_over_from=[DEAD.token])
 
     assert taken.fence > ahead
     assert backend.get("key").record.fence == taken.fence
@@ -152,9 +158,11 @@ def test_a_lock_is_taken_over_under_a_greater_fence_also_if_the_clock_went_back(
 
 def test_a_take_over_whose_answer_was_lost_may_be_repeated(backend):
     backend.acquire("key", DEAD, expire=10)
-    taken = backend.acquire("key", FIRST, expire=10, over=[DEAD.token])
+    taken = backend.acquire("key", FIRST, expire=10, take_over_from=[DEAD.token])
 
-    assert backend.acquire("key", FIRST, expire=10, over=[DEAD.token]) == taken
+    assert (
+        backend.acquire("key", FIRST, expire=10, take_over_from=[DEAD.token]) == taken
+    )
 
 
 # By one
@@ -162,9 +170,9 @@ def test_a_take_over_whose_answer_was_lost_may_be_repeated(backend):
 
 def test_a_lock_is_taken_over_once(backend):
     backend.acquire("key", DEAD, expire=10)
-    backend.acquire("key", FIRST, expire=10, over=[DEAD.token])
+    backend.acquire("key", FIRST, expire=10, take_over_from=[DEAD.token])
 
-    answer = backend.acquire("key", SECOND, expire=10, over=[DEAD.token])
+    answer = backend.acquire("key", SECOND, expire=10, take_over_from=[DEAD.token])
 
     assert isinstance(answer, Held)
     assert answer.record.token == FIRST.token
@@ -181,7 +189,7 @@ def test_of_many_who_take_over_at_once_one_gets_the_lock(backend, url):
         over = [DEAD.token] if number % 2 else []
         barrier.wait()
         record = record_of("taker")
-        return backends[number].acquire(key, record, expire=LEASE, over=over)
+        return backends[number].acquire(key, record, expire=LEASE, take_over_from=over)
 
     def take_all(number: int) -> list[StoreAnswer]:
         return [take(number, key) for key in keys]
@@ -205,7 +213,7 @@ def test_of_many_who_take_over_at_once_one_gets_the_lock(backend, url):
 def taken_over(backend):
     """The fence of the first holder, which does not know of the second."""
     fence = backend.acquire("key", DEAD, expire=10).fence
-    backend.acquire("key", FIRST, expire=10, over=[DEAD.token])
+    backend.acquire("key", FIRST, expire=10, take_over_from=[DEAD.token])
     return fence
 
 
@@ -237,12 +245,12 @@ def test_who_took_over_renews_and_frees(backend, taken_over):
 
 
 def test_a_finished_attempt_takes_nothing_over(backend):
-    backend.release("key", FIRST.token, finished=REMEMBERED)
+    backend.release("key", FIRST.token, finished_for=REMEMBERED)
     backend.acquire("key", DEAD, expire=10)
 
     again = record_of("first")
     answer = backend.acquire(
-        "key", again, expire=10, once=REMEMBERED, over=[DEAD.token]
+        "key", again, expire=10, remember_for=REMEMBERED, take_over_from=[DEAD.token]
     )
 
     assert answer == Finished()
@@ -251,10 +259,12 @@ def test_a_finished_attempt_takes_nothing_over(backend):
 
 def test_who_finds_a_value_takes_nothing_over(backend):
     backend.acquire("key", SECOND, expire=10)
-    backend.release("key", SECOND.token, value=b"value", fresh=10)
+    backend.release("key", SECOND.token, value=b"value", fresh_for=10)
     backend.acquire("key", DEAD, expire=10)
 
-    answer = backend.acquire("key", FIRST, expire=10, stored=True, over=[DEAD.token])
+    answer = backend.acquire(
+        "key", FIRST, expire=10, accept_value=True, take_over_from=[DEAD.token]
+    )
 
     assert answer == Stored(b"value")
     assert backend.get("key").record.token == DEAD.token

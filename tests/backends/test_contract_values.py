@@ -23,7 +23,7 @@ def finish(backend: Backend, value: bytes, fresh: float, key: str = "key") -> No
     """Run once, and leave `value` behind."""
     record = record_of("earlier")
     backend.acquire(key, record, expire=10)
-    assert backend.release(key, record.token, value=value, fresh=fresh)
+    assert backend.release(key, record.token, value=value, fresh_for=fresh)
 
 
 # In place of a run
@@ -33,7 +33,7 @@ def finish(backend: Backend, value: bytes, fresh: float, key: str = "key") -> No
 def test_a_value_is_handed_out_in_place_of_the_lock(backend, value):
     finish(backend, value, fresh=10)
 
-    assert backend.acquire("key", FIRST, expire=10, stored=True) == Stored(value)
+    assert backend.acquire("key", FIRST, expire=10, accept_value=True) == Stored(value)
     assert backend.get("key") is None
 
 
@@ -47,7 +47,7 @@ def test_a_value_is_handed_out_also_while_the_lock_is_held(backend):
     finish(backend, b"value", fresh=10)
     backend.acquire("key", FIRST, expire=10)
 
-    answer = backend.acquire("key", SECOND, expire=10, stored=True)
+    answer = backend.acquire("key", SECOND, expire=10, accept_value=True)
 
     assert answer == Stored(b"value")
 
@@ -55,25 +55,27 @@ def test_a_value_is_handed_out_also_while_the_lock_is_held(backend):
 def test_who_wants_a_value_gets_the_lock_where_there_is_none(backend):
     finish(backend, b"value", fresh=10, key="another")
 
-    answer = backend.acquire("key", FIRST, expire=10, stored=True)
+    answer = backend.acquire("key", FIRST, expire=10, accept_value=True)
 
     assert isinstance(answer, Acquired)
 
 
 def test_who_wants_a_value_is_refused_while_its_run_lasts(backend):
-    backend.acquire("key", FIRST, expire=10, stored=True)
+    backend.acquire("key", FIRST, expire=10, accept_value=True)
 
-    assert isinstance(backend.acquire("key", SECOND, expire=10, stored=True), Held)
+    assert isinstance(
+        backend.acquire("key", SECOND, expire=10, accept_value=True), Held
+    )
 
 
 def test_a_value_of_a_run_that_lost_its_lock_is_not_stored(backend):
     backend.acquire("key", FIRST, expire=10)
 
-    backend.release("key", SECOND.token, value=b"value", fresh=10)
+    backend.release("key", SECOND.token, value=b"value", fresh_for=10)
     backend.release("key", FIRST.token)
-    backend.release("key", FIRST.token, value=b"value", fresh=10)
+    backend.release("key", FIRST.token, value=b"value", fresh_for=10)
 
-    answer = backend.acquire("key", SECOND, expire=10, stored=True)
+    answer = backend.acquire("key", SECOND, expire=10, accept_value=True)
     assert isinstance(answer, Acquired)
 
 
@@ -81,7 +83,7 @@ def test_a_newer_value_takes_the_place_of_the_older(backend):
     finish(backend, b"older", fresh=10)
     finish(backend, b"newer", fresh=10)
 
-    answer = backend.acquire("key", FIRST, expire=10, stored=True)
+    answer = backend.acquire("key", FIRST, expire=10, accept_value=True)
 
     assert answer == Stored(b"newer")
 
@@ -92,7 +94,7 @@ def test_a_value_is_fresh_for_its_time_and_no_longer(backend, short):
 
     wait_until(
         lambda: isinstance(
-            backend.acquire("key", FIRST, expire=10, stored=True), Acquired
+            backend.acquire("key", FIRST, expire=10, accept_value=True), Acquired
         )
     )
 
@@ -105,7 +107,9 @@ def test_a_value_is_fresh_for_its_time_and_no_longer(backend, short):
 def test_a_value_is_handed_to_who_never_had_the_lock(backend):
     finish(backend, b"value", fresh=10)
 
-    answer = backend.acquire("key", FIRST, 10, stored=True, once=REMEMBERED)
+    answer = backend.acquire(
+        "key", FIRST, 10, accept_value=True, remember_for=REMEMBERED
+    )
 
     assert answer == Stored(b"value")
 
@@ -115,7 +119,7 @@ def test_who_had_the_lock_gets_it_again_and_not_the_value(backend):
     finish(backend, b"value", fresh=10)
 
     answer = backend.acquire(
-        "key", redelivered(FIRST), 10, stored=True, once=REMEMBERED
+        "key", redelivered(FIRST), 10, accept_value=True, remember_for=REMEMBERED
     )
 
     assert isinstance(answer, Acquired)
@@ -123,10 +127,17 @@ def test_who_had_the_lock_gets_it_again_and_not_the_value(backend):
 
 def test_who_had_the_lock_takes_it_over_in_place_of_the_value(backend):
     finish(backend, b"value", fresh=10)
-    backend.acquire("key", FIRST, expire=10, once=REMEMBERED)
+    backend.acquire("key", FIRST, expire=10, remember_for=REMEMBERED)
 
     again, over = redelivered(FIRST), [FIRST.token]
-    answer = backend.acquire("key", again, 10, stored=True, once=REMEMBERED, over=over)
+    answer = backend.acquire(
+        "key",
+        again,
+        10,
+        accept_value=True,
+        remember_for=REMEMBERED,
+        take_over_from=over,
+    )
 
     assert isinstance(answer, Acquired)
 
@@ -137,7 +148,7 @@ def test_who_had_the_lock_is_told_who_holds_it_and_not_the_value(backend):
     backend.acquire("key", SECOND, expire=10)
 
     answer = backend.acquire(
-        "key", redelivered(FIRST), 10, stored=True, once=REMEMBERED
+        "key", redelivered(FIRST), 10, accept_value=True, remember_for=REMEMBERED
     )
 
     assert isinstance(answer, Held)
@@ -148,6 +159,6 @@ def test_who_had_the_lock_and_does_not_ask_for_it_is_handed_the_value(backend):
     admit(backend)
     finish(backend, b"value", fresh=10)
 
-    answer = backend.acquire("key", redelivered(FIRST), expire=10, stored=True)
+    answer = backend.acquire("key", redelivered(FIRST), expire=10, accept_value=True)
 
     assert answer == Stored(b"value")

@@ -17,10 +17,10 @@ def waiting():
 def test_a_message_that_waits_for_longer_can_still_be_replaced(backend, waiting):
     backend.reserve("key", waiting, expire=10)
 
-    backend.acquire("key", waiting, expire=20, over=[waiting.token])
+    backend.acquire("key", waiting, expire=20, take_over_from=[waiting.token])
 
     assert backend.get("key").remaining > 10
-    answer = backend.reserve("key", SECOND, expire=10, replace=math.inf)
+    answer = backend.reserve("key", SECOND, expire=10, replace_within=math.inf)
     assert isinstance(answer, Reserved) and answer.replaced
     assert answer.replaced.record.token == waiting.token
 
@@ -30,9 +30,9 @@ def test_a_message_that_waits_for_longer_cannot_be_replaced_if_it_could_not_be(
 ):
     backend.reserve("key", waiting, expire=10, replaceable=False)
 
-    backend.acquire("key", waiting, expire=20, over=[waiting.token])
+    backend.acquire("key", waiting, expire=20, take_over_from=[waiting.token])
 
-    answer = backend.reserve("key", SECOND, expire=10, replace=math.inf)
+    answer = backend.reserve("key", SECOND, expire=10, replace_within=math.inf)
     assert isinstance(answer, Held)
 
 
@@ -41,7 +41,7 @@ def test_a_message_that_waits_for_longer_still_waits_since_it_was_published(
 ):
     since = backend.reserve("key", waiting, expire=10).fence
 
-    backend.acquire("key", waiting, expire=20, over=[waiting.token])
+    backend.acquire("key", waiting, expire=20, take_over_from=[waiting.token])
 
     held = backend.get("key")
     assert held is not None

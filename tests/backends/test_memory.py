@@ -69,13 +69,13 @@ def test_a_repeated_acquisition_does_not_prolong_the_lock(backend, clock):
 def test_a_value_is_fresh_to_the_last_moment_of_its_time(backend, clock):
     record = record_of("first")
     backend.acquire("key", record, expire=10)
-    backend.release("key", record.token, value=b"value", fresh=5)
+    backend.release("key", record.token, value=b"value", fresh_for=5)
 
     clock.now += 4.999
-    answer = backend.acquire("key", record_of("next"), 10, stored=True)
+    answer = backend.acquire("key", record_of("next"), 10, accept_value=True)
     assert answer == Stored(b"value")
     clock.now += 0.001
-    answer = backend.acquire("key", record_of("next"), 10, stored=True)
+    answer = backend.acquire("key", record_of("next"), 10, accept_value=True)
     assert isinstance(answer, Acquired)
 
 
@@ -98,29 +98,35 @@ def test_the_fence_grows_where_a_lock_is_taken_over_and_the_clock_goes_back(
     fence = backend.acquire("key", dead, expire=10).fence
     monkeypatch.setattr(time, "time_ns", lambda: fence * 1000 - 1_000_000_000)
 
-    taken = backend.acquire("key", record_of("next"), expire=10, over=[dead.token])
+    taken = backend.acquire(
+        "key", record_of("next"), expire=10, take_over_from=[dead.token]
+    )
 
     assert taken.fence > fence
 
 
 def test_a_finished_attempt_is_remembered_to_the_last_moment(backend, clock):
     record = record_of("first")
-    backend.release("key", record.token, finished=5)
+    backend.release("key", record.token, finished_for=5)
 
     clock.now += 4.999
-    assert backend.acquire("key", record, 10, once=REMEMBERED) == Finished()
+    assert backend.acquire("key", record, 10, remember_for=REMEMBERED) == Finished()
     clock.now += 0.001
-    assert isinstance(backend.acquire("key", record, 10, once=REMEMBERED), Acquired)
+    assert isinstance(
+        backend.acquire("key", record, 10, remember_for=REMEMBERED), Acquired
+    )
 
 
 def test_an_admitted_attempt_is_remembered_to_the_last_moment(backend, clock):
     record = record_of("first")
-    backend.acquire("key", record, expire=10, once=5)
+    backend.acquire("key", record, expire=10, remember_for=5)
 
     clock.now += 4.999
-    assert backend.acquire("key", redelivered(record), 10, once=REMEMBERED).admitted
+    assert backend.acquire(
+        "key", redelivered(record), 10, remember_for=REMEMBERED
+    ).admitted
     clock.now += 0.001
-    answer = backend.acquire("key", redelivered(record), 10, once=REMEMBERED)
+    answer = backend.acquire("key", redelivered(record), 10, remember_for=REMEMBERED)
     assert not answer.admitted
 
 

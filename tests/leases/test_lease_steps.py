@@ -246,7 +246,7 @@ def test_an_attempt_that_has_left_is_not_renewed_by_what_was_under_way(
     store, gate, threads
 ):
     record, again = (Record(f"task/0/0/mark/{nonce}") for nonce in "ab")
-    store.acquire("key", record, expire=60, once=60)
+    store.acquire("key", record, expire=60, remember_for=60)
     departure = Departure(store, "key", record, expire=60, remember=60)
     store.release("key", record.token, leaving=departure.leaving)
     store.held.add("key")
@@ -261,4 +261,4 @@ def test_an_attempt_that_has_left_is_not_renewed_by_what_was_under_way(
     wait_until(lambda: store.renewed)
 
     # Broken off, it may run when its message comes again.
-    assert isinstance(store.acquire("key", again, expire=60, once=60), Acquired)
+    assert isinstance(store.acquire("key", again, expire=60, remember_for=60), Acquired)

@@ -36,7 +36,7 @@ def leave(store):
     def leave(task, value, fresh=60):
         data = value if isinstance(value, bytes) else encode_value(task, value)
         store.acquire(key_of(task), Record("run/0/0//a"), 10)
-        store.release(key_of(task), "run/0/0//a", value=data, fresh=fresh)
+        store.release(key_of(task), "run/0/0//a", value=data, fresh_for=fresh)
 
     return leave
 

@@ -44,7 +44,7 @@ def leave_value(task: Any, value: Any) -> None:
     store, token = task.app.conf.unique_backend, "run/0/0//a"
     store.acquire(key_of(task), Record(token), 10)
     data = encode_value(task, value)
-    store.release(key_of(task), token, value=data, fresh=60)
+    store.release(key_of(task), token, value=data, fresh_for=60)
 
 
 @pytest.fixture

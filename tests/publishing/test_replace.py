@@ -206,9 +206,9 @@ def test_it_is_remembered_who_was_replaced_while_messages_are_delivered_again(
     seen = []
 
     class Seeing(MemoryBackend):
-        def _reserve(self, booking):
-            seen.append((booking.expire, booking.remember))
-            return super()._reserve(booking)
+        def _reserve(self, wanted):
+            seen.append((wanted.expire, wanted.remember_for))
+            return super()._reserve(wanted)
 
     app.conf.update(unique_backend=Seeing(), unique_redelivery=500)
     replacing(expire=100).apply_async(countdown=30)

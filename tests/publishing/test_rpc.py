@@ -81,7 +81,7 @@ def test_a_value_out_of_the_cache_has_come(app):
     work = guarded(app, on_duplicate=cached(60))
     store, token = app.conf.unique_backend, "run/0/0//a"
     store.acquire(key_of(work), Record(token), 10)
-    store.release(key_of(work), token, value=encode_value(work, 42), fresh=60)
+    store.release(key_of(work), token, value=encode_value(work, 42), fresh_for=60)
 
     result = work.delay()
 

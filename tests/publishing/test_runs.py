@@ -70,9 +70,9 @@ class Noting(MemoryBackend):
 
     reserved_until = 0.0
 
-    def _reserve(self, booking: Any) -> Any:
-        reserved = super()._reserve(booking)
-        self.reserved_until = self._cells["lock", booking.key].end
+    def _reserve(self, wanted: Any) -> Any:
+        reserved = super()._reserve(wanted)
+        self.reserved_until = self._cells["lock", wanted.key].end
         return reserved
 
 
@@ -157,11 +157,11 @@ def after_its_time(task: Any, other: Record | None = None) -> Any:
     class Forgetful(MemoryBackend):
         fingerprint = store.fingerprint
 
-        def _reserve(self, booking: Any) -> Any:
-            reserved = super()._reserve(booking)
+        def _reserve(self, wanted: Any) -> Any:
+            reserved = super()._reserve(wanted)
             self._cells.clear()
             if other is not None:
-                self.acquire(booking.key, other, 60)
+                self.acquire(wanted.key, other, 60)
             return reserved
 
     task.app.conf.unique_backend = Forgetful()

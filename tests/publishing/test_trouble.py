@@ -23,7 +23,7 @@ BOUND = {"parent_id": "parent"}
 class Down(MemoryBackend):
     """Does not answer."""
 
-    def _reserve(self, booking: Any) -> Any:
+    def _reserve(self, wanted: Any) -> Any:
         raise LockStoreError("the store is down")
 
 

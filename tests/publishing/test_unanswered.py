@@ -23,9 +23,9 @@ class Deaf(MemoryBackend):
     away = 2
     asked = 0
 
-    def _reserve(self, booking):
+    def _reserve(self, wanted):
         self.asked += 1
-        answer = super()._reserve(booking)
+        answer = super()._reserve(wanted)
         if self.error is not None:
             error, self.error = self.error, None
             raise error
@@ -107,8 +107,8 @@ def test_a_group_does_not_wait_for_the_store_once_for_each_member(app, sent):
     asked = []
 
     class Away(MemoryBackend):
-        def _reserve(self, booking: Any) -> Any:
-            asked.append(booking.key)
+        def _reserve(self, wanted: Any) -> Any:
+            asked.append(wanted.key)
             raise LockStoreError("no answer")
 
     app.conf.unique_backend = Away()

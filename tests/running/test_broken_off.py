@@ -41,8 +41,8 @@ class Deaf(MemoryBackend):
     number = 1
     away = 2
 
-    def _acquire(self, claim):
-        answer = super()._acquire(claim)
+    def _acquire(self, wanted):
+        answer = super()._acquire(wanted)
         self.number -= 1
         if self.error is not None and not self.number:
             error, self.error = self.error, None

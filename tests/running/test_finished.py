@@ -48,7 +48,7 @@ def end(worker_app):
         again = Record(str(replace(token, nonce="another")))
 
         def arrive():
-            answer = lock.backend.acquire(lock.key, again, expire=60, once=60)
+            answer = lock.backend.acquire(lock.key, again, expire=60, remember_for=60)
             # Until the outcome is stored, the first one leaves.
             return None if isinstance(answer, Held) else answer
 

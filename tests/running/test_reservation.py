@@ -27,11 +27,11 @@ class Faulty(MemoryBackend):
 
     lock = ""
 
-    def _acquire(self, claim):
-        if claim.key == self.lock:
+    def _acquire(self, wanted):
+        if wanted.key == self.lock:
             self.lock = ""
             raise LockStoreError("away")
-        return super()._acquire(claim)
+        return super()._acquire(wanted)
 
 
 @pytest.fixture

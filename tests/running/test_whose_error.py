@@ -25,10 +25,10 @@ class Failing(MemoryBackend):
 
     error: BaseException | None = None
 
-    def _reserve(self, booking: Any) -> Any:
+    def _reserve(self, wanted: Any) -> Any:
         if self.error is not None:
             raise self.error
-        return super()._reserve(booking)
+        return super()._reserve(wanted)
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from .batches import in_batches
 from .connected import Connected
 from .record import Record, Token
 from .steps import (
-    Booking,
-    Claim,
+    Acquisition,
     Heir,
     Held,
     Leaving,
     Release,
     Renewal,
     Renewed,
+    Reservation,
     Reserved,
     StoreAnswer,
     Stored,
@@ -53,10 +53,10 @@ class Backend(Connected):
         record: Record,
         expire: float,
         *,
-        stored: bool = False,
-        once: float = 0,
-        over: Sequence[str] = (),
-        keep: bool = False,
+        accept_value: bool = False,
+        remember_for: float = 0,
+        take_over_from: Sequence[str] = (),
+        keep_end: bool = False,
         generation: int | None = None,
     ) -> StoreAnswer:
         """Take `key` for `expire` seconds, unless it is held.
@@ -69,27 +69,36 @@ class Backend(Connected):
             record: with the token of this attempt, good for one acquisition.
             expire: how long the lock stands if nothing renews it; 0 to take it and free
                 it again in the same step.
-            stored: accept a fresh value of an earlier run in place of the lock, unless
-                the attempt was given the lock before.
-            once: seconds for which it is remembered that this attempt, whose token may
-                have any nonce, was given the lock. If it was released as finished, it
-                is told so; while an earlier delivery is leaving, that is who holds the
-                lock. 0 to remember nothing, and not to ask.
-            over: tokens from which to take it over, under a greater fence: the one that
-                reserved it for this very message, and those of attempts that are dead
-                or never heard that they had got it. It is taken over once, as its token
-                is then another. A token that takes over from itself, to wait for
-                longer, can still be replaced if it could be before.
-            keep: leave the end of a lock that is taken over as it is.
-            generation: fence under which it was reserved for this message, if a later
-                one might have taken its place.
+            accept_value: accept a fresh value of an earlier run in place of the lock,
+                unless the attempt was given the lock before.
+            remember_for: seconds for which the store remembers that this attempt got
+                the lock, whatever the nonce of its token. If an earlier delivery has
+                released it as finished, the answer is :class:`Finished`; while one is
+                leaving, that one is the holder. 0 to remember and to ask nothing.
+            take_over_from: tokens that give the lock up to this one, under a greater
+                fence: the token that reserved it for this message, and those of
+                attempts that are dead or never heard that they got the lock. Only one
+                attempt can take it over, as the token is another from then on. A token
+                may take over from itself, to wait for longer; it stays replaceable.
+            keep_end: a lock that is taken over ends when it would have ended before.
+            generation: fence under which the lock was reserved for this message, if a
+                later message may have taken its place.
 
         Raises:
             LockRecordError: if the lock was written by a newer version.
         """
         with self._operation():
             return self._acquire(
-                Claim(key, record, expire, stored, once, over, keep, generation)
+                Acquisition(
+                    key,
+                    record,
+                    expire,
+                    accept_value,
+                    remember_for,
+                    take_over_from,
+                    keep_end,
+                    generation,
+                )
             )
 
     def reserve(
@@ -98,10 +107,10 @@ class Backend(Connected):
         record: Record,
         expire: float,
         *,
-        stored: bool = False,
+        accept_value: bool = False,
         replaceable: bool = True,
-        replace: float | None = None,
-        remember: float = 0,
+        replace_within: float | None = None,
+        remember_for: float = 0,
     ) -> Reserved | Held | Stored:
         """Take `key` for a message that is about to be published, unless it is held.
 
@@ -110,20 +119,28 @@ class Backend(Connected):
             record: with the token that travels in the message; the lock that it waits
                 for already it is given again.
             expire: how long the lock stands if the message does not start.
-            stored: accept a fresh value of an earlier run in place of the lock.
+            accept_value: accept a fresh value of an earlier run in place of the lock.
             replaceable: whether a later message may take the place of this one.
-            replace: take the place of another message that has not started, if the
-                first of those that it replaced in turn was published at most so many
-                seconds ago; None to replace nobody.
-            remember: seconds for which it is known who was replaced, after the time of
-                both locks is over.
+            replace_within: take the place of a message that has not started, if the
+                first message in its chain of replacements was published at most so
+                many seconds ago; None to replace none.
+            remember_for: seconds for which the store remembers which messages were
+                replaced, from the end of both locks on.
 
         Raises:
             LockRecordError: if the lock was written by a newer version.
         """
         with self._operation():
             return self._reserve(
-                Booking(key, record, expire, stored, replaceable, replace, remember)
+                Reservation(
+                    key,
+                    record,
+                    expire,
+                    accept_value,
+                    replaceable,
+                    replace_within,
+                    remember_for,
+                )
             )
 
     def restore(self, key: str, token: str, held: Held) -> bool:
@@ -157,8 +174,8 @@ class Backend(Connected):
         token: str,
         *,
         value: bytes | None = None,
-        fresh: float = 0,
-        finished: float = 0,
+        fresh_for: float = 0,
+        finished_for: float = 0,
         heir: Heir | None = None,
         leaving: Leaving | None = None,
     ) -> bool:
@@ -167,10 +184,10 @@ class Backend(Connected):
         Arguments:
             key: of the lock.
             token: that took it; any other does not change the lock.
-            value: what :meth:`acquire` shall hand out for `fresh` seconds, if `token`
+            value: what :meth:`acquire` hands out for `fresh_for` seconds, if `token`
                 still held the lock.
-            finished: seconds for which it is remembered that this attempt must not run
-                again, whether it still held the lock or not; 0 to remember nothing.
+            finished_for: seconds for which the store remembers that this attempt must
+                not run again, whether it still held the lock or not; 0 for none.
             heir: for whom the lock is reserved in the same step, if `token` still held
                 it: the task's next try, or its successor.
             leaving: that the attempt has yet to store its outcome, whether it still
@@ -183,7 +200,7 @@ class Backend(Connected):
         """
         with self._operation(first=True):
             return self._release(
-                Release(key, token, value, fresh, finished, heir, leaving)
+                Release(key, token, value, fresh_for, finished_for, heir, leaving)
             )
 
     def get(self, key: str) -> Held | None:
@@ -204,10 +221,7 @@ class Backend(Connected):
         return PrefixedBackend(self, prefix)
 
     def warnings(self) -> list[str]:
-        """Return what may end a lock before its time, for the log of a worker.
-
-        A store may be asked for that. What it does not tell is left out.
-        """
+        """Return what may end a lock before its time; the store may be asked."""
         return [self.promises.warning] if self.promises.warning else []
 
     def check(self) -> None:
@@ -217,10 +231,10 @@ class Backend(Connected):
         self.release("check", record.token)
 
     @abstractmethod
-    def _acquire(self, claim: Claim) -> StoreAnswer: ...
+    def _acquire(self, wanted: Acquisition) -> StoreAnswer: ...
 
     @abstractmethod
-    def _reserve(self, booking: Booking) -> Reserved | Held | Stored: ...
+    def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored: ...
 
     @abstractmethod
     def _restore(self, key: str, token: str, held: Held) -> bool: ...

@@ -24,14 +24,14 @@ def exercise(backend: Backend, key: str) -> None:
     _publish(backend, key)
     record, heir = _record("running"), _record("pending")
     taken = backend.acquire(
-        key, record, _SHORT, stored=True, once=_SHORT, generation=_LATEST
+        key, record, _SHORT, accept_value=True, remember_for=_SHORT, generation=_LATEST
     )
     fence = getattr(taken, "fence", None)
     backend.renew([Renewal(key, record, fence, _SHORT, _SHORT)])
     backend.get(key)
     left = Heir(heir, _SHORT)
     backend.release(
-        key, record.token, value=b"", fresh=_SHORT, finished=_SHORT, heir=left
+        key, record.token, value=b"", fresh_for=_SHORT, finished_for=_SHORT, heir=left
     )
     backend.release(key, heir.token)
 
@@ -40,7 +40,9 @@ def _publish(backend: Backend, key: str) -> None:
     """Reserve the lock for a message, replace that by another, and give it back."""
     first, second = _record("pending"), _record("pending")
     backend.reserve(key, first, _SHORT)
-    answer = backend.reserve(key, second, _SHORT, replace=_SHORT, remember=_SHORT)
+    answer = backend.reserve(
+        key, second, _SHORT, replace_within=_SHORT, remember_for=_SHORT
+    )
     if isinstance(answer, Reserved) and answer.replaced is not None:
         backend.restore(key, second.token, answer.replaced)
         backend.restore(key, second.token, answer.replaced)

@@ -9,18 +9,18 @@ from typing import TypeVar
 from ..exceptions import ConfigurationError
 from .base import Backend
 from .steps import (
-    Booking,
-    Claim,
+    Acquisition,
     Held,
     Release,
     Renewal,
     Renewed,
+    Reservation,
     Reserved,
     StoreAnswer,
     Stored,
 )
 
-Asked = TypeVar("Asked", Claim, Booking, Release, Renewal)
+Asked = TypeVar("Asked", Acquisition, Reservation, Release, Renewal)
 
 #: Letters of a prefix; with a key behind it there is room for the longest of any store.
 LONGEST = 64
@@ -80,11 +80,11 @@ class PrefixedBackend(Backend):
     def check(self) -> None:
         self.store.check()
 
-    def _acquire(self, claim: Claim) -> StoreAnswer:
-        return self.store._acquire(self._own(claim))
+    def _acquire(self, wanted: Acquisition) -> StoreAnswer:
+        return self.store._acquire(self._own(wanted))
 
-    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
-        return self.store._reserve(self._own(booking))
+    def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
+        return self.store._reserve(self._own(wanted))
 
     def _restore(self, key: str, token: str, held: Held) -> bool:
         return self.store._restore(self._prefix + key, token, held)

@@ -10,30 +10,30 @@ from .record import Record
 
 
 @dataclass
-class Claim:
+class Acquisition:
     """A lock that an attempt wants to run under; see :meth:`Backend.acquire`."""
 
     key: str
     record: Record
     expire: float
-    stored: bool = False
-    once: float = 0
-    over: Sequence[str] = ()
-    keep: bool = False
+    accept_value: bool = False
+    remember_for: float = 0
+    take_over_from: Sequence[str] = ()
+    keep_end: bool = False
     generation: int | None = None
 
 
 @dataclass
-class Booking:
+class Reservation:
     """A lock that is wanted for a message; see :meth:`Backend.reserve`."""
 
     key: str
     record: Record
     expire: float
-    stored: bool = False
+    accept_value: bool = False
     replaceable: bool = True
-    replace: float | None = None
-    remember: float = 0
+    replace_within: float | None = None
+    remember_for: float = 0
 
 
 @dataclass
@@ -65,8 +65,8 @@ class Release:
     key: str
     token: str
     value: bytes | None = None
-    fresh: float = 0
-    finished: float = 0
+    fresh_for: float = 0
+    finished_for: float = 0
     heir: Heir | None = None
     leaving: Leaving | None = None
 
@@ -75,16 +75,16 @@ class Release:
 class Renewal:
     """A lock to hold on to for `expire` more seconds.
 
-    For `once` more seconds, if that is not 0, it is remembered that the attempt was
-    given the lock. With `leaving` the lock is free already: what is renewed is that the
-    attempt is alive, see :class:`Leaving`.
+    For `remember_for` more seconds (if not 0) the store remembers that the attempt got
+    the lock. With `leaving` the lock is free already, and the attempt renews only that
+    it is alive; see :class:`Leaving`.
     """
 
     key: str
     record: Record
     fence: int | None
     expire: float
-    once: float = 0
+    remember_for: float = 0
     leaving: bool = False
 
 

@@ -26,14 +26,14 @@ from .cells import (
 from .reserving import reserve, restore
 from .steps import (
     Acquired,
-    Booking,
-    Claim,
+    Acquisition,
     Finished,
     Held,
     Release,
     Renewal,
     Renewed,
     Replaced,
+    Reservation,
     Reserved,
     StoreAnswer,
     Stored,
@@ -55,24 +55,24 @@ class StepwiseBackend(Backend):
             names: of the cells that it reads, the lock first.
         """
 
-    def _acquire(self, claim: Claim) -> StoreAnswer:
+    def _acquire(self, wanted: Acquisition) -> StoreAnswer:
         names = [LOCK]
-        if claim.once:
-            token = claim.record.token
+        if wanted.remember_for:
+            token = wanted.record.token
             names += [mark_name(token), leaving_name(token)]
-        if claim.generation:
+        if wanted.generation:
             names.append(GENERATION)
-        if claim.stored:
+        if wanted.accept_value:
             names.append(VALUE)
-        return self._change(claim.key, names, lambda cells: acquire(cells, claim))
+        return self._change(wanted.key, names, lambda cells: acquire(cells, wanted))
 
-    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
+    def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
         names = [LOCK]
-        if booking.replaceable or booking.replace is not None:
+        if wanted.replaceable or wanted.replace_within is not None:
             names.append(GENERATION)
-        if booking.stored:
+        if wanted.accept_value:
             names.append(VALUE)
-        return self._change(booking.key, names, lambda cells: reserve(cells, booking))
+        return self._change(wanted.key, names, lambda cells: reserve(cells, wanted))
 
     def _restore(self, key: str, token: str, held: Held) -> bool:
         names = [LOCK, GENERATION, heir_name(held.record.token)]
@@ -99,33 +99,35 @@ class StepwiseBackend(Backend):
         return self._change(key, [LOCK], Cells.held)
 
 
-def acquire(cells: Cells, claim: Claim) -> StoreAnswer:
+def acquire(cells: Cells, wanted: Acquisition) -> StoreAnswer:
     """Take a lock to run under; see :meth:`.base.Backend.acquire`."""
-    token, held = claim.record.token, cells.held()
-    mark = cells.content(mark_name(token)) if claim.once else None
+    token, held = wanted.record.token, cells.held()
+    mark = cells.content(mark_name(token)) if wanted.remember_for else None
     if mark == FINISHED:
         return Finished()
     leaving = cells.held(leaving_name(token)) if mark else None
-    if leaving is not None and leaving.record.token not in claim.over:
+    if leaving is not None and leaving.record.token not in wanted.take_over_from:
         return replace(leaving, admitted=True)
-    if not mark and claim.generation and _is_replaced(cells, claim.generation):
+    if not mark and wanted.generation and _is_replaced(cells, wanted.generation):
         return Replaced(held.record.owner if held else None)
-    value = cells.content(VALUE) if claim.stored and not mark else None
+    value = cells.content(VALUE) if wanted.accept_value and not mark else None
     if value is not None:
         return Stored(value)
-    if held is not None and held.record.token not in claim.over:
-        return _asked_again(cells, claim, held, bool(mark))
-    if claim.once:
-        cells.put(mark_name(token), ADMITTED, claim.once)
-    return Acquired(_take(cells, claim, held), bool(mark))
+    if held is not None and held.record.token not in wanted.take_over_from:
+        return _asked_again(cells, wanted, held, bool(mark))
+    if wanted.remember_for:
+        cells.put(mark_name(token), ADMITTED, wanted.remember_for)
+    return Acquired(_take(cells, wanted, held), bool(mark))
 
 
-def _asked_again(cells: Cells, claim: Claim, held: Held, mark: bool) -> Acquired | Held:
-    token = claim.record.token
+def _asked_again(
+    cells: Cells, wanted: Acquisition, held: Held, mark: bool
+) -> Acquired | Held:
+    token = wanted.record.token
     if held.record.token != token:
         return replace(held, admitted=mark)
-    if claim.once and not mark:  # it broke off between two steps of the store
-        cells.put(mark_name(token), ADMITTED, claim.once)
+    if wanted.remember_for and not mark:  # it broke off between two steps of the store
+        cells.put(mark_name(token), ADMITTED, wanted.remember_for)
     return Acquired(held.record.fence)
 
 
@@ -137,16 +139,16 @@ def _is_replaced(cells: Cells, number: int) -> bool:
     return True
 
 
-def _take(cells: Cells, claim: Claim, held: Held | None) -> int:
-    fence, expire = cells.next_fence(), claim.expire
+def _take(cells: Cells, wanted: Acquisition, held: Held | None) -> int:
+    fence, expire = cells.next_fence(), wanted.expire
     if not expire:
         cells.drop()
         return fence
-    own = held is not None and held.record.token == claim.record.token
+    own = held is not None and held.record.token == wanted.record.token
     first = held.record.first if held is not None and own else None
-    if held is not None and claim.keep:
+    if held is not None and wanted.keep_end:
         expire = held.remaining
-    cells.hold(replace(claim.record, first=first), fence, expire)
+    cells.hold(replace(wanted.record, first=first), fence, expire)
     return fence
 
 
@@ -154,7 +156,7 @@ def renewed_names(renewal: Renewal) -> list[str]:
     """Return the names of the cells that :func:`renew` reads."""
     if renewal.leaving:
         return [LOCK, leaving_name(renewal.record.token)]
-    return [LOCK, mark_name(renewal.record.token)] if renewal.once else [LOCK]
+    return [LOCK, mark_name(renewal.record.token)] if renewal.remember_for else [LOCK]
 
 
 def renew(cells: Cells, renewal: Renewal) -> Renewed:
@@ -171,8 +173,8 @@ def renew(cells: Cells, renewal: Renewal) -> Renewed:
         return Renewed.TAKEN
     mark = mark_name(record.token)
     # An earlier delivery of the message may have finished since; that stays known.
-    if renewal.once and cells.content(mark) != FINISHED:
-        cells.put(mark, ADMITTED, renewal.once)
+    if renewal.remember_for and cells.content(mark) != FINISHED:
+        cells.put(mark, ADMITTED, renewal.remember_for)
     # Where fences are told to nobody, the holder does not know its own.
     known = held.record.fence if held is not None else None
     cells.hold(record, renewal.fence or known or 0, renewal.expire)
@@ -186,14 +188,14 @@ def _had_by_another(cells: Cells, renewal: Renewal) -> bool:
 
 def free(cells: Cells, release: Release) -> bool:
     """Free a lock; see :meth:`.base.Backend.release`."""
-    if release.finished:
-        cells.put(mark_name(release.token), FINISHED, release.finished)
+    if release.finished_for:
+        cells.put(mark_name(release.token), FINISHED, release.finished_for)
     _leave(cells, release)
     held = cells.held_by(release.token)
     if held is None:
         return False
     if release.value is not None:
-        cells.put(VALUE, release.value, release.fresh)
+        cells.put(VALUE, release.value, release.fresh_for)
     cells.drop()
     if release.heir is not None:
         record = replace(release.heir.record, first=None)
@@ -216,5 +218,5 @@ def _leave(cells: Cells, release: Release) -> None:
     if leaving is not None and leaving.expire:
         record = leaving.record
         cells.hold(record, record.fence or 0, leaving.expire, name)
-    elif leaving is not None or release.finished:
+    elif leaving is not None or release.finished_for:
         cells.drop(name)

@@ -94,7 +94,7 @@ class Departure:
                 self.backend.release(
                     self.lock,
                     self.record.token,
-                    finished=self.remember if finished else 0,
+                    finished_for=self.remember if finished else 0,
                     leaving=None if finished else Leaving(self.record, 0),
                 )
         except LockStoreError as error:

@@ -54,7 +54,7 @@ def _freed(backend: Backend, what: Release) -> bool:
         what.key,
         what.token,
         value=what.value,
-        fresh=what.fresh,
+        fresh_for=what.fresh_for,
         heir=what.heir,
         leaving=what.leaving,
     )

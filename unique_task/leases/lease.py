@@ -44,7 +44,8 @@ class Lease:
         renew: whether the lock is renewed while the body runs.
         remember: seconds for which it is known that the attempt has finished; 0 if its
             message cannot come again.
-        once: seconds for which it is known, from each renewal on, that it was let in.
+        remember_for: seconds from each renewal on for which the store remembers that
+            the attempt got the lock.
         whole: whether the lock is held to the end of the task, over its retries.
         heir: who gets the lock when it is freed: the task's next try.
         successor: who gets it if there is none, a call that waits for this one.
@@ -78,7 +79,7 @@ class Lease:
         self.fresh: float | None = None
         self.renew = False
         self.remember = 0.0
-        self.once = 0.0
+        self.remember_for = 0.0
         self.whole = False
         self.heir: Heir | None = None
         self.successor: Heir | None = None
@@ -153,7 +154,7 @@ class Lease:
     def renewal(self, now: float, end: float = -math.inf) -> Renewal:
         """Return what to ask the store for at the time `now`, to stand until `end`."""
         expire = max(self._expire, self._extended - now, end - now)
-        return Renewal(self._lock, self.record, self.fence, expire, self.once)
+        return Renewal(self._lock, self.record, self.fence, expire, self.remember_for)
 
     def renewed(self, outcome: Renewed, asked: float) -> str | None:
         """Note the outcome of a renewal; return why the lock is lost, if it is."""

@@ -173,7 +173,7 @@ def _passed_on(outgoing: Outgoing) -> Ticket:
     backend, key = outgoing.backend, outgoing.reservation
     outgoing.undo = partial(backend.release, key, record.token)
     try:
-        answer = backend.acquire(key, record, pending, over=(reserved.token,))
+        answer = backend.acquire(key, record, pending, take_over_from=(reserved.token,))
     except LockStoreError as error:
         logger.warning("%s may lose its lock: %s", outgoing.id, error)
     else:

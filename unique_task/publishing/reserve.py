@@ -111,10 +111,10 @@ def _ask(
             key,
             record,
             pending,
-            stored=stored and not outgoing.awaited,
+            accept_value=stored and not outgoing.awaited,
             replaceable=outgoing.replaceable,
-            replace=None if replace is None else replace.max_wait or math.inf,
-            remember=outgoing.plan.remember_for,
+            replace_within=None if replace is None else replace.max_wait or math.inf,
+            remember_for=outgoing.plan.remember_for,
         )
     except LockStoreError as error:
         # An unreadable record says nothing of the store.

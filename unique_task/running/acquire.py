@@ -104,14 +104,14 @@ def _lease(attempt: Attempt, fence: int | None, asked: float) -> Lease:
     lease.renew = plan.renew
     lease.whole = plan.lock.held_to_end
     lease.remember = attempt.remember
-    lease.once = attempt.once
+    lease.remember_for = attempt.remember_for
     return lease
 
 
 def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when it was asked."""
     call, patience = attempt.call, time.monotonic() + _PATIENCE
-    over, once = call.waited.unanswered, attempt.once
+    over, once = call.waited.unanswered, attempt.remember_for
     if attempt.plan.lock.held_to_end:
         over += attempt.reserved
     while True:
@@ -142,9 +142,9 @@ def _ask(
         attempt.lock,
         attempt.record,
         plan.lease,
-        stored=stored,
-        once=once,
-        over=over,
+        accept_value=stored,
+        remember_for=once,
+        take_over_from=over,
         generation=attempt.generation if plan.lock.held_to_end else None,
     )
     if not isinstance(answer, Acquired):

@@ -66,7 +66,7 @@ class Attempt:
     def finish(self) -> None:
         """Remember that the attempt is over; it held no lock."""
         token, remember = self.record.token, self.remember
-        finish = partial(self.backend.release, self.lock, token, finished=remember)
+        finish = partial(self.backend.release, self.lock, token, finished_for=remember)
         try:
             finish()
         except LockStoreError as error:
@@ -98,7 +98,7 @@ class Attempt:
             self.call.note_settled()
 
     @cached_property
-    def once(self) -> float:
+    def remember_for(self) -> float:
         """Seconds for which to remember that it was let in: also while it may run."""
         return self.remember + self.plan.lease if self.remember else 0.0
 

@@ -36,9 +36,9 @@ def redeem(attempt: Attempt) -> Held | Replaced | None:
         replace(attempt.record, process="", final=False),
         plan.expire if lock.ends_by_time else 0,
         # Whether the message came this far before; the lock of the run does not tell.
-        once=attempt.once,
-        over=attempt.reserved,
-        keep=lock.ends_by_time,
+        remember_for=attempt.remember_for,
+        take_over_from=attempt.reserved,
+        keep_end=lock.ends_by_time,
         generation=attempt.generation,
     )
     if isinstance(answer, Replaced):
@@ -80,7 +80,7 @@ def _pass(attempt: Attempt, own: LockType) -> Held | None:
         attempt.key,
         replace(attempt.record, process="", final=False),
         attempt.plan.expire if own.ends_by_time else 0,
-        once=attempt.once,
+        remember_for=attempt.remember_for,
     )
     if not isinstance(answer, Held) or answer.admitted:
         return None
@@ -103,7 +103,7 @@ def keep_place(attempt: Attempt, seconds: float) -> Replaced | None:
         attempt.reservation,
         replace(attempt.record, token=token, state="pending", process="", final=False),
         attempt.plan.expire + seconds,
-        over=attempt.reserved,
+        take_over_from=attempt.reserved,
         generation=attempt.generation,
     )
     return answer if isinstance(answer, Replaced) else None

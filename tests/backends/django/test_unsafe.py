@@ -61,11 +61,11 @@ def test_a_lock_is_kept_in_a_database(in_database):
     call_command("createcachetable")
     backend: Any = open_store(UNSAFE)
 
-    fence = backend.acquire("key", FIRST, expire=10, once=REMEMBERED).fence
+    fence = backend.acquire("key", FIRST, expire=10, remember_for=REMEMBERED).fence
     assert isinstance(backend.acquire("key", SECOND, expire=10), Held)
     assert backend.renew([Renewal("key", FIRST, fence, 10)]) == [Renewed.HELD]
-    assert backend.release("key", FIRST.token, finished=REMEMBERED)
-    assert backend.acquire("key", FIRST, 10, once=REMEMBERED) == Finished()
+    assert backend.release("key", FIRST.token, finished_for=REMEMBERED)
+    assert backend.acquire("key", FIRST, 10, remember_for=REMEMBERED) == Finished()
     assert isinstance(backend.acquire("key", SECOND, expire=10), Acquired)
     assert backend.release("key", SECOND.token)
 

@@ -72,8 +72,8 @@ def test_locks_are_spread_over_the_servers(memcached, memcached_url, own_memcach
     )
     for number in range(20):
         key = f"key {number}"
-        backend.acquire(key, FIRST, 10, once=10)
-        backend.release(key, FIRST.token, value=b"value", fresh=10)
+        backend.acquire(key, FIRST, 10, remember_for=10)
+        backend.release(key, FIRST.token, value=b"value", fresh_for=10)
 
     assert own_memcached.client.stats()[b"cmd_set"] > 0
     assert memcached.client.stats()[b"cmd_set"] > 0
@@ -96,7 +96,9 @@ def test_a_lock_that_is_kept_over_and_over_does_not_grow(backend):
     backend.acquire("key", message, expire=100)
     for _ in range(5):
         taken = record_of("message")
-        backend.acquire("key", taken, 100, over=[message.token], keep=True)
+        backend.acquire(
+            "key", taken, 100, take_over_from=[message.token], keep_end=True
+        )
         message = taken
 
     assert backend.get("key").remaining <= 100
@@ -117,12 +119,12 @@ def test_a_lock_for_too_long_is_refused(backend):
 
 
 def test_what_is_remembered_for_too_long_is_remembered_for_as_long_as_can_be(backend):
-    backend.acquire("key", FIRST, LONGEST, once=LONGEST * 2)
+    backend.acquire("key", FIRST, LONGEST, remember_for=LONGEST * 2)
     heir = Heir(SECOND, LONGEST * 2)
 
-    assert backend.release("key", FIRST.token, finished=LONGEST * 2, heir=heir)
+    assert backend.release("key", FIRST.token, finished_for=LONGEST * 2, heir=heir)
 
-    assert backend.acquire("key", FIRST, 10, once=LONGEST * 2) == Finished()
+    assert backend.acquire("key", FIRST, 10, remember_for=LONGEST * 2) == Finished()
     assert LONGEST - 60 < backend.get("key").remaining <= LONGEST
 
 
@@ -154,7 +156,7 @@ def test_a_holder_that_others_came_before_in_between_frees_nothing(backend):
         if text.startswith("md "):
             other = MemcachedBackend(backend.name)
             assert isinstance(
-                other.acquire("key", SECOND, 10, over=[FIRST.token]), Acquired
+                other.acquire("key", SECOND, 10, take_over_from=[FIRST.token]), Acquired
             )
         return command(text, *args)
 
@@ -177,7 +179,7 @@ def test_a_fork_has_connections_of_its_own(backend):
 def test_a_record_that_has_no_room_is_refused(backend):
     """Of a longer answer the client loses a part."""
     fitting, long = record_of("x" * 1400), record_of("x" * 1500)
-    taken = backend.acquire("key", fitting, expire=10, once=10)
+    taken = backend.acquire("key", fitting, expire=10, remember_for=10)
 
     assert isinstance(taken, Acquired)
     assert backend.get("key").record.token == fitting.token

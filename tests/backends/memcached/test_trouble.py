@@ -99,7 +99,7 @@ def test_a_value_that_is_too_big_is_an_error_and_changes_nothing(backend):
     backend.acquire("key", FIRST, expire=10)
 
     with pytest.raises(LockStoreError, match="too large"):
-        backend.release("key", FIRST.token, value=b"x" * 2_000_000, fresh=10)
+        backend.release("key", FIRST.token, value=b"x" * 2_000_000, fresh_for=10)
 
     assert backend.release("key", FIRST.token)
 
@@ -112,7 +112,7 @@ def test_a_server_that_is_slow_has_no_more_time_in_all(memcached_proxy):
 
     # An answer is too late for itself only if the machine holds it up.
     with in_time(1), pytest.raises(LockStoreError, match="too slow|timed out"):
-        backend.acquire("key", FIRST, 10, once=REMEMBERED, generation=1)
+        backend.acquire("key", FIRST, 10, remember_for=REMEMBERED, generation=1)
 
 
 def test_a_server_that_is_down_costs_its_own_leases_only(
@@ -188,12 +188,12 @@ def test_who_was_overtaken_between_reading_and_taking_finds_that_out(backend):
 
     def overtaken(*args):
         node.add = add
-        backend.acquire("key", FIRST, 10, once=REMEMBERED)
-        backend.release("key", FIRST.token, finished=REMEMBERED)
+        backend.acquire("key", FIRST, 10, remember_for=REMEMBERED)
+        backend.release("key", FIRST.token, finished_for=REMEMBERED)
         return add(*args)
 
     node.add = overtaken
-    assert backend.acquire("key", again, 10, once=REMEMBERED) == Finished()
+    assert backend.acquire("key", again, 10, remember_for=REMEMBERED) == Finished()
     assert backend.get("key") is None
 
 
@@ -204,11 +204,11 @@ def test_a_value_that_comes_between_reading_and_taking_is_not_overlooked(backend
     def overtaken(*args):
         node.add = add
         backend.acquire("key", SECOND, 10)
-        backend.release("key", SECOND.token, value=b"value", fresh=10)
+        backend.release("key", SECOND.token, value=b"value", fresh_for=10)
         return add(*args)
 
     node.add = overtaken
-    assert backend.acquire("key", FIRST, 10, stored=True) == Stored(b"value")
+    assert backend.acquire("key", FIRST, 10, accept_value=True) == Stored(b"value")
     assert backend.get("key") is None
 
 

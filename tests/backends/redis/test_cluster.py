@@ -16,9 +16,11 @@ def backend(cluster_url: str) -> RedisBackend:
 
 def test_all_keys_of_a_lock_are_on_one_node(backend, redis_cluster):
     backend.reserve("key", published("one"), 10)
-    backend.reserve("key", published("two"), 10, replace=100, remember=10)
-    backend.acquire("key", FIRST, 10, once=10, over=[published("two").token])
-    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
+    backend.reserve("key", published("two"), 10, replace_within=100, remember_for=10)
+    backend.acquire(
+        "key", FIRST, 10, remember_for=10, take_over_from=[published("two").token]
+    )
+    backend.release("key", FIRST.token, value=b"value", fresh_for=10, finished_for=10)
 
     names = [name for node in redis_cluster.nodes for name in node.client.keys()]
 

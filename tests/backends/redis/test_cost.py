@@ -24,7 +24,7 @@ def backend(redis_url: str) -> RedisBackend:
 RUNS = {
     "once": ({}, {}, {"evalsha": 2, "time": 1, "set": 1, "get": 1, "del": 1}),
     "again": (
-        {"once": REMEMBERED},
+        {"remember_for": REMEMBERED},
         {"leaving": Leaving(FIRST, 10)},
         {"evalsha": 3, "time": 1, "set": 4, "get": 3, "del": 2},
     ),
@@ -40,7 +40,7 @@ def test_a_run_costs_six_commands_or_thirteen_to_be_known_again(
     warm.acquire("key", FIRST, expire=10, **taken)
     warm.release("key", FIRST.token, **freed)
     if freed:  # and when its outcome is stored
-        warm.release("key", FIRST.token, finished=REMEMBERED)
+        warm.release("key", FIRST.token, finished_for=REMEMBERED)
 
     assert redis_server.command_counts() == commands
     assert sum(commands.values()) == (13 if taken else 6)
@@ -51,8 +51,12 @@ def test_a_lock_is_taken_and_freed_in_one_round_trip_each(redis_proxy, warm):
     through_proxy.get("key")
     before = redis_proxy.requests
 
-    through_proxy.acquire("key", FIRST, expire=10, once=REMEMBERED, over=["a", "b"])
-    through_proxy.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
+    through_proxy.acquire(
+        "key", FIRST, expire=10, remember_for=REMEMBERED, take_over_from=["a", "b"]
+    )
+    through_proxy.release(
+        "key", FIRST.token, value=b"value", fresh_for=10, finished_for=10
+    )
 
     assert redis_proxy.requests - before == 2
 
@@ -63,7 +67,9 @@ def test_a_lock_is_taken_over_in_one_round_trip(redis_proxy, warm):
     through_proxy.get("key")
     before = redis_proxy.requests
 
-    taken = through_proxy.acquire("key", SECOND, expire=10, over=[FIRST.token])
+    taken = through_proxy.acquire(
+        "key", SECOND, expire=10, take_over_from=[FIRST.token]
+    )
 
     assert isinstance(taken, Acquired)
     assert redis_proxy.requests - before == 1
@@ -97,8 +103,8 @@ def test_a_lock_takes_300_bytes_at_most(backend, redis_server):
 
 def test_all_keys_of_a_lock_are_in_one_slot_of_a_cluster(backend, redis_url):
     backend.acquire("key", FIRST, expire=10)
-    backend.release("key", FIRST.token, value=b"value", fresh=10, finished=10)
-    backend.acquire("key", SECOND, expire=10, once=10)
+    backend.release("key", FIRST.token, value=b"value", fresh_for=10, finished_for=10)
+    backend.acquire("key", SECOND, expire=10, remember_for=10)
 
     # A lock, a value, and the marks of two attempts.
     assert len(slots(redis_url)) == 4
@@ -115,25 +121,27 @@ def test_locks_are_spread_over_a_cluster(backend, redis_url):
 def test_every_lock_and_value_has_an_end(backend, redis_server):
     backend.acquire("taken", FIRST, expire=10)
     backend.acquire("taken over", FIRST, expire=10)
-    backend.acquire("taken over", SECOND, expire=10, over=[FIRST.token])
+    backend.acquire("taken over", SECOND, expire=10, take_over_from=[FIRST.token])
     backend.renew([Renewal("retaken", FIRST, 1, 10), Renewal("taken", FIRST, 1, 10)])
-    backend.release("lost", FIRST.token, value=b"value", fresh=10)
+    backend.release("lost", FIRST.token, value=b"value", fresh_for=10)
     backend.acquire("freed", FIRST, expire=10)
-    backend.release("freed", FIRST.token, value=b"value", fresh=10)
+    backend.release("freed", FIRST.token, value=b"value", fresh_for=10)
 
     # Three locks and a value.
     assert_ends(redis_server, 4)
 
 
 def test_every_mark_has_an_end(backend, redis_server):
-    backend.acquire("taken", FIRST, expire=10, once=10)
+    backend.acquire("taken", FIRST, expire=10, remember_for=10)
     backend.acquire("taken over", FIRST, expire=10)
-    backend.acquire("taken over", SECOND, expire=10, once=10, over=[FIRST.token])
-    backend.acquire("freed", FIRST, expire=10, once=10)
+    backend.acquire(
+        "taken over", SECOND, expire=10, remember_for=10, take_over_from=[FIRST.token]
+    )
+    backend.acquire("freed", FIRST, expire=10, remember_for=10)
     backend.release("freed", FIRST.token)
-    backend.acquire("finished", FIRST, expire=10, once=10)
-    backend.release("finished", FIRST.token, finished=10)
-    backend.release("lost", FIRST.token, finished=10)
+    backend.acquire("finished", FIRST, expire=10, remember_for=10)
+    backend.release("finished", FIRST.token, finished_for=10)
+    backend.release("lost", FIRST.token, finished_for=10)
     backend.release("lost", SECOND.token, leaving=Leaving(SECOND, 10))
     backend.renew([Renewal("taken", SECOND, 1, 10, leaving=True)])
 
@@ -143,10 +151,10 @@ def test_every_mark_has_an_end(backend, redis_server):
 
 
 def test_a_mark_lasts_as_long_as_the_latest_step_says(backend, redis_server):
-    backend.acquire("key", FIRST, expire=10, once=20)
+    backend.acquire("key", FIRST, expire=10, remember_for=20)
     [mark] = redis_server.client.keys("*first*")
     admitted = redis_server.client.pttl(mark)
-    backend.release("key", FIRST.token, finished=30)
+    backend.release("key", FIRST.token, finished_for=30)
     finished = redis_server.client.pttl(mark)
 
     assert 10_000 < admitted <= 20_000 < finished <= 30_000
@@ -155,7 +163,7 @@ def test_a_mark_lasts_as_long_as_the_latest_step_says(backend, redis_server):
 def test_who_is_turned_away_leaves_nothing(backend, redis_server):
     backend.acquire("key", FIRST, expire=10)
 
-    backend.acquire("key", SECOND, expire=10, once=REMEMBERED)
+    backend.acquire("key", SECOND, expire=10, remember_for=REMEMBERED)
 
     assert redis_server.client.dbsize() == 1
 
@@ -166,8 +174,8 @@ def test_a_mark_takes_200_bytes_at_most(finished, backend, redis_server):
     owner = "1b671a64-40d5-491e-99b0-da01ff1f3341"
     record = record_of(owner, retries=12, message="0badcafe")
     key = digest_of("shop", "17")
-    backend.acquire(key, record, expire=10, once=REMEMBERED)
-    backend.release(key, record.token, finished=finished)
+    backend.acquire(key, record, expire=10, remember_for=REMEMBERED)
+    backend.release(key, record.token, finished_for=finished)
 
     [name] = redis_server.client.keys()
 

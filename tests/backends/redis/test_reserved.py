@@ -49,7 +49,9 @@ STEPS = {
         {"time": 1, "set": 1, "get": 1, "pttl": 1},
     ),
     "replace": (
-        lambda store: store.reserve("taken", TWO, 10, replace=10, remember=10),
+        lambda store: store.reserve(
+            "taken", TWO, 10, replace_within=10, remember_for=10
+        ),
         {"time": 1, "set": 3, "get": 2, "pttl": 2},
     ),
     "start": (
@@ -57,7 +59,7 @@ STEPS = {
         {"time": 1, "set": 2, "get": 1},
     ),
     "start, if not replaced": (
-        lambda store: start(store, ONE, key="taken", generation=1, keep=True),
+        lambda store: start(store, ONE, key="taken", generation=1, keep_end=True),
         {"time": 1, "set": 2, "get": 2},
     ),
     "pass through": (
@@ -103,14 +105,16 @@ def test_a_lock_is_reserved_replaced_and_restored_in_one_round_trip_each(
 
 def use_all(backend: RedisBackend) -> None:
     """All that may be done with locks that wait for messages."""
-    two = [book(backend, message, remember=10) for message in (ONE, TWO)][1]
+    two = [book(backend, message, remember_for=10) for message in (ONE, TWO)][1]
     backend.restore("key", TWO.token, two.replaced)
-    book(backend, THREE, remember=10)
+    book(backend, THREE, remember_for=10)
     attempt = redelivered(THREE)
     over = (THREE.token,)
-    backend.acquire("key", attempt, 10, once=10, over=over, keep=True)
+    backend.acquire(
+        "key", attempt, 10, remember_for=10, take_over_from=over, keep_end=True
+    )
     heir = Heir(published("heir"), 10)
-    how: Any = {"value": b"value", "fresh": 10, "finished": 10, "heir": heir}
+    how: Any = {"value": b"value", "fresh_for": 10, "finished_for": 10, "heir": heir}
     assert backend.release("key", attempt.token, **how)
 
 
@@ -129,7 +133,7 @@ def test_every_key_has_an_end(backend, client):
 
 
 def test_what_is_given_back_has_an_end_and_so_has_the_generation(backend, client):
-    two = [book(backend, message, remember=10) for message in (ONE, TWO)][1]
+    two = [book(backend, message, remember_for=10) for message in (ONE, TWO)][1]
 
     assert backend.restore("key", TWO.token, two.replaced)
 
@@ -173,6 +177,6 @@ def test_who_reserves_and_passes_through_leaves_nothing(backend, client):
 def test_who_is_refused_leaves_nothing(backend, client):
     backend.acquire("key", FIRST, expire=10)
     book(backend, ONE)
-    start(backend, ONE, expire=0, once=REMEMBERED, generation=1)
+    start(backend, ONE, expire=0, remember_for=REMEMBERED, generation=1)
 
     assert client.keys() == [b"unique:{key}"]

@@ -82,10 +82,10 @@ def test_what_is_not_known_as_replaceable_is_left_alone(
     client.set("unique:{key}", text, px=10_000)
 
     if readable:
-        assert isinstance(book(backend, ONE, replace=1e12), Held)
+        assert isinstance(book(backend, ONE, replace_within=1e12), Held)
     else:
         with pytest.raises(LockRecordError):
-            book(backend, ONE, replace=1e12)
+            book(backend, ONE, replace_within=1e12)
     assert not backend.restore("key", ONE.token, Held(SECOND, 10))
 
     assert client.get("unique:{key}") == text

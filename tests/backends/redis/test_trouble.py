@@ -89,13 +89,17 @@ def test_a_take_over_whose_answer_was_lost_is_ours(redis_proxy, backend, warm):
     through_proxy = RedisBackend(redis_proxy.url)
     redis_proxy.swallow_replies(1, to=b"EVALSHA")
 
-    taken = through_proxy.acquire("key", FIRST, expire=10, over=[SECOND.token])
+    taken = through_proxy.acquire(
+        "key", FIRST, expire=10, take_over_from=[SECOND.token]
+    )
 
     assert isinstance(taken, Acquired)
     assert backend.get("key").record.fence == taken.fence
 
 
-@pytest.mark.parametrize("more", [{}, {"finished": 5}, {"value": b"1", "fresh": 5}])
+@pytest.mark.parametrize(
+    "more", [{}, {"finished_for": 5}, {"value": b"1", "fresh_for": 5}]
+)
 def test_a_release_whose_answer_was_lost_has_freed_the_lock(
     redis_proxy, backend, warm, more
 ):
@@ -123,7 +127,7 @@ def test_a_server_out_of_memory_still_frees(own_redis):
     backend.acquire("key", record, expire=10)
     own_redis.client.config_set("maxmemory", "1")
 
-    assert backend.release("key", record.token, value=b"value", fresh=10)
+    assert backend.release("key", record.token, value=b"value", fresh_for=10)
 
     assert not own_redis.client.exists("unique:{key}")
 
@@ -180,7 +184,7 @@ def test_a_lock_of_a_newer_version_is_not_acquired(backend, newer):
 
 def test_a_lock_of_a_newer_version_is_not_taken_over(backend, newer):
     with pytest.raises(LockRecordError):
-        backend.acquire("key", FIRST, expire=10, over=["task-1/0/0//ab"])
+        backend.acquire("key", FIRST, expire=10, take_over_from=["task-1/0/0//ab"])
 
 
 def test_who_holds_a_lock_of_a_newer_version_is_not_told(backend, newer):
@@ -191,7 +195,7 @@ def test_who_holds_a_lock_of_a_newer_version_is_not_told(backend, newer):
 def test_a_lock_of_a_newer_version_is_left_alone(backend, newer, redis_url):
     with pytest.raises(LockRecordError):
         backend.acquire("key", FIRST, expire=100)
-    assert not backend.release("key", FIRST.token, value=b"value", fresh=100)
+    assert not backend.release("key", FIRST.token, value=b"value", fresh_for=100)
     assert backend.renew([Renewal("key", FIRST, 1, 100)]) == [Renewed.TAKEN]
 
     with Redis.from_url(redis_url) as client:

@@ -48,7 +48,7 @@ def look_after(url: str, seconds: int) -> str:
 @pytest.fixture
 def backend(url: str) -> SQLBackend:
     backend = SQLBackend(url + look_after(url, OURS))
-    assert isinstance(backend.acquire("key", FIRST, 100, once=100), Acquired)
+    assert isinstance(backend.acquire("key", FIRST, 100, remember_for=100), Acquired)
     return backend
 
 
@@ -96,7 +96,7 @@ def test_a_deadlock_is_no_error(backend, broken_off, another, engine, beside):
     # The database breaks off who has done less, or who waits for longer.
     another.execute(sa.text(WEIGHT), [{"name": f"{n}"} for n in range(100)])
     another.execute(sa.text(TOUCH), {"name": MARK})
-    freed = beside.submit(backend.release, "key", FIRST.token, finished=100)
+    freed = beside.submit(backend.release, "key", FIRST.token, finished_for=100)
     wait_for(engine, freed)
 
     another.execute(sa.text(TOUCH), {"name": NAME})
@@ -105,7 +105,7 @@ def test_a_deadlock_is_no_error(backend, broken_off, another, engine, beside):
     assert freed.result() is True
     [codes] = broken_off
     assert DEADLOCK[engine.dialect.name] in codes
-    assert backend.acquire("key", FIRST, 100, once=100) == Finished()
+    assert backend.acquire("key", FIRST, 100, remember_for=100) == Finished()
 
 
 @pytest.fixture

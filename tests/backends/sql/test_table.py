@@ -67,7 +67,7 @@ def test_the_ddl_makes_the_table(url, engine):
     migrate(engine, backend.ddl())
 
     assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
-    assert backend.release("key", FIRST.token, value=b"value", fresh=10)
+    assert backend.release("key", FIRST.token, value=b"value", fresh_for=10)
     [index] = sa.inspect(engine).get_indexes("by_hand")
     assert index["column_names"] == ["ends", "fence"]
 
@@ -96,7 +96,7 @@ def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
     backend.acquire("held", FIRST, expire=100)
     backend.acquire("over", SECOND, expire=0.001)
     third = record_of("third")
-    backend.acquire("freed", third, expire=100, once=100)
+    backend.acquire("freed", third, expire=100, remember_for=100)
     backend.release("freed", third.token)
     time.sleep(0.01)
 
@@ -109,7 +109,7 @@ def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
     assert not names_in(engine) & {"unique:over:lock", "unique:freed:lock"}
     assert backend.get("held").record.token == FIRST.token
     # The mark of an attempt that was given its lock.
-    again = backend.acquire("freed", redelivered(third), expire=10, once=100)
+    again = backend.acquire("freed", redelivered(third), expire=10, remember_for=100)
     assert again.admitted
 
 
@@ -182,14 +182,14 @@ def test_a_lock_of_a_newer_version_is_left_alone(backend, newer):
     with pytest.raises(LockRecordError):
         backend.acquire("key", FIRST, expire=100)
     with pytest.raises(LockRecordError):
-        backend.acquire("key", FIRST, expire=100, once=10)
+        backend.acquire("key", FIRST, expire=100, remember_for=10)
     with pytest.raises(LockRecordError):
-        backend.acquire("key", FIRST, expire=100, over=[newer])
+        backend.acquire("key", FIRST, expire=100, take_over_from=[newer])
     with pytest.raises(LockRecordError):
         backend.reserve("key", FIRST, expire=100, replaceable=False)
     with pytest.raises(LockRecordError):
         backend.get("key")
-    assert not backend.release("key", FIRST.token, value=b"value", fresh=100)
+    assert not backend.release("key", FIRST.token, value=b"value", fresh_for=100)
     assert backend.renew([Renewal("key", FIRST, 1, 100)]) == [Renewed.TAKEN]
 
 

@@ -72,7 +72,7 @@ def test_a_server_that_is_slow_has_no_more_time_in_all(proxy):
     proxy.delay(0.35)
 
     with in_time(1), pytest.raises(LockStoreError):
-        backend.acquire("key", FIRST, expire=10, once=10)
+        backend.acquire("key", FIRST, expire=10, remember_for=10)
 
 
 def test_connections_that_the_server_closed_are_no_error(proxy):
@@ -95,7 +95,7 @@ def test_an_acquisition_whose_answer_was_lost_is_ours(proxy, backend):
 
 
 @pytest.mark.parametrize(
-    ("more", "to"), [({}, b"UPDATE"), ({"finished": 5}, b"COMMIT")]
+    ("more", "to"), [({}, b"UPDATE"), ({"finished_for": 5}, b"COMMIT")]
 )
 def test_a_release_whose_answer_was_lost_has_freed_the_lock(proxy, backend, more, to):
     through_proxy = SQLBackend(proxy.url)
@@ -112,7 +112,7 @@ def test_a_transaction_that_breaks_off_leaves_nothing_behind(proxy, backend):
     through_proxy.get("key")
     proxy.swallow_replies(1, to=b"COMMIT")
 
-    taken = through_proxy.acquire("key", FIRST, expire=10, once=10)
+    taken = through_proxy.acquire("key", FIRST, expire=10, remember_for=10)
 
     assert isinstance(taken, Acquired)
     assert backend.release("key", FIRST.token)
@@ -201,7 +201,7 @@ def freeze_in_the_middle(url: str) -> None:
     """Take the row of the lock "key", and stand still."""
     backend = SQLBackend(url, timeout=3)
     backend._write = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)  # type: ignore
-    backend.acquire("key", SECOND, expire=10, once=10)
+    backend.acquire("key", SECOND, expire=10, remember_for=10)
 
 
 @pytest.fixture

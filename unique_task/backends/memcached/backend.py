@@ -18,11 +18,11 @@ from ..exercise import exercise
 from ..promises import Promises
 from ..record import Record
 from ..steps import (
-    Booking,
-    Claim,
+    Acquisition,
     Held,
     Renewal,
     Renewed,
+    Reservation,
     Reserved,
     StoreAnswer,
     Stored,
@@ -96,17 +96,17 @@ class MemcachedBackend(StepwiseBackend):
             for node in self._nodes.values():
                 node.version()
 
-    def _acquire(self, claim: Claim) -> StoreAnswer:
-        _check_length(claim.record)
+    def _acquire(self, wanted: Acquisition) -> StoreAnswer:
+        _check_length(wanted.record)
         # Who has waited for long already may wait for as long as can be.
-        if not claim.over:
-            _check(claim.expire)
-        return super()._acquire(claim)
+        if not wanted.take_over_from:
+            _check(wanted.expire)
+        return super()._acquire(wanted)
 
-    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
-        _check(booking.expire)
-        _check_length(booking.record)
-        return super()._reserve(booking)
+    def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
+        _check(wanted.expire)
+        _check_length(wanted.record)
+        return super()._reserve(wanted)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         end = time.monotonic() + self.timeout

@@ -18,14 +18,14 @@ from ..record import VERSION
 from ..safe_names import without_password
 from ..steps import (
     Acquired,
-    Booking,
-    Claim,
+    Acquisition,
     Finished,
     Held,
     Release,
     Renewal,
     Renewed,
     Replaced,
+    Reservation,
     Reserved,
     StoreAnswer,
     Stored,
@@ -127,8 +127,7 @@ class RedisBackend(Backend):
         return super().warnings() + self._ask(evictions)
 
     def check(self) -> None:
-        """Take each step once, on each server, to see whether it lets us."""
-        try:
+        try:  # each step, on each server
             for key in self._ask(lambda one: keys_to_check(one, self._names.lock)):
                 # In a script, old servers do not say which command they refuse.
                 self._ask(partial(try_commands, name=self._names.lock(key)))
@@ -147,16 +146,17 @@ class RedisBackend(Backend):
         with self._operation():
             return self._found.asked(question)
 
-    def _acquire(self, claim: Claim) -> StoreAnswer:
-        expire = milliseconds(claim.expire) if claim.expire else 0
-        once = milliseconds(claim.once) if claim.once else 0
-        more = once, claim.generation or 0, int(claim.stored), *claim.over
+    def _acquire(self, wanted: Acquisition) -> StoreAnswer:
+        expire = milliseconds(wanted.expire) if wanted.expire else 0
+        remember = milliseconds(wanted.remember_for) if wanted.remember_for else 0
+        more = remember, wanted.generation or 0, int(wanted.accept_value)
         answer, *told = self._acquire_script(
-            self._names.of(claim),
+            self._names.of(wanted),
             VERSION,
-            claim.record.tail,
-            f"keep{expire}" if claim.keep else expire,
-            *(more if any(more) else ()),
+            wanted.record.tail,
+            f"keep{expire}" if wanted.keep_end else expire,
+            *(more if any(more) or wanted.take_over_from else ()),
+            *wanted.take_over_from,
         )
         if answer == 1:
             return Acquired(int(told[0]), bool(told[1]))
@@ -167,20 +167,21 @@ class RedisBackend(Backend):
         if answer == 4:
             return Replaced(record_of(told[0]).owner if told[0] else None)
         held = held_of(*told)
-        again = held.record.token == claim.record.token
+        again = held.record.token == wanted.record.token
         return Acquired(held.record.fence) if again else held
 
-    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
-        keys, more, replace = [self._names.lock(booking.key)], [], booking.replace
-        if booking.replaceable or replace is not None:
-            back = -1 if replace is None else round(min(replace, EVER) * 1e6)
-            keys.append(self._names.generation(booking.key))
-            more = [int(booking.replaceable), back, milliseconds(booking.remember)]
-        if booking.stored:
-            keys.append(self._names.value(booking.key))
-        expire = milliseconds(booking.expire)
+    def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
+        keys, more = [self._names.lock(wanted.key)], list[int]()
+        within = wanted.replace_within
+        if wanted.replaceable or within is not None:
+            back = -1 if within is None else round(min(within, EVER) * 1e6)
+            keys.append(self._names.generation(wanted.key))
+            more = [int(wanted.replaceable), back, milliseconds(wanted.remember_for)]
+        if wanted.accept_value:
+            keys.append(self._names.value(wanted.key))
+        expire = milliseconds(wanted.expire)
         answer, *told = self._reserve_script(
-            keys, VERSION, booking.record.tail, expire, *more
+            keys, VERSION, wanted.record.tail, expire, *more
         )
         if answer == 0:
             return held_of(*told)
@@ -201,7 +202,7 @@ class RedisBackend(Backend):
     def _release(self, release: Release) -> bool:
         keys: list[str] = [self._names.lock(release.key)]
         args: list[Any] = [release.token]
-        finished, heir, left = release.finished, release.heir, release.leaving
+        finished, heir, left = release.finished_for, release.heir, release.leaving
         if finished or heir or left or release.value is not None:
             args.append(milliseconds(finished) if finished else 0)
             args += [heir.record.tail, milliseconds(heir.expire)] if heir else ["", 0]
@@ -211,7 +212,7 @@ class RedisBackend(Backend):
             keys.append(self._names.leaving(release.key, release.token))
         if release.value is not None:
             keys.append(self._names.value(release.key))
-            args += [release.value, milliseconds(release.fresh)]
+            args += [release.value, milliseconds(release.fresh_for)]
         expect_answer()
         # Not held any more: that may be the work of the question whose answer was lost.
         return bool(self._release_script(keys, *args)) or answer_was_lost()
@@ -233,9 +234,9 @@ class RedisBackend(Backend):
         record = renewal.record
         keys = [self._names.lock(renewal.key)]
         times = [milliseconds(renewal.expire)]
-        if renewal.once:
+        if renewal.remember_for:
             keys.append(self._names.mark(renewal.key, record.token))
-            times.append(milliseconds(renewal.once))
+            times.append(milliseconds(renewal.remember_for))
         return [len(keys), *keys, record.token, record.text(renewal.fence or 0), *times]
 
     def _left(self, renewal: Renewal) -> list[Any]:

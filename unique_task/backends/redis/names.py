@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..record import attempt_of
-from ..steps import Claim
+from ..steps import Acquisition
 
 
 class Names:
@@ -35,14 +35,14 @@ class Names:
     def leaving(self, key: str, token: str) -> str:
         return f"{self.head}{{{key}}}:leaving:{attempt_of(token)}"
 
-    def of(self, claim: Claim) -> list[str]:
-        """Return those that a claim is about, in the order of the script."""
-        keys = [self.lock(claim.key)]
-        if claim.once:
-            keys.append(self.mark(claim.key, claim.record.token))
-            keys.append(self.leaving(claim.key, claim.record.token))
-        if claim.generation:
-            keys.append(self.generation(claim.key))
-        if claim.stored:
-            keys.append(self.value(claim.key))
+    def of(self, wanted: Acquisition) -> list[str]:
+        """Return those of the lock that is wanted, in the order of the script."""
+        keys = [self.lock(wanted.key)]
+        if wanted.remember_for:
+            keys.append(self.mark(wanted.key, wanted.record.token))
+            keys.append(self.leaving(wanted.key, wanted.record.token))
+        if wanted.generation:
+            keys.append(self.generation(wanted.key))
+        if wanted.accept_value:
+            keys.append(self.value(wanted.key))
         return keys

@@ -13,12 +13,12 @@ from ..promises import Promises
 from ..record import VERSION
 from ..steps import (
     Acquired,
-    Booking,
-    Claim,
+    Acquisition,
     Held,
     Release,
     Renewal,
     Renewed,
+    Reservation,
     Reserved,
     StoreAnswer,
     Stored,
@@ -85,10 +85,7 @@ class SQLBackend(StepwiseBackend):
         return cls(url, timeout=timeout)
 
     def ddl(self) -> str:
-        """Return the statements that create the table, for those who run migrations.
-
-        They do no harm where a worker has made it.
-        """
+        """Return the statements that create the table, if it is missing."""
         return self._database.ddl()
 
     def warnings(self) -> list[str]:
@@ -100,7 +97,6 @@ class SQLBackend(StepwiseBackend):
         return super().warnings() + [advice] * slow
 
     def check(self) -> None:
-        """Take each step once, and sweep nothing, to see whether we may do that."""
         exercise(self, "check")
         with self._operation():
             self._sweeper.check()
@@ -108,55 +104,58 @@ class SQLBackend(StepwiseBackend):
     def _identity(self) -> str:
         return f"{identity(self._url)}/{self._table.fullname}"
 
-    def _acquire(self, claim: Claim) -> StoreAnswer:
+    def _acquire(self, wanted: Acquisition) -> StoreAnswer:
         self._sweeper.sweep_now_and_then()
         with self._database.one_operation():
-            return self._take_at_once(claim) or super()._acquire(claim)
+            return self._take_at_once(wanted) or super()._acquire(wanted)
 
-    def _reserve(self, booking: Booking) -> Reserved | Held | Stored:
-        if booking.stored or booking.replaceable or booking.replace is not None:
-            return super()._reserve(booking)
-        claim = Claim(booking.key, booking.record, booking.expire)
+    def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
+        replaces = wanted.replaceable or wanted.replace_within is not None
+        if wanted.accept_value or replaces:
+            return super()._reserve(wanted)
+        plain = Acquisition(wanted.key, wanted.record, wanted.expire)
         with self._database.one_operation():
-            answer = self._take_at_once(claim)
+            answer = self._take_at_once(plain)
             if isinstance(answer, Acquired):
                 return Reserved(answer.fence)
-            return answer or super()._reserve(booking)
+            return answer or super()._reserve(wanted)
 
-    def _take_at_once(self, claim: Claim) -> Acquired | Held | None:
+    def _take_at_once(self, wanted: Acquisition) -> Acquired | Held | None:
         """Answer by one statement, or two if the lock is held; None if they cannot."""
-        if not self._is_plain(claim):
+        if not self._is_plain(wanted):
             return None
-        taken = self._database.run(lambda connection: self._take(connection, claim))
-        held = None if taken else self._get(claim.key)
-        if held is not None and held.record.token == claim.record.token:
+        taken = self._database.run(lambda connection: self._take(connection, wanted))
+        held = None if taken else self._get(wanted.key)
+        if held is not None and held.record.token == wanted.record.token:
             return None
         return taken or held
 
-    def _is_plain(self, claim: Claim) -> bool:
+    def _is_plain(self, wanted: Acquisition) -> bool:
         """Tell whether one statement can take the lock."""
-        more = claim.stored or claim.once or claim.generation or claim.keep
-        over = self._say.on_conflict and claim.record.token not in claim.over
-        plain = claim.expire and not more and (over or not claim.over)
-        return bool(plain and self._database.tells_inserted)
+        more = wanted.accept_value or wanted.remember_for
+        if not wanted.expire or more or wanted.generation or wanted.keep_end:
+            return False
+        others, own = wanted.take_over_from, wanted.record.token
+        taken = not others or (self._say.on_conflict and own not in others)
+        return bool(taken and self._database.tells_inserted)
 
-    def _take(self, connection: sa.Connection, claim: Claim) -> Acquired | None:
-        token = claim.record.token.encode()
+    def _take(self, connection: sa.Connection, wanted: Acquisition) -> Acquired | None:
+        token = wanted.record.token.encode()
         parameters = {
-            "name": short_name(claim.key, LOCK, NAME_LENGTH),
+            "name": short_name(wanted.key, LOCK, NAME_LENGTH),
             "token": token,
-            "content": f"{VERSION} {claim.record.tail}".encode(),
-            "length": microseconds(claim.expire),
+            "content": f"{VERSION} {wanted.record.tail}".encode(),
+            "length": microseconds(wanted.expire),
         }
         take = self._say.take
-        if claim.over:
+        if wanted.take_over_from:
             take = self._say.take_over
-            parameters["over"] = [one.encode() for one in claim.over]
+            parameters["over"] = [one.encode() for one in wanted.take_over_from]
         row = connection.execute(take, parameters).first()
         return Acquired(row.fence) if row and bytes(row.token) == token else None
 
     def _release(self, release: Release) -> bool:
-        more = release.finished or release.heir or release.leaving
+        more = release.finished_for or release.heir or release.leaving
         if release.value is not None or more:
             return super()._release(release)
         held, lost = held_by([(release.key, release.token)]), False

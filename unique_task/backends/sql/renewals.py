@@ -26,7 +26,9 @@ def renew_all(
     count = connection.execute(say.renew, parameters).rowcount
     whole = count == len(renewals)
     held = [True] * count if whole else _held(connection, say, renewals)
-    marks = [one for one, is_held in zip(renewals, held) if is_held and one.once]
+    marks = [
+        one for one, is_held in zip(renewals, held) if is_held and one.remember_for
+    ]
     if marks:
         _prolong_marks(connection, say, marks)
     return held
@@ -54,6 +56,6 @@ def _prolong_marks(
     rows = []
     for renewal in marks:
         name = mark_name(renewal.record.token)
-        cell = Cell(ADMITTED, now / 1e6 + renewal.once)
+        cell = Cell(ADMITTED, now / 1e6 + renewal.remember_for)
         rows.append(row_of(short_name(renewal.key, name, NAME_LENGTH), name, cell))
     connection.execute(say.prolong, rows)
