@@ -22,14 +22,14 @@ def test_who_frees_a_lock_does_not_wait_for_those_who_start(turns):
     begun, over = [], Event()
 
     def start() -> None:
-        with turns.one(first=False):
+        with turns.turn(urgent=False):
             begun.append(1)
             assert over.wait(LONG)
 
     with ThreadPoolExecutor(8) as threads:
         started = [threads.submit(start) for _ in range(8)]
         wait_until(lambda: len(begun) == 3)
-        with turns.one(first=True):
+        with turns.turn(urgent=True):
             pass
         assert len(begun) == 3
         over.set()
@@ -37,48 +37,48 @@ def test_who_frees_a_lock_does_not_wait_for_those_who_start(turns):
 
 
 def test_no_more_are_under_way_than_there_are_connections(turns):
-    with turns.one(True), turns.one(True), turns.one(False), turns.one(False):
+    with turns.turn(True), turns.turn(True), turns.turn(False), turns.turn(False):
         late = Turns("store", count=4, timeout=0.01)
         late._all = turns._all
         with pytest.raises(LockStoreError, match="store: all 4 connections"):
-            late.begin(first=True)
+            late.begin(urgent=True)
 
 
 def test_one_connection_is_enough():
     turns = Turns("store", count=1, timeout=LONG)
 
-    with turns.one(first=False):
+    with turns.turn(urgent=False):
         pass
-    with turns.one(first=True):
+    with turns.turn(urgent=True):
         pass
 
 
 def test_who_waits_in_vain_gives_up_early_if_the_store_answers_nobody():
     turns = Turns("store", count=1, timeout=0.2)
 
-    with turns.one(first=False):
+    with turns.turn(urgent=False):
         with pytest.raises(LockStoreError, match="for 0.1 s"):
-            turns.begin(first=False)
+            turns.begin(urgent=False)
         turns._answered += 1  # as if another had been answered meanwhile
 
-    with turns.one(first=False):
+    with turns.turn(urgent=False):
         pass
 
 
 def test_an_operation_that_fails_gives_its_turn_back(turns):
-    for first in [True, False] * 4:
-        with pytest.raises(ValueError), turns.one(first):
+    for urgent in [True, False] * 4:
+        with pytest.raises(ValueError), turns.turn(urgent):
             raise ValueError
 
-    with turns.one(False), turns.one(False), turns.one(False), turns.one(True):
+    with turns.turn(False), turns.turn(False), turns.turn(False), turns.turn(True):
         pass
 
 
 def test_a_fork_has_all_turns_though_its_parent_is_in_the_middle(turns):
-    with turns.one(False), turns.one(False), turns.one(False), turns.one(True):
+    with turns.turn(False), turns.turn(False), turns.turn(False), turns.turn(True):
 
         def child() -> bool:
-            with turns.one(False), turns.one(True):
+            with turns.turn(False), turns.turn(True):
                 return True
 
         assert in_fork(child)

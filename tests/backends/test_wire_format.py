@@ -118,7 +118,7 @@ def test_a_generation_of_version_0_1_is_read_and_written_alike():
     assert cells.generation() == (1764393137123456, 1764393137000000)
 
     written = Cells({}, now=0, fence=1)
-    written.tell(1764393137123456, 1764393137000000, seconds=9)
+    written.set_generation(1764393137123456, 1764393137000000, seconds=9)
     assert written.changed == {GENERATION: Cell(text, 9)}
 
 

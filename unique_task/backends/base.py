@@ -1,13 +1,16 @@
-"""The contract of a store of locks: what every backend does, in single atomic steps."""
+"""The contract of every backend: what it does with a lock, each in one atomic step."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
+from ..exceptions import LockStoreError, LockStoreRefusedError
 from .batches import in_batches
-from .connected import Connected
+from .promises import Promises
 from .record import Record, Token
+from .safe_names import fingerprint_of
 from .steps import (
     Acquisition,
     Heir,
@@ -21,30 +24,47 @@ from .steps import (
     StoreAnswer,
     Stored,
 )
+from .turns import Turns
 
 
-class Backend(Connected):
-    """A store of locks.
+class Backend(ABC):
+    """Keeps locks in one store.
 
-    A lock is one :class:`Record` under a key, compared by its token, timed by the
-    store's own clock. Every method is one atomic step for each key. All times are
-    seconds. A store that does not answer raises :class:`LockStoreError`, and
-    :class:`LockStoreRefusedError` if it will not until somebody mends it.
+    A lock is one :class:`Record` under a key. Tokens are compared to find its holder,
+    and the store's own clock ends it. Every method is one atomic step for each key. All
+    times are seconds. If the store does not answer, a method raises
+    :class:`LockStoreError`; if the store refuses until a person mends something,
+    :class:`LockStoreRefusedError`.
 
     To write a backend, implement the hooks (the abstract methods), and name in
     `driver_errors` what the store's driver raises.
     """
+
+    #: Exceptions of the driver for a store that does not answer or refuses.
+    driver_errors: tuple[type[Exception], ...] = ()
+
+    #: Of the store, for people: without password.
+    name: str = ""
+
+    #: False if each process has locks of its own.
+    shared = True
+
+    #: Seconds that one operation may take at most.
+    timeout: float = 2.0
+
+    #: What the store can do, for the documentation and for the code that depends on it.
+    promises: Promises = Promises()
+
+    #: Limits the connections of this process; None if operations need no connection.
+    _turns: Turns | None = None
 
     @classmethod
     @abstractmethod
     def from_url(cls, url: str, timeout: float) -> Backend:
         """Return a backend for `url`; it must not connect before it is used.
 
-        Arguments:
-            timeout: seconds that one operation may take at most.
-
         Raises:
-            ConfigurationError: if the URL makes no sense.
+            ConfigurationError: if the URL cannot be read.
         """
 
     def acquire(
@@ -61,45 +81,24 @@ class Backend(Connected):
     ) -> StoreAnswer:
         """Take `key` for `expire` seconds, unless it is held.
 
-        A token that holds the key already gets it again under the fence it has, so a
-        client may repeat a call whose answer was lost.
-
-        Arguments:
-            key: of the lock.
-            record: with the token of this attempt, good for one acquisition.
-            expire: how long the lock stands if nothing renews it; 0 to take it and free
-                it again in the same step.
-            accept_value: accept a fresh value of an earlier run in place of the lock,
-                unless the attempt was given the lock before.
-            remember_for: seconds for which the store remembers that this attempt got
-                the lock, whatever the nonce of its token. If an earlier delivery has
-                released it as finished, the answer is :class:`Finished`; while one is
-                leaving, that one is the holder. 0 to remember and to ask nothing.
-            take_over_from: tokens that give the lock up to this one, under a greater
-                fence: the token that reserved it for this message, and those of
-                attempts that are dead or never heard that they got the lock. Only one
-                attempt can take it over, as the token is another from then on. A token
-                may take over from itself, to wait for longer; it stays replaceable.
-            keep_end: a lock that is taken over ends when it would have ended before.
-            generation: fence under which the lock was reserved for this message, if a
-                later message may have taken its place.
+        A token that holds the key gets it again under the same fence, so a client may
+        repeat a call whose answer was lost. :class:`.Acquisition` has the arguments.
 
         Raises:
-            LockRecordError: if the lock was written by a newer version.
+            LockRecordError: if a newer version wrote the lock.
         """
+        wanted = Acquisition(
+            key,
+            record,
+            expire,
+            accept_value,
+            remember_for,
+            take_over_from,
+            keep_end,
+            generation,
+        )
         with self._operation():
-            return self._acquire(
-                Acquisition(
-                    key,
-                    record,
-                    expire,
-                    accept_value,
-                    remember_for,
-                    take_over_from,
-                    keep_end,
-                    generation,
-                )
-            )
+            return self._acquire(wanted)
 
     def reserve(
         self,
@@ -114,58 +113,38 @@ class Backend(Connected):
     ) -> Reserved | Held | Stored:
         """Take `key` for a message that is about to be published, unless it is held.
 
-        Arguments:
-            key: of the lock.
-            record: with the token that travels in the message; the lock that it waits
-                for already it is given again.
-            expire: how long the lock stands if the message does not start.
-            accept_value: accept a fresh value of an earlier run in place of the lock.
-            replaceable: whether a later message may take the place of this one.
-            replace_within: take the place of a message that has not started, if the
-                first message in its chain of replacements was published at most so
-                many seconds ago; None to replace none.
-            remember_for: seconds for which the store remembers which messages were
-                replaced, from the end of both locks on.
-
-        Raises:
-            LockRecordError: if the lock was written by a newer version.
+        :class:`.Reservation` has the arguments. It raises what :meth:`acquire` does.
         """
+        wanted = Reservation(
+            key, record, expire, accept_value, replaceable, replace_within, remember_for
+        )
         with self._operation():
-            return self._reserve(
-                Reservation(
-                    key,
-                    record,
-                    expire,
-                    accept_value,
-                    replaceable,
-                    replace_within,
-                    remember_for,
-                )
-            )
+            return self._reserve(wanted)
 
     def restore(self, key: str, token: str, held: Held) -> bool:
         """Give a lock back to the message whose place `token` took.
 
-        It is freed if that has arrived meanwhile, and was told that it is replaced.
+        If that message has arrived meanwhile and heard that it is replaced, the lock
+        becomes free.
 
         Returns:
-            False if `token` did not hold it any more. What is given back to that
-            goes on to `held`.
+            False if `token` did not hold the lock any more. A lock that is given back
+            to `token` later goes on to `held`.
         """
-        with self._operation(first=True):
+        with self._operation(urgent=True):
             return self._restore(key, token, held)
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        """Hold on to several locks, in a round trip for each node and some hundreds.
+        """Renew several locks, in one round trip for some hundreds on each node.
 
-        A lock that vanished is taken again under its old fence if nobody holds it.
-        The locks in a part of the store that does not answer, while others do, are
-        :attr:`Renewed.UNKNOWN`.
+        A lock that vanished and is free is taken again under its old fence. A lock is
+        :attr:`Renewed.UNKNOWN` if its part of the store does not answer while others
+        do.
         """
         return in_batches(self._renew_batch, renewals, self.timeout)
 
     def _renew_batch(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        with self._operation(first=True):
+        with self._operation(urgent=True):
             return self._renew(renewals)
 
     def release(
@@ -179,37 +158,25 @@ class Backend(Connected):
         heir: Heir | None = None,
         leaving: Leaving | None = None,
     ) -> bool:
-        """Free a lock, and store in the same step what the attempt leaves behind.
+        """Release a lock, and store in the same step what the attempt leaves behind.
 
-        Arguments:
-            key: of the lock.
-            token: that took it; any other does not change the lock.
-            value: what :meth:`acquire` hands out for `fresh_for` seconds, if `token`
-                still held the lock.
-            finished_for: seconds for which the store remembers that this attempt must
-                not run again, whether it still held the lock or not; 0 for none.
-            heir: for whom the lock is reserved in the same step, if `token` still held
-                it: the task's next try, or its successor.
-            leaving: that the attempt has yet to store its outcome, whether it still
-                held the lock or not; until then :meth:`acquire` lets no second delivery
-                of its message in.
+        :class:`.Release` has the arguments.
 
         Returns:
             False if `token` did not hold the lock any more. True also if the driver had
-            to ask again, and may have freed it the first time.
+            to ask again, and may have released it the first time.
         """
-        with self._operation(first=True):
-            return self._release(
-                Release(key, token, value, fresh_for, finished_for, heir, leaving)
-            )
+        left = Release(key, token, value, fresh_for, finished_for, heir, leaving)
+        with self._operation(urgent=True):
+            return self._release(left)
 
     def get(self, key: str) -> Held | None:
-        """Tell who holds a lock, None if nobody. Raises what :meth:`acquire` does."""
+        """Return who holds a lock, None if it is free. Raises what `acquire` does."""
         with self._operation():
             return self._get(key)
 
     def with_prefix(self, prefix: str) -> Backend:
-        """Return the same store, with a prefix for all that it keeps."""
+        """Return a backend for the same store that puts `prefix` before every key."""
         if not prefix:
             return self
         known: dict[str, Backend] = self.__dict__.setdefault("_prefixed", {})
@@ -221,14 +188,36 @@ class Backend(Connected):
         return PrefixedBackend(self, prefix)
 
     def warnings(self) -> list[str]:
-        """Return what may end a lock before its time; the store may be asked."""
+        """Return what may end a lock before its time; it may ask the store."""
         return [self.promises.warning] if self.promises.warning else []
 
     def check(self) -> None:
-        """Take a lock and free it, to see whether the store lets us."""
+        """Take a lock and release it, to see whether the store allows that."""
         record = Record(str(Token.of_attempt("check")))
         self.acquire("check", record, expire=1)
         self.release("check", record.token)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names this store in a message that has a lock in it."""
+        return fingerprint_of(self._identity())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    @contextmanager
+    def _operation(self, urgent: bool = False) -> Iterator[None]:
+        """Run the block when a connection is free, and translate the driver's errors.
+
+        Arguments:
+            urgent: it releases or renews a lock, and goes before other operations.
+        """
+        with self._turns.turn(urgent) if self._turns else nullcontext():
+            try:
+                yield
+            except self.driver_errors as error:
+                kind = LockStoreRefusedError if self._refuses(error) else LockStoreError
+                raise kind(f"{self.name}: {self._reason(error)}") from error
 
     @abstractmethod
     def _acquire(self, wanted: Acquisition) -> StoreAnswer: ...
@@ -247,3 +236,15 @@ class Backend(Connected):
 
     @abstractmethod
     def _get(self, key: str) -> Held | None: ...
+
+    def _identity(self) -> str:
+        """Return what tells this store from others, in every process that uses it."""
+        return self.name
+
+    def _refuses(self, error: Exception) -> bool:
+        """Tell whether the store refuses until a person mends something."""
+        return False
+
+    def _reason(self, error: Exception) -> str:
+        """Return the text of the driver's error, for people."""
+        return str(error)

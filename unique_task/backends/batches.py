@@ -1,4 +1,4 @@
-"""Many leases are renewed batch by batch: one that fails costs no other."""
+"""Renews many locks batch by batch, so that a batch that fails costs no other."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from ..exceptions import LockStoreError
 from .steps import Renewal, Renewed
 
-#: Leases that a store renews at once, at most. Thousands in one statement are too many
-#: for PostgreSQL's stack and SQLite's variables, and keep a Redis from its other work.
+#: Locks in one batch. Thousands in one statement are too many for PostgreSQL's stack
+#: and SQLite's variables, and keep a Redis from its other work.
 MOST = 300
 
 
@@ -18,14 +18,14 @@ def in_batches(
     renewals: Sequence[Renewal],
     patience: float,
 ) -> list[Renewed]:
-    """Return what `renew` answers for all of them; unknown for a batch that fails.
+    """Return the answers of `renew` to all batches, UNKNOWN for a batch that fails.
 
     Arguments:
-        patience: seconds for which batches may fail; then the store is down, and no
-            other is tried.
+        patience: seconds for which batches may fail; then the store is down, and the
+            other batches are UNKNOWN without a question.
 
     Raises:
-        LockStoreError: if there is no other batch.
+        LockStoreError: if no batch succeeds.
     """
     outcomes: list[Renewed] = []
     errors: list[LockStoreError] = []

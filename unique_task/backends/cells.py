@@ -1,4 +1,8 @@
-"""What a store that runs no code of its own keeps of one lock, and for how long."""
+"""The cells in which a store that runs no code keeps one lock, each with its end.
+
+The names of cells and the texts in them are stored, and processes of two versions share
+them. They must not change without a new :data:`.record.VERSION`.
+"""
 
 from __future__ import annotations
 
@@ -12,65 +16,68 @@ from ..exceptions import LockRecordError
 from .record import Record, attempt_of
 from .steps import Held
 
-#: The record of who holds the lock.
+#: The record of the holder.
 LOCK = "lock"
 #: What an earlier run returned.
 VALUE = "value"
-#: Fence of the last message that took the place of another, and the greatest of those
-#: that were told so.
+#: Two fences: of the last message that took the place of another, and the greatest of
+#: a replaced message that was notified.
 GENERATION = "generation"
 
-#: What is remembered of an attempt.
+#: Contents of the mark of an attempt: it got the lock; it must not run again.
 ADMITTED, FINISHED = b"admitted", b"finished"
 
 
 def mark_name(token: str) -> str:
-    """Return the cell that remembers an attempt, in all its deliveries."""
+    """Return the name of the cell that marks an attempt, in all its deliveries."""
     return f"attempt:{attempt_of(token)}"
 
 
 def leaving_name(token: str) -> str:
-    """Return the cell of an attempt that has left its body, see :class:`.Leaving`."""
+    """Return the name of the cell of an attempt that is leaving, see :class:`.Leaving`.
+
+    It holds a record, as the lock does.
+    """
     return f"leaving:{attempt_of(token)}"
 
 
 def heir_name(token: str) -> str:
-    """Return the cell of who gets the lock in place of `token`."""
+    """Return the name of the cell with the record that gets the lock after `token`."""
     return f"heir:{token}"
 
 
 def short_name(key: str, name: str, longest: int) -> str:
-    """Return under what a store keeps a cell that allows no long or odd names."""
+    """Return the name of a cell in a store that allows no long or odd names."""
     text = f"unique:{key}:{name}"
     if len(text) <= longest and _PLAIN.fullmatch(text):
         return text
     return f"unique:{hashlib.blake2b(text.encode(), digest_size=20).hexdigest()}"
 
 
+_PLAIN = re.compile("[!-~]+")
+
+
 @dataclass(frozen=True)
 class Cell:
-    """A content, and until when it counts, by the clock of the store."""
+    """A content, and its end by the store's clock."""
 
     content: bytes
     end: float
-
-
-_PLAIN = re.compile("[!-~]+")
 
 
 class Cells:
     """The cells of one key, as a step finds them and as it leaves them.
 
     Arguments:
-        found: what the store has of those that the step needs.
-        now: seconds, by the clock that the ends are told in.
-        fence: microseconds since 1970 by the store's clock, or more than was given to
-            anybody before.
-        last: the last one that was given, if the store remembers that of a lock that
-            was freed.
+        found: the cells that the step reads, as far as the store has them.
+        now: seconds by the clock that ends the cells.
+        fence: microseconds since 1970 by the store's clock, or a number above all
+            fences before.
+        last: the last fence of the lock, if the store still knows it once the lock is
+            free.
 
     Attributes:
-        changed: what the store is to keep, and None for what it is to forget.
+        changed: the cells that the store has to keep; None for one to forget.
     """
 
     def __init__(
@@ -83,32 +90,36 @@ class Cells:
         self.changed: dict[str, Cell | None] = {}
 
     def get(self, name: str) -> Cell | None:
-        """Return a cell that still counts."""
+        """Return a cell, None if its time has ended."""
         cell = self._found.get(name)
         return cell if cell is not None and cell.end > self.now else None
 
     def content(self, name: str) -> bytes | None:
-        """Return what a cell holds, None if it does not count any more."""
+        """Return the content of a cell, None if its time has ended."""
         cell = self.get(name)
         return cell.content if cell is not None else None
 
     def held(self, name: str = LOCK) -> Held | None:
-        """Return who has the lock, or would be given it back."""
+        """Return the holder in a cell, None if there is none."""
         cell = self.get(name)
         if cell is None:
             return None
         return Held(_record(cell), cell.end - self.now)
 
     def held_by(self, token: str) -> Held | None:
-        """Return the lock if `token` has it; not that of a newer version."""
+        """Return the lock if `token` holds it; a newer version's record is not ours."""
         with suppress(LockRecordError):
             held = self.held()
             if held is not None and held.record.token == token:
                 return held
         return None
 
+    def was_taken_since(self, fence: int | None) -> bool:
+        """Tell whether another attempt took the lock, if the store still knows it."""
+        return bool(self.last and fence and self.last > fence)
+
     def generation(self) -> tuple[int, int]:
-        """Return the fence of the last replacement, and the greatest that was told."""
+        """Return the fences of the last replacement and of the last one notified."""
         words = (self.content(GENERATION) or b"0 0").split()
         return int(words[0]), int(words[1])
 
@@ -126,16 +137,25 @@ class Cells:
     def hold(
         self, record: Record, fence: int, seconds: float, name: str = LOCK
     ) -> None:
-        """Give the lock to `record` under `fence`."""
+        """Make `record` the holder, under `fence`."""
         self.fence = max(self.fence, fence)
         self.put(name, record.text(fence).encode(), seconds)
 
-    def tell(self, fence: int, told: int, seconds: float = 0) -> None:
-        """Keep the generation, for so many seconds or as long as before."""
+    def set_generation(self, latest: int, notified: int, seconds: float = 0) -> None:
+        """Keep the generation for so many seconds, but no shorter than before."""
         before = self.get(GENERATION)
         left = before.end - self.now if before is not None else 0
-        if seconds or self.generation() != (fence, told):
-            self.put(GENERATION, f"{fence} {told}".encode(), max(seconds, left))
+        if seconds or self.generation() != (latest, notified):
+            text = f"{latest} {notified}"
+            self.put(GENERATION, text.encode(), max(seconds, left))
+
+    def notify_replaced(self, fence: int) -> bool:
+        """Tell whether the message of this fence was replaced; note that."""
+        latest, notified = self.generation()
+        if latest <= fence:
+            return False
+        self.set_generation(latest, max(notified, fence))
+        return True
 
     def drop(self, name: str = LOCK) -> None:
         """Forget a cell."""

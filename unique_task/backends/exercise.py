@@ -1,4 +1,4 @@
-"""Tries each step of a store once, with all that it may ask the server for."""
+"""Takes each step of a lock's life once, to see whether the store allows them all."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from .base import Backend
 from .record import Record, Token
 from .steps import Heir, Renewal, Reserved
 
-#: Seconds for which anything that this leaves behind stands.
+#: Seconds until the store forgets what this leaves behind.
 _SHORT = 5.0
 
-#: A fence that no other is greater than: nobody takes the place of this one.
+#: A fence above all others: no later message takes the place of this one.
 _LATEST = 2**52
 
 
 def exercise(backend: Backend, key: str) -> None:
     """Take the steps of a lock's life, as tasks of all kinds do.
 
-    Who may do most of them passes the first tasks, and loses the lock of a later one.
+    A user of the store with some of the rights could pass the first tasks, and lose the
+    lock of a later one.
 
     Raises:
         LockStoreError: if the store does not answer, or refuses a step.
@@ -24,14 +25,20 @@ def exercise(backend: Backend, key: str) -> None:
     _publish(backend, key)
     record, heir = _record("running"), _record("pending")
     taken = backend.acquire(
-        key, record, _SHORT, accept_value=True, remember_for=_SHORT, generation=_LATEST
+        *(key, record, _SHORT),
+        accept_value=True,
+        remember_for=_SHORT,
+        generation=_LATEST,
     )
     fence = getattr(taken, "fence", None)
     backend.renew([Renewal(key, record, fence, _SHORT, _SHORT)])
     backend.get(key)
-    left = Heir(heir, _SHORT)
     backend.release(
-        key, record.token, value=b"", fresh_for=_SHORT, finished_for=_SHORT, heir=left
+        *(key, record.token),
+        value=b"",
+        fresh_for=_SHORT,
+        finished_for=_SHORT,
+        heir=Heir(heir, _SHORT),
     )
     backend.release(key, heir.token)
 
@@ -46,8 +53,8 @@ def _publish(backend: Backend, key: str) -> None:
     if isinstance(answer, Reserved) and answer.replaced is not None:
         backend.restore(key, second.token, answer.replaced)
         backend.restore(key, second.token, answer.replaced)
-    for one in (first, second):
-        backend.release(key, one.token)
+    for record in (first, second):
+        backend.release(key, record.token)
 
 
 def _record(state: str) -> Record:

@@ -1,4 +1,4 @@
-"""A store under a prefix, apart from all that others keep in the same place."""
+"""A backend that puts a prefix before every key, so that projects can share a store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .steps import (
     Stored,
 )
 
-Asked = TypeVar("Asked", Acquisition, Reservation, Release, Renewal)
+Question = TypeVar("Question", Acquisition, Reservation, Release, Renewal)
 
 #: Letters of a prefix; with a key behind it there is room for the longest of any store.
 LONGEST = 64
@@ -30,7 +30,7 @@ def checked_prefix(setting: str, prefix: object) -> str:
     """Return a prefix that every store can use.
 
     Raises:
-        ConfigurationError: if it is none.
+        ConfigurationError: for any other value.
     """
     if (
         isinstance(prefix, str)
@@ -46,10 +46,10 @@ def checked_prefix(setting: str, prefix: object) -> str:
 
 
 class PrefixedBackend(Backend):
-    """Another backend, each key of which begins with a prefix.
+    """Another backend with a prefix before every key.
 
     Arguments:
-        store: has the locks.
+        store: keeps the locks.
         prefix: of its keys.
     """
 
@@ -59,7 +59,7 @@ class PrefixedBackend(Backend):
         self._take_over(store)
 
     def _take_over(self, store: Backend) -> None:
-        """Be what `store` is, in all that does not depend on the keys."""
+        """Use `store`, and have all its properties that do not depend on the keys."""
         self.store = store
         self.shared = store.shared
         self.timeout = store.timeout
@@ -81,19 +81,19 @@ class PrefixedBackend(Backend):
         self.store.check()
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
-        return self.store._acquire(self._own(wanted))
+        return self.store._acquire(self._with_own_key(wanted))
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
-        return self.store._reserve(self._own(wanted))
+        return self.store._reserve(self._with_own_key(wanted))
 
     def _restore(self, key: str, token: str, held: Held) -> bool:
         return self.store._restore(self._prefix + key, token, held)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        return self.store._renew([self._own(renewal) for renewal in renewals])
+        return self.store._renew([self._with_own_key(renewal) for renewal in renewals])
 
     def _release(self, release: Release) -> bool:
-        return self.store._release(self._own(release))
+        return self.store._release(self._with_own_key(release))
 
     def _get(self, key: str) -> Held | None:
         return self.store._get(self._prefix + key)
@@ -104,5 +104,5 @@ class PrefixedBackend(Backend):
     def _reason(self, error: Exception) -> str:
         return self.store._reason(error)
 
-    def _own(self, asked: Asked) -> Asked:
+    def _with_own_key(self, asked: Question) -> Question:
         return replace(asked, key=self._prefix + asked.key) if self._prefix else asked

@@ -1,4 +1,4 @@
-"""What a store of locks is asked, and what it answers."""
+"""The questions that a backend is asked about a lock, and its answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,27 @@ from .record import Record
 
 @dataclass
 class Acquisition:
-    """A lock that an attempt wants to run under; see :meth:`Backend.acquire`."""
+    """A lock that an attempt wants to run under.
+
+    Attributes:
+        record: with the token of this attempt, good for one acquisition.
+        expire: seconds until the lock ends if nothing renews it; 0 to take it and to
+            release it in the same step.
+        accept_value: accept a fresh value of an earlier run in place of the lock,
+            unless the attempt got the lock before.
+        remember_for: seconds for which the store remembers that this attempt got the
+            lock, whatever the nonce of its token. If an earlier delivery has released
+            it as finished, the answer is :class:`Finished`; while an earlier delivery
+            is leaving, that one is the holder. 0 to remember and to ask nothing.
+        take_over_from: tokens that give the lock up to this one, under a greater fence:
+            the token that reserved it for this message, and those of attempts that are
+            dead or never heard that they got the lock. Only one attempt can take it
+            over, as the token is another from then on. A token may take over from
+            itself, to wait for longer; its message stays replaceable.
+        keep_end: a lock that is taken over ends when it would have ended before.
+        generation: fence under which the lock was reserved for this message, if a later
+            message may have taken its place.
+    """
 
     key: str
     record: Record
@@ -25,7 +45,20 @@ class Acquisition:
 
 @dataclass
 class Reservation:
-    """A lock that is wanted for a message; see :meth:`Backend.reserve`."""
+    """A lock that is wanted for a message, which is about to be published.
+
+    Attributes:
+        record: with the token that travels in the message. A token that holds the lock
+            already gets it again.
+        expire: seconds until the lock ends if the message does not start.
+        accept_value: accept a fresh value of an earlier run in place of the lock.
+        replaceable: whether a later message may take the place of this one.
+        replace_within: take the place of a message that has not started, if the first
+            message in its chain of replacements was published at most so many seconds
+            ago; None to replace none.
+        remember_for: seconds for which the store remembers which messages were
+            replaced, from the end of both locks on.
+    """
 
     key: str
     record: Record
@@ -38,7 +71,7 @@ class Reservation:
 
 @dataclass
 class Heir:
-    """Who gets a lock that is freed, for so many seconds: a message on its way."""
+    """The message that gets a lock when it is released, and for how many seconds."""
 
     record: Record
     expire: float
@@ -51,7 +84,7 @@ class Leaving:
     Attributes:
         record: of the lock that it had.
         expire: seconds for which it counts as alive if nothing renews that; 0 if it
-            is over, and may run again.
+            has ended, and may run again.
     """
 
     record: Record
@@ -60,7 +93,19 @@ class Leaving:
 
 @dataclass
 class Release:
-    """A lock to free, and what stays behind; see :meth:`Backend.release`."""
+    """A lock to release, and what the attempt leaves behind in the same step.
+
+    Attributes:
+        token: that took the lock; with any other the lock does not change.
+        value: what :meth:`.Backend.acquire` hands out for `fresh_for` seconds, if
+            `token` still held the lock.
+        finished_for: seconds for which the store remembers that this attempt must not
+            run again, whether it still held the lock or not; 0 for none.
+        heir: gets the lock, if `token` still held it: the task's next try, or its
+            successor.
+        leaving: the attempt has yet to store its outcome, whether it still held the
+            lock or not; until then no second delivery of its message gets the lock.
+    """
 
     key: str
     token: str
@@ -73,7 +118,7 @@ class Release:
 
 @dataclass
 class Renewal:
-    """A lock to hold on to for `expire` more seconds.
+    """A lock to hold for `expire` more seconds.
 
     For `remember_for` more seconds (if not 0) the store remembers that the attempt got
     the lock. With `leaving` the lock is free already, and the attempt renews only that
@@ -90,12 +135,12 @@ class Renewal:
 
 @dataclass
 class Acquired:
-    """The lock is ours.
+    """The attempt has the lock.
 
     Attributes:
         fence: grows with every acquisition of a key; None where the store has no clock.
-        admitted: whether the attempt was given the lock before, in an earlier delivery
-            of its message.
+        admitted: whether the attempt got the lock before, in an earlier delivery of its
+            message.
     """
 
     fence: int | None
@@ -107,8 +152,8 @@ class Held:
     """Another token holds the lock, or an earlier delivery of the message is leaving.
 
     Attributes:
-        record: who holds it, and since when.
-        remaining: seconds for which it stands if nothing renews it.
+        record: of the holder.
+        remaining: seconds until the lock ends if nothing renews it.
         admitted: as in :class:`Acquired`, of the attempt that asked.
     """
 
@@ -119,22 +164,22 @@ class Held:
 
 @dataclass
 class Stored:
-    """Nobody has to run: a value of an earlier run is fresh."""
+    """The call need not run: a value of an earlier run is fresh."""
 
     value: bytes
 
 
 @dataclass
 class Finished:
-    """Nobody has to run: this attempt has, and its message was delivered again."""
+    """The attempt must not run: an earlier delivery of its message has finished."""
 
 
 @dataclass
 class Replaced:
-    """Nobody has to run: a later message took the place of this one.
+    """The message must not run: a later message took its place.
 
     Attributes:
-        owner: id of the task that holds the lock by now; None if nobody does.
+        owner: id of the task that holds the lock now; None if the lock is free.
     """
 
     owner: str | None
@@ -146,9 +191,9 @@ class Reserved:
 
     Attributes:
         fence: see :class:`Acquired`.
-        since: seconds since the first of those was published that it replaces in turn;
-            0 if there was none.
-        replaced: the one whose place it took.
+        since: seconds since the first message in its chain of replacements was
+            published; 0 if it replaced none.
+        replaced: the holder whose place it took.
     """
 
     fence: int | None
@@ -156,15 +201,15 @@ class Reserved:
     replaced: Held | None = None
 
 
-#: What :meth:`Backend.acquire` may answer.
+#: The answers of :meth:`.Backend.acquire`.
 StoreAnswer = Acquired | Held | Stored | Finished | Replaced
 
 
 class Renewed(Enum):
-    """What became of a lock that was to be renewed."""
+    """The outcome of a renewal."""
 
     HELD = "held"
-    #: It had vanished (restart, flush, stall); nobody had it, and it was taken again.
+    #: The lock had vanished (restart, flush, stall) and was free: it was taken again.
     RETAKEN = "retaken"
     #: Another token holds it.
     TAKEN = "taken"

@@ -1,7 +1,7 @@
-"""The steps of a lock's life, for stores that run no code of their own.
+"""The steps of a lock's life in Python, for stores that run no code.
 
-Such a store shows a step what it keeps of a key, and takes over what the step makes of
-that, at once. A step may be taken several times until that succeeds.
+Such a store shows a step the cells of a key, and keeps at once what the step changed.
+It may run the step several times until that succeeds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from .cells import (
     leaving_name,
     mark_name,
 )
-from .reserving import reserve, restore
 from .steps import (
     Acquired,
     Acquisition,
@@ -43,22 +42,20 @@ Answer = TypeVar("Answer")
 
 
 class StepwiseBackend(Backend):
-    """A store of locks that has only to keep cells, see :class:`.cells.Cell`."""
+    """A backend for a store that keeps cells, see :class:`.cells.Cell`."""
 
     @abstractmethod
     def _change(
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
     ) -> Answer:
-        """Let `step` change the cells of `key`, beside which nobody else changes them.
+        """Let `step` change the cells of `key` while no other process changes them.
 
-        Arguments:
-            names: of the cells that it reads, the lock first.
+        The step reads the cells `names`, of which the lock is the first.
         """
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
-        names = [LOCK]
+        names, token = [LOCK], wanted.record.token
         if wanted.remember_for:
-            token = wanted.record.token
             names += [mark_name(token), leaving_name(token)]
         if wanted.generation:
             names.append(GENERATION)
@@ -85,22 +82,22 @@ class StepwiseBackend(Backend):
         names = renewed_names(renewal)
         return self._change(renewal.key, names, lambda cells: renew(cells, renewal))
 
-    def _release(self, release: Release) -> bool:
+    def _release(self, left: Release) -> bool:
         tries: list[bool] = []
 
         def step(cells: Cells) -> bool:
-            # Taken again, as where the answer was lost, it may find its own work done.
-            tries.append(free(cells, release))
-            return tries[-1] or (tries[0] and _nobody_came(cells, release))
+            # Run again, as where the answer was lost, it may find its own work done.
+            tries.append(release(cells, left))
+            return tries[-1] or (tries[0] and _is_left_alone(cells, left))
 
-        return self._change(release.key, [LOCK], step)
+        return self._change(left.key, [LOCK], step)
 
     def _get(self, key: str) -> Held | None:
         return self._change(key, [LOCK], Cells.held)
 
 
 def acquire(cells: Cells, wanted: Acquisition) -> StoreAnswer:
-    """Take a lock to run under; see :meth:`.base.Backend.acquire`."""
+    """Take a lock to run under; see :class:`.Acquisition`."""
     token, held = wanted.record.token, cells.held()
     mark = cells.content(mark_name(token)) if wanted.remember_for else None
     if mark == FINISHED:
@@ -108,7 +105,7 @@ def acquire(cells: Cells, wanted: Acquisition) -> StoreAnswer:
     leaving = cells.held(leaving_name(token)) if mark else None
     if leaving is not None and leaving.record.token not in wanted.take_over_from:
         return replace(leaving, admitted=True)
-    if not mark and wanted.generation and _is_replaced(cells, wanted.generation):
+    if not mark and wanted.generation and cells.notify_replaced(wanted.generation):
         return Replaced(held.record.owner if held else None)
     value = cells.content(VALUE) if wanted.accept_value and not mark else None
     if value is not None:
@@ -131,14 +128,6 @@ def _asked_again(
     return Acquired(held.record.fence)
 
 
-def _is_replaced(cells: Cells, number: int) -> bool:
-    latest, told = cells.generation()
-    if latest <= number:
-        return False
-    cells.tell(latest, max(told, number))
-    return True
-
-
 def _take(cells: Cells, wanted: Acquisition, held: Held | None) -> int:
     fence, expire = cells.next_fence(), wanted.expire
     if not expire:
@@ -152,71 +141,110 @@ def _take(cells: Cells, wanted: Acquisition, held: Held | None) -> int:
     return fence
 
 
+def reserve(cells: Cells, wanted: Reservation) -> Reserved | Held | Stored:
+    """Take a lock for a message; see :class:`.Reservation`."""
+    value = cells.content(VALUE) if wanted.accept_value else None
+    if value is not None:
+        return Stored(value)
+    held, fence, within = cells.held(), cells.next_fence(), wanted.replace_within
+    if held is not None and held.record.token == wanted.record.token:
+        return _reserved_before(cells, held, wanted)
+    first = held.record.first if held is not None else fence
+    since = 0 if first is None else (fence - first) / 1e6
+    if held is not None:
+        if within is None or first is None or since > within:
+            return held
+        known = max(held.remaining, wanted.expire) + wanted.remember_for
+        cells.set_generation(fence, cells.generation()[1], known)
+    first = first if wanted.replaceable else None
+    cells.hold(replace(wanted.record, first=first), fence, wanted.expire)
+    return Reserved(fence, since, held)
+
+
+def _reserved_before(cells: Cells, held: Held, wanted: Reservation) -> Reserved:
+    """Repeat the answer of the first time, but for the message that was replaced."""
+    fence = held.record.fence or 0
+    first = fence if held.record.first is None else held.record.first
+    latest, notified = cells.generation()
+    if first < fence and latest < fence:  # it broke off between two steps of the store
+        cells.set_generation(fence, notified, held.remaining + wanted.remember_for)
+    return Reserved(fence, (fence - first) / 1e6)
+
+
+def restore(cells: Cells, token: str, held: Held) -> bool:
+    """Give a lock back; see :meth:`.base.Backend.restore`."""
+    newer = cells.held_by(token)
+    # Its publish may have failed as well, while a third one held the lock.
+    held = cells.held(heir_name(held.record.token)) or held
+    fence = held.record.fence or 0
+    if newer is None:
+        cells.hold(held.record, fence, held.remaining, heir_name(token))
+        return False
+    latest, notified = cells.generation()
+    # A message that heard of its replacement has ended, and would never release it.
+    if notified >= fence > 0:
+        cells.drop()
+    else:
+        cells.hold(held.record, fence, held.remaining)
+    if latest:
+        cells.set_generation(fence, notified)
+    return True
+
+
 def renewed_names(renewal: Renewal) -> list[str]:
     """Return the names of the cells that :func:`renew` reads."""
+    token = renewal.record.token
     if renewal.leaving:
-        return [LOCK, leaving_name(renewal.record.token)]
-    return [LOCK, mark_name(renewal.record.token)] if renewal.remember_for else [LOCK]
+        return [LOCK, leaving_name(token)]
+    return [LOCK, mark_name(token)] if renewal.remember_for else [LOCK]
 
 
 def renew(cells: Cells, renewal: Renewal) -> Renewed:
-    """Hold on to a lock; see :meth:`.base.Backend.renew`."""
-    record = renewal.record
+    """Hold a lock for longer; see :class:`.Renewal`."""
+    record, expire = renewal.record, renewal.expire
     if renewal.leaving:
-        name = leaving_name(record.token)
-        cells.hold(record, renewal.fence or 0, renewal.expire, name)
+        cells.hold(record, renewal.fence or 0, expire, leaving_name(record.token))
         return Renewed.HELD
     held = cells.held_by(record.token)
-    if held is None and (
-        cells.get(LOCK) is not None or _had_by_another(cells, renewal)
-    ):
+    if held is None and (cells.get(LOCK) or cells.was_taken_since(renewal.fence)):
         return Renewed.TAKEN
     mark = mark_name(record.token)
     # An earlier delivery of the message may have finished since; that stays known.
     if renewal.remember_for and cells.content(mark) != FINISHED:
         cells.put(mark, ADMITTED, renewal.remember_for)
-    # Where fences are told to nobody, the holder does not know its own.
+    # Where tasks get no fences, the holder does not know its own.
     known = held.record.fence if held is not None else None
-    cells.hold(record, renewal.fence or known or 0, renewal.expire)
+    cells.hold(record, renewal.fence or known or 0, expire)
     return Renewed.RETAKEN if held is None else Renewed.HELD
 
 
-def _had_by_another(cells: Cells, renewal: Renewal) -> bool:
-    """Tell whether the lock was taken and freed since, if the store remembers that."""
-    return bool(cells.last and renewal.fence and cells.last > renewal.fence)
-
-
-def free(cells: Cells, release: Release) -> bool:
-    """Free a lock; see :meth:`.base.Backend.release`."""
-    if release.finished_for:
-        cells.put(mark_name(release.token), FINISHED, release.finished_for)
-    _leave(cells, release)
-    held = cells.held_by(release.token)
+def release(cells: Cells, left: Release) -> bool:
+    """Release a lock; see :class:`.Release`."""
+    if left.finished_for:
+        cells.put(mark_name(left.token), FINISHED, left.finished_for)
+    _leave(cells, left)
+    held = cells.held_by(left.token)
     if held is None:
         return False
-    if release.value is not None:
-        cells.put(VALUE, release.value, release.fresh_for)
+    if left.value is not None:
+        cells.put(VALUE, left.value, left.fresh_for)
     cells.drop()
-    if release.heir is not None:
-        record = replace(release.heir.record, first=None)
-        cells.hold(record, held.record.fence or 0, release.heir.expire)
+    if left.heir is not None:
+        record = replace(left.heir.record, first=None)
+        cells.hold(record, held.record.fence or 0, left.heir.expire)
     return True
 
 
-def _nobody_came(cells: Cells, release: Release) -> bool:
-    """Tell whether nobody but the heir has the lock by now.
-
-    Another one may have taken it over before the first try was written, and then that
-    freed nothing.
-    """
-    held, heir = cells.held(), release.heir
+def _is_left_alone(cells: Cells, left: Release) -> bool:
+    # If not, another attempt took it over before the first try was written, and that
+    # try released nothing.
+    held, heir = cells.held(), left.heir
     return held is None or (heir and heir.record.token) == held.record.token
 
 
-def _leave(cells: Cells, release: Release) -> None:
-    name, leaving = leaving_name(release.token), release.leaving
+def _leave(cells: Cells, left: Release) -> None:
+    name, leaving = leaving_name(left.token), left.leaving
     if leaving is not None and leaving.expire:
-        record = leaving.record
-        cells.hold(record, record.fence or 0, leaving.expire, name)
-    elif leaving is not None or release.finished_for:
+        cells.hold(leaving.record, leaving.record.fence or 0, leaving.expire, name)
+    elif leaving is not None or left.finished_for:
         cells.drop(name)

@@ -1,4 +1,4 @@
-"""How many operations of one process a store has under way at once."""
+"""Limits how many operations of one process run in a store at once."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import time
 from ..exceptions import LockStoreError
 from ..forks import in_forks_of
 
-#: Connections that a process has to one server at most, where a store does not say.
+#: Connections that a process opens to one server at most, unless the store sets that.
 CONNECTIONS = 32
 
 
 class Turns:
-    """Lets so many operations through at once; others wait until one has ended.
+    """Lets `count` operations run at once; the others wait until one has ended.
 
-    A thousand greenlets that start together would else open a thousand connections, or
-    fail where a pool has none left. Some turns are kept for what frees or renews a
-    lock: whoever ends must not wait behind all those who start.
+    Without it, a thousand greenlets that start together would open a thousand
+    connections, or fail where a pool has none left. A quarter of the turns is kept for
+    operations that release or renew a lock: a task that ends must not wait behind all
+    those that start.
 
     Arguments:
         name: of the store, for people.
         count: of operations, each of which takes one connection.
-        timeout: seconds for which one waits at most; half of them if the store answers
-            nobody meanwhile.
+        timeout: seconds to wait for a turn at most; half of them if the store answers
+            no operation meanwhile.
     """
 
     def __init__(self, name: str, count: int, timeout: float) -> None:
@@ -43,36 +44,36 @@ class Turns:
             if number < max(1, self.count - self.count // 4):
                 self._starts.put(None)
 
-    def one(self, first: bool) -> Turn:
+    def turn(self, urgent: bool) -> Turn:
         """Return a block that waits for its turn.
 
         Arguments:
-            first: whether it goes before what starts.
+            urgent: whether it goes before operations that start something.
 
         Raises:
-            LockStoreError: if all turns are taken for too long.
+            LockStoreError: on entry, if no turn becomes free in time.
         """
-        return Turn(self, first)
+        return Turn(self, urgent)
 
-    def begin(self, first: bool) -> None:
-        """Wait for a turn."""
-        if not first:
+    def begin(self, urgent: bool) -> None:
+        """Wait for a turn and take it."""
+        if not urgent:
             self._take(self._starts)
         try:
             self._take(self._all)
         except BaseException:
-            self._give_back_start(first)
+            self._give_back_start(urgent)
             raise
 
-    def end(self, first: bool, answered: bool) -> None:
+    def end(self, urgent: bool, answered: bool) -> None:
         """Give a turn back; if the store has answered, others wait for longer."""
         if answered:
             self._answered = time.monotonic()
         self._all.put(None)
-        self._give_back_start(first)
+        self._give_back_start(urgent)
 
-    def _give_back_start(self, first: bool) -> None:
-        if not first:
+    def _give_back_start(self, urgent: bool) -> None:
+        if not urgent:
             self._starts.put(None)
 
     def _take(self, turns: queue.SimpleQueue[None]) -> None:
@@ -98,17 +99,17 @@ class Turns:
 
 
 class Turn:
-    """A block that one of the :class:`Turns` is for."""
+    """A block that runs in its turn."""
 
     # A context manager made of a generator would cost several times as much.
-    __slots__ = ("_first", "_turns")
+    __slots__ = ("_turns", "_urgent")
 
-    def __init__(self, turns: Turns, first: bool) -> None:
+    def __init__(self, turns: Turns, urgent: bool) -> None:
         self._turns = turns
-        self._first = first
+        self._urgent = urgent
 
     def __enter__(self) -> None:
-        self._turns.begin(self._first)
+        self._turns.begin(self._urgent)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._turns.end(self._first, kind is None)
+        self._turns.end(self._urgent, kind is None)
