@@ -21,7 +21,7 @@ class MemoryBackend(StepwiseBackend):
     """Locks in this process; other processes do not see them.
 
     Arguments:
-        timer: seconds that never go back; another one makes time pass in tests.
+        timer: returns seconds that never go back; a test passes another one.
 
     >>> backend = MemoryBackend()
     >>> backend.acquire("key", Record("task-1/0/0//a"), expire=10)
@@ -55,7 +55,7 @@ class MemoryBackend(StepwiseBackend):
         return cls()
 
     def _unlock(self) -> None:
-        # Another thread of the parent may have had it, which is none of the fork's.
+        # Another thread of the parent may have held it during the fork.
         self._mutex = RLock()
 
     def _identity(self) -> str:
@@ -74,7 +74,7 @@ class MemoryBackend(StepwiseBackend):
             answer = step(cells)
             self._fence = cells.fence
             for name, cell in cells.changed.items():
-                # A cache keeps the old one where the new one has ended already.
+                # A cache keeps the old cell if the new one has ended already.
                 self._cells.pop((name, key), None)
                 if cell is not None:
                     self._cells[name, key] = cell

@@ -1,4 +1,4 @@
-"""What a store of locks promises; the table in the documentation is made of this."""
+"""What each store promises; the table in the documentation is made of this."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Promises:
-    """What a store promises beside its steps; each backend declares its own.
+    """What a store promises beyond the contract; each backend declares its own.
 
     Attributes:
-        owner_safe: whether a late holder cannot free the lock of its successor.
-        clock: that the ends of locks are told by.
-        granularity: seconds to which they are exact; a lock never ends early.
-        longest: seconds for which a lock can stand, or be renewed, at most.
-        fenced: whether the numbers of acquisitions come from one clock, so that each is
-            greater than all before; only then a task is told its fence.
-        one_step: whether what a run leaves behind (its value, and that it has finished)
-            is stored in the same step that frees its lock.
-        restart: how many of its locks a restart of the store leaves.
-        needs: what has to be installed beside this library.
-        warning: what may end a lock before its time; it is logged at worker start.
+        owner_safe: whether only the holder can release a lock, however late another
+            attempt tries.
+        clock: the clock that ends locks.
+        granularity: seconds by which a lock may end late; it never ends early.
+        longest: seconds for which a lock can be taken or renewed at most.
+        fenced: whether all fences come from one clock, so that each is greater than all
+            before; only then a task gets its fence.
+        one_step: whether the step that releases a lock also stores what the run leaves
+            behind (its value, and that it has finished).
+        restart: which locks survive a restart of the store.
+        needs: what to install beside this library.
+        warning: what may end a lock before its time; a worker logs it when it starts.
     """
 
     owner_safe: bool = True

@@ -1,4 +1,9 @@
-"""What a store keeps of a lock, and the text it is kept as."""
+"""The record that a store keeps of a lock, and its text.
+
+The texts of records and tokens are a wire format: stores keep them, messages carry
+tokens, and processes of two versions read each other's. Add words only at the end of a
+record; any other change needs a new :data:`VERSION`. The fields may get new names.
+"""
 
 from __future__ import annotations
 
@@ -11,35 +16,39 @@ from urllib.parse import quote, unquote
 
 from ..exceptions import LockRecordError
 
-#: First word of every record. A reader that does not know it leaves the lock alone.
+#: First word of every record. A version that does not know it leaves the lock alone.
 VERSION = "1"
 
-# Stands at the end of a record; never in one that another message may replace, whose
-# end the scripts read. Part of the format, as the states are.
+# Last word of a record whose attempt ends with its process. Never in the record of a
+# replaceable message, where scripts read `first` at the end. Part of the wire format,
+# as the states are.
 _FINAL = "final"
 
-# Everything but blanks and control characters may stand in a field as it is.
+# Characters that stand unquoted in a field: all but blanks and control characters.
 _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
-# What Celery's own ids look like; they are many, and need no look for odd characters.
+# Celery's own ids, by far the most, need no search for odd characters.
 _UUID = re.compile("[0-9a-f-]+")
 
-# What any token looks like; and how long it is at most, but for the owner.
+# Any token, and its greatest length without the owner.
 _NO_BLANKS = re.compile("[!-~]+")
 _LONGEST = 100
 
 
 @dataclass
 class Token:
-    """One attempt of one task: only the token that took a lock can renew or free it.
+    """Names one attempt of one task; only the token of a lock can renew or release it.
 
     Attributes:
         owner: id of the task.
-        retries: how often it has retried itself.
-        nesting: how often it has replaced itself (``self.replace()`` keeps the id).
+        retries: of the task so far.
+        nesting: number of times that the task has replaced itself (``self.replace()``
+            keeps the id).
         message: mark of the message; see :mod:`unique_task.messages.stamp`.
-        nonce: tells apart two deliveries of it, which are alike in all else.
+        nonce: tells two deliveries of one message apart.
     """
+
+    # Written as owner/retries/nesting/message/nonce. Wire format: see the module.
 
     owner: str
     retries: int
@@ -62,7 +71,7 @@ class Token:
 
     @classmethod
     def belongs_to(cls, text: Any, owner: str) -> bool:
-        """Tell whether `text`, which anybody may have written, is one of `owner`."""
+        """Tell whether `text` is a token of `owner`; `text` may be anything."""
         if not isinstance(text, str) or len(text) > _LONGEST + 3 * len(owner):
             return False
         try:
@@ -79,30 +88,31 @@ class Token:
 
 
 def attempt_of(token: str) -> str:
-    """Return what all deliveries of one message share of their tokens."""
+    """Return the part of a token that all deliveries of its message share."""
     return token.rpartition("/")[0]
 
 
 @dataclass
 class Record:
-    """Who holds a lock.
+    """The holder of a lock.
 
     Attributes:
         token: of the attempt, as text; see :class:`Token`.
         task: name of the task.
-        worker: node that runs it.
+        worker: node that runs the task.
         state: ``pending``: its message is on its way; ``running``; ``called``: it runs
-            in place, and nobody can ask for its result.
-        process: that runs it; see :mod:`unique_task.leases.process`; empty if
-            it cannot be told apart from all others.
+            in place, and Celery stores no result of it.
+        process: that runs the task; see :mod:`unique_task.leases.process`; empty if
+            other processes could have the same name.
         fence: see :class:`~unique_task.backends.steps.Acquired`; None until taken.
-        first: fence of the first message that it replaced, and of those that this one
-            had replaced in turn; its own if it replaced none. None if no other message
-            can take its place.
-        final: whether the attempt ends with its process: the message that brought it
-            does not come again. A record of an older version does not tell, and says
-            False.
+        first: fence of the first message in its chain of replacements; its own fence if
+            it replaced none. None if no other message can take its place.
+        final: whether the attempt ends with its process, as its message does not come
+            again. False in a record of an older version, which does not tell.
     """
+
+    # Written as version, fence, token, state, worker, task, process, [final], [first].
+    # Wire format: see the module.
 
     token: str
     task: str = ""
@@ -125,15 +135,15 @@ class Record:
 
     @property
     def tail(self) -> str:
-        """What follows the fence in the text of the record, token first."""
+        """The words of the text between the fence and `first`."""
         worker, task = _quoted(self.worker), _quoted(self.task)
         final = f" {_FINAL}" if self.final else ""
         return f"{self.token} {self.state} {worker} {task} {self.process}{final}"
 
     def text(self, fence: int) -> str:
-        """Return the line a store keeps: version, fence, and the :attr:`tail`.
+        """Return the line that a store keeps.
 
-        One line for each holder, so that a key with several of them needs no new form.
+        One line for each holder, so that several holders of a key need no new format.
         """
         first = "" if self.first is None else f" {self.first}"
         return f"{VERSION} {fence} {self.tail}{first}"
@@ -143,10 +153,10 @@ class Record:
         """Read what :meth:`text` wrote.
 
         Raises:
-            LockRecordError: if a version wrote it that this one does not know.
+            LockRecordError: if this version does not know the format.
         """
         try:
-            # What a later release may append is no reason not to know the holder.
+            # A later release may append words: the holder is known all the same.
             version, fence, token, *rest = text.split(" ")
             state, worker, task, process, *more = rest
             Token.parse(token)
@@ -171,7 +181,7 @@ class Record:
             ) from error
 
 
-# Names of tasks and workers, which come again and again.
+# For names of tasks and workers, which come again and again.
 @lru_cache(maxsize=1024)
 def _quoted(text: str) -> str:
     return quote(text, safe=_PLAIN)

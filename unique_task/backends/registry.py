@@ -1,4 +1,4 @@
-"""Where locks live: from a URL to a backend."""
+"""Finds and opens the backend for a URL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from threading import Lock
 from ..exceptions import ConfigurationError
 from ..forks import in_forks
 from .base import Backend
-from .extras import EXTRAS, advice
 from .safe_names import without_password
 
 #: Group of entry points by which other packages add backends: scheme = module:class.
@@ -22,7 +21,7 @@ _SQL = "unique_task.backends.sql:SQLBackend"
 _MEMCACHED = "unique_task.backends.memcached:MemcachedBackend"
 _DJANGO = "unique_task.backends.django:DjangoCacheBackend"
 
-#: Scheme of a URL -> class, imported when it is needed.
+#: Scheme of a URL -> class, imported on first use.
 BACKENDS = {
     "memory": "unique_task.backends.memory:MemoryBackend",
     "redis": _REDIS,
@@ -41,15 +40,27 @@ BACKENDS = {
     "django-cache": _DJANGO,
 }
 
+#: Scheme of a URL, without a driver -> the extra that installs all that it needs.
+EXTRAS = {
+    "postgresql": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "sqlite": "sqlalchemy",
+    "memcached": "memcached",
+    "django-cache": "django",
+}
+
+_LIBPQ = "; where PostgreSQL's library libpq is missing: pip install 'psycopg[binary]'"
+
 #: Schemes of stores that are several servers.
 _SEVERAL = {"memcached", "sentinel", "redis+cluster", "rediss+cluster"}
 
-#: What stands between the URLs of several servers; or after the login of the first, and
-#: not in the path of a file.
+#: Separates the URLs of several servers; or their hosts, after the login of the first
+#: and not in the path of a file.
 _NEXT_URL = re.compile(r";[\w+]+://")
 _NEXT_HOST = re.compile(r";[^;@]*\Z")
 
-#: Celery's names for stores that it has for results, and one of SQLAlchemy's past.
+#: Celery's schemes for result backends, and an old one of SQLAlchemy.
 _ALIASES = {
     "cache+memory": "memory",
     "cache+memcached": "memcached",
@@ -61,19 +72,19 @@ _ALIASES = {
 
 
 def can_hold_locks(url: str) -> bool:
-    """Tell whether a lock can live where `url` points to."""
-    # Without "://" it is a name of Celery's: "django-cache" keeps results, no locks.
+    """Tell whether a backend knows the scheme of `url`."""
+    # Without "://" it is one of Celery's names: "django-cache" keeps results, no locks.
     return "://" in url and _scheme(url) in known_schemes()
 
 
 def is_local(url: str) -> bool:
-    """Tell whether what `url` points to is of one process or one host."""
+    """Tell whether only one process or one host can use the store of `url`."""
     return _scheme(url) in ("memory", "sqlite")
 
 
 @lru_cache(maxsize=1)
 def known_schemes() -> dict[str, str]:
-    """Return all schemes and their classes, with those of other packages."""
+    """Return all schemes and their classes, also those that other packages add."""
     found: dict[str, str] = {
         point.name: point.value for point in _added() if point.name not in BACKENDS
     }
@@ -89,19 +100,18 @@ _mutex = Lock()
 
 
 def open_backend(url: str, timeout: float) -> Backend:
-    """Return this process's backend for `url`; nothing connects before it is used.
+    """Return this process's backend for `url`; it connects on first use.
 
     Arguments:
-        url: its scheme is one of :data:`BACKENDS`.
         timeout: seconds that one operation may take at most.
 
     Raises:
-        ConfigurationError: if no backend knows the scheme.
+        ConfigurationError: if no backend knows the scheme, or cannot read the URL.
     """
     backend = _opened.get((url, timeout))
     if backend is not None:
         return backend
-    # One for all threads: two stores in memory would be two locks for one key.
+    # All threads share one: two stores in memory would be two locks for one key.
     with _mutex:
         kind = backend_class(url)
         same = (url, timeout if kind.shared else 0.0)
@@ -111,7 +121,7 @@ def open_backend(url: str, timeout: float) -> Backend:
 
 
 def _forget_opened() -> None:
-    """Start anew in a fork: a client is never shared with the parent."""
+    """Start anew in a fork, which must not share a client with its parent."""
     global _mutex
     _mutex = Lock()
     _opened.clear()
@@ -124,7 +134,7 @@ def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
         name: of the option or setting, for the error.
 
     Raises:
-        ConfigurationError: if there is none.
+        ConfigurationError: if no class knows it, or its driver is missing.
     """
     scheme, known = _scheme(url), known_schemes()
     if scheme not in known:
@@ -147,11 +157,17 @@ def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
     return found
 
 
+def advice(scheme: str) -> str:
+    """Return what to install for a store of this scheme whose driver is missing."""
+    more = _LIBPQ if scheme == "postgresql" else ""
+    return f"pip install 'unique_task[{EXTRAS[scheme]}]'{more}"
+
+
 def _scheme(url: str) -> str:
     scheme = url.partition("://")[0]
     if scheme not in known_schemes():
         scheme = _ALIASES.get(scheme) or _without_driver(scheme)
-    # Several servers, of which Celery takes one that answers: locks need all the same.
+    # Of several servers, Celery takes one that answers; all locks must be in one place.
     return "" if _names_several(url) and scheme not in _SEVERAL else scheme
 
 
@@ -165,7 +181,7 @@ def _names_several(url: str) -> bool:
 def _without_driver(scheme: str) -> str:
     """Return the scheme of a database without Celery's prefix and SQLAlchemy's driver.
 
-    Of others, a part behind a plus sign is not for us to leave out.
+    Other schemes stay as they are: there, a part behind a plus sign has a meaning.
     """
     bare = scheme.removeprefix("db+").partition("+")[0]
     bare = _ALIASES.get(bare, bare)

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ...exceptions import ConfigurationError
-from ..extras import advice
+from ..registry import advice
 from ..safe_names import QUOTING, without_password
 from .table import SQLITE_CLOCK
 
