@@ -1,4 +1,4 @@
-"""Writes the table of stores into the README, from what the backends declare.
+"""Writes the table of stores into the README, from the promises of the backends.
 
 Run it as ``make stores``, or as ``python -m tests.docs.stores_table``.
 """
@@ -17,7 +17,7 @@ from unique_task.backends.sql.backend import PROMISES
 
 README = Path(__file__).parents[2] / "README.rst"
 
-#: Around the table; what is outside of them is written by hand.
+#: Lines around the table; the text outside of them is written by hand.
 BEGIN, END = ".. The table of stores begins.", ".. The table of stores ends."
 
 STORES = {
@@ -54,8 +54,8 @@ def readme_of(text: str) -> str:
 
 
 def table() -> str:
-    head = ["store", "only the holder frees", "fence", "value and end in one step"]
-    head += ["times, by whose clock", "locks left by its restart"]
+    head = ["store", "only the holder releases", "fence", "value and end in one step"]
+    head += ["times, by whose clock", "locks that survive its restart"]
     lines = chain(row_of(head), *(row_of(cells(*one)) for one in STORES.items()))
     return "\n".join([HEAD, *lines, ""])
 

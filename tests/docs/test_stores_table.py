@@ -1,4 +1,4 @@
-"""The README shows what the backends declare."""
+"""The README shows the promises of the backends."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_every_scheme_is_in_the_table():
 
 
 def declared(scheme: str) -> Promises | None:
-    """What is promised by the class itself, or for the kind of database."""
+    """The promises of the class itself, or of the kind of database."""
     kind = backend_class(f"{scheme}://")
     if kind is SQLBackend:
         return PROMISES.get("mysql" if scheme == "mariadb" else scheme)

@@ -1,4 +1,4 @@
-"""The table of exits: in which ways a run ends, and when its key is free after each.
+"""The table of exits: each way in which a run can end, and when its key is free then.
 
 ``python -m tests.worker.exits_page`` writes it into the documentation.
 """
@@ -12,20 +12,20 @@ import celery
 from tests.worker import leaving
 from tests.worker.leaving import How, ends, is_terminated, times_out
 
-#: Where no worker has a part.
+#: For rows without a worker.
 NOWHERE = "no worker"
 POOLS = ("prefork", "threads", "gevent", "eventlet", "solo", NOWHERE)
 
 EARLY, LATE = "early", "late"
 
-#: For all but the rows that wait for the end of a lease: what becomes free was freed.
+#: Of all rows but those that wait for the end of a lease: no lock ends by itself.
 LONG_LEASE: Mapping[str, Any] = {"unique_lease": 600}
 SHORT_LEASE: Mapping[str, Any] = {"unique_lease": leaving.LEASE}
 
 
 @dataclass(frozen=True)
 class Bound:
-    """How long a key is blocked at most: for people, and in seconds for the test."""
+    """How long a key is blocked at most: a text for people, seconds for the test."""
 
     text: str
     seconds: float
@@ -44,14 +44,14 @@ class Exit:
 
     Attributes:
         name: what ends the run.
-        how: makes a run end so.
+        how: ends a run in this way.
         lock: what happens to the lock.
         blocked: how long at most, in each pool that has the case.
         acks: kinds of acknowledgement for which it is tested.
         since: the oldest Celery that has the case.
-        before: the oldest Celery that has it no more.
-        ends_worker: pools in which the worker is gone after it.
-        ends_child: whether a prefork pool has lost a child.
+        before: the oldest Celery that no longer has it.
+        ends_worker: pools in which the worker is gone afterwards.
+        ends_child: whether a child of a prefork pool is gone afterwards.
         settings: of the worker.
     """
 
@@ -81,14 +81,14 @@ WORKERS = POOLS[:-1]
 #: Eventlet is deprecated; what ends a body is tested there, not what ends a worker.
 MAIN = ("prefork", "threads", "gevent", "solo")
 
-BY_BODY = "freed on the way out of the body"
-BY_PARENT = "freed by the parent process, which notices within 5 s"
+BY_BODY = "released on the way out of the body"
+BY_PARENT = "released by the parent process, which notices within 5 s"
 NEVER = "never taken"
 WAITS = "held until the body ends, for which the worker waits"
-BROKEN_OFF = "the body is broken off, and frees its lock on the way out"
+INTERRUPTED = "the body is interrupted, and releases its lock on the way out"
 
 IN_CHILD = in_all(AT_ONCE, "prefork")
-#: What has no message, or none that a worker got, has one kind of acknowledgement.
+#: Without a message that reaches a worker there is one kind of acknowledgement.
 OUTSIDE, ONE = in_all(AT_ONCE, NOWHERE), (EARLY,)
 
 EXITS = [
@@ -124,14 +124,14 @@ EXITS = [
     Exit(
         "hard time limit",
         times_out("time_limit", 0.3),
-        BROKEN_OFF,
+        INTERRUPTED,
         in_all(AT_ONCE, "prefork", "gevent"),
         ends_child=True,
     ),
     Exit(
-        "hard time limit, and the body does not mind SIGTERM",
+        "hard time limit, and the body ignores SIGTERM",
         leaving.defies_time_limit,
-        "freed by the parent process when it has killed the child",
+        "released by the parent process when it has killed the child",
         IN_CHILD,
         ends_child=True,
     ),
@@ -147,19 +147,19 @@ EXITS = [
     Exit(
         "revoked with ``terminate=True``",
         is_terminated("SIGTERM"),
-        BROKEN_OFF,
+        INTERRUPTED,
         IN_CHILD,
         ends_child=True,
     ),
     Exit(
         "revoked with ``terminate=True``",
         is_terminated("SIGTERM"),
-        BROKEN_OFF,
+        INTERRUPTED,
         in_all(AT_ONCE, "gevent"),
         since=(5, 5),
     ),
     Exit(
-        "revoked with ``terminate=True``, and the body does not mind SIGTERM",
+        "revoked with ``terminate=True``, and the body ignores SIGTERM",
         leaving.defies_termination,
         "held until the body ends: it may still write",
         in_all(BODY_ENDS, "prefork"),
@@ -193,7 +193,7 @@ EXITS = [
     Exit(
         "soft shutdown (SIGQUIT), the body does not end in time",
         leaving.soft_shutdown_too_late,
-        f"{BROKEN_OFF}; in threads it runs to its end",
+        f"{INTERRUPTED}; in threads it runs to its end",
         {**in_all(AT_ONCE, "prefork", "solo"), "threads": BODY_ENDS},
         acks=(LATE,),
         since=(5, 5),
@@ -203,7 +203,7 @@ EXITS = [
     Exit(
         "cold shutdown (SIGQUIT)",
         leaving.cold_shutdown,
-        f"{BROKEN_OFF}; in threads it runs to its end",
+        f"{INTERRUPTED}; in threads it runs to its end",
         {**in_all(AT_ONCE, "prefork", "solo"), "threads": BODY_ENDS},
         since=(5, 5),
         ends_worker=MAIN,
@@ -211,7 +211,7 @@ EXITS = [
     Exit(
         "cold shutdown (SIGQUIT)",
         leaving.cold_shutdown_of_old,
-        f"{BROKEN_OFF}; in threads and solo it runs to its end",
+        f"{INTERRUPTED}; in threads and solo it runs to its end",
         {"prefork": NOTICED, **in_all(BODY_ENDS, "threads", "solo")},
         before=(5, 5),
         ends_worker=MAIN,
@@ -227,7 +227,7 @@ EXITS = [
     Exit(
         "the worker's parent process is killed (``kill -9``)",
         leaving.parent_is_killed,
-        "Linux kills the children with it; the lock ends with its lease",
+        "Linux kills its children too; the lock ends with its lease",
         in_all(LEASE, "prefork"),
         acks=(EARLY,),
         ends_worker=MAIN,

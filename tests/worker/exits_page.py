@@ -11,7 +11,7 @@ from tests.worker.exits import EXITS, POOLS, Exit
 
 PAGE = Path(__file__).parents[2] / "docs" / "exits.rst"
 
-#: Around the table; what is outside of them is written by hand.
+#: Lines around the table; the text outside of them is written by hand.
 BEGIN, END = ".. The table begins.", ".. The table ends."
 
 HEAD = f"""
