@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ...exceptions import LockStoreRefusedError
 from ...forks import in_forks_of
-from .engine import limited, open_engine, seconds_left
+from .deadline import limited, seconds_left
+from .engine import open_engine
 from .errors import (
     is_for_now,
     is_full,

@@ -1,17 +1,13 @@
-"""Connections to a database, from a URL in SQLAlchemy's or in Celery's words."""
+"""Opens connections to a database from a URL, as SQLAlchemy or Celery spells it."""
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from socket import gethostname
-from threading import local
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,9 +17,10 @@ from sqlalchemy.exc import ArgumentError
 from ...exceptions import ConfigurationError
 from ..registry import advice
 from ..safe_names import QUOTING, without_password
+from .deadline import seconds_left
 from .table import SQLITE_CLOCK
 
-#: The driver for each database: those whose waiting can be bounded.
+#: The driver for each database. We use drivers whose waiting can be bounded.
 DRIVERS = {
     "postgresql": "psycopg",
     "mysql": "pymysql",
@@ -32,35 +29,23 @@ DRIVERS = {
 }
 _MODULES = {"psycopg": "psycopg", "pymysql": "pymysql", "pysqlite": "sqlite3"}
 
-#: Connections that a process has at most, beside one that sweeps: PostgreSQL has a
-#: hundred in all, unless told otherwise.
+#: Connections that a process has at most, beside the one of the sweeper: PostgreSQL
+#: allows a hundred in all by default.
 CONNECTIONS = 10
 
-#: Milliseconds for which SQLite waits by itself for a file that is locked.
+#: Milliseconds that SQLite itself waits for a locked file.
 BUSY = 10
-
-#: When the operation of this thread has to be over, by the monotonic clock.
-_deadline = local()
 
 
 def engine_url(text: str) -> URL:
     """Return the URL of a database, with the driver that we use for it.
 
     Raises:
-        ConfigurationError: if it is none, or its driver is not installed.
+        ConfigurationError: if `text` is no such URL, or the driver is not installed.
     """
     shown = without_password(text)
-    try:
-        # As some providers write it, and SQLAlchemy did before version 1.4.
-        url = make_url(re.sub(r"^postgres\b", "postgresql", text.removeprefix("db+")))
-        kind = url.get_backend_name()
-        if kind != "sqlite" and _is_misread(url, text):
-            raise ValueError("a part of the password")
-    except (ArgumentError, ValueError):
-        # Without the cause, which may show a part of the password.
-        raise ConfigurationError(
-            f"the backend's URL {shown!r} cannot be read; {QUOTING}"
-        ) from None
+    url = _parsed(text, shown)
+    kind = url.get_backend_name()
     driver = DRIVERS[kind]
     if find_spec(_MODULES[driver]) is None:
         raise ConfigurationError(
@@ -76,39 +61,70 @@ def engine_url(text: str) -> URL:
     return url.set(drivername=f"{kind}+{driver}")
 
 
+def _parsed(text: str, shown: str) -> URL:
+    """Return the parts of a URL as Celery, SQLAlchemy or a provider writes it."""
+    try:
+        # Some providers write "postgres", as SQLAlchemy did before version 1.4.
+        url = make_url(re.sub(r"^postgres\b", "postgresql", text.removeprefix("db+")))
+        if url.get_backend_name() != "sqlite" and _is_misread(url, text):
+            raise ValueError("a part of the password")
+        return url
+    except (ArgumentError, ValueError):
+        # Without the cause, which may show a part of the password.
+        raise ConfigurationError(
+            f"the backend's URL {shown!r} cannot be read; {QUOTING}"
+        ) from None
+
+
 def _is_misread(url: URL, text: str) -> bool:
-    """Tell whether a part of a password is taken for a place, or a place for one."""
+    """Whether a part of the password was read as a place, or a place as one."""
     login = text.partition("://")[2].rpartition("@")[0]
     return "@" in f"{url.host}{url.database}" or bool(re.search("[/?#]", login))
 
 
 def _is_file(url: URL) -> bool:
-    """Tell whether all connections share the locks, which those in memory do not."""
+    """Whether the database is a file, which all connections share."""
     database = url.database or ":memory:"
-    # What is no path there is one of SQLite's own URIs.
+    # A host, or "file:", belongs to one of SQLite's own URIs, not to a path.
     return not (url.host or database.startswith((":memory:", "file:")))
 
 
 def identity(url: URL) -> str:
-    """Return what tells this database from others, on every host."""
-    if url.get_backend_name() == "sqlite":
+    """Return a text that tells this database from others, equal on every host."""
+    kind = url.get_backend_name()
+    if kind == "sqlite":
         return f"sqlite:{gethostname()}:{os.path.realpath(str(url.database))}"
-    port = url.port or {"postgresql": 5432}.get(url.get_backend_name(), 3306)
-    told = (url.query.get(name) for name in ("host", "unix_socket", "port", "dbname"))
-    more = "".join(f" {value}" for value in told if value)
+    port = url.port or {"postgresql": 5432}.get(kind, 3306)
+    options = (
+        url.query.get(name) for name in ("host", "unix_socket", "port", "dbname")
+    )
+    more = "".join(f" {value}" for value in options if value)
     return f"{url.host or 'localhost'}:{port}/{url.database}{more}"
 
 
 def open_engine(url: URL, timeout: float) -> sa.Engine:
-    """Return an engine of our own, which connects when it is used.
+    """Return an engine of our own, which connects at its first use.
 
-    Every statement is a transaction unless one is begun, and every one knows a limit.
+    Every statement is a transaction unless one is begun, and every one has a limit.
 
     Arguments:
         timeout: seconds that one operation may take at most.
     """
+    engine = _created(url, timeout)
+    sa.event.listen(engine, "before_cursor_execute", _check_limit)
+    kind = url.get_backend_name()
+    if kind == "postgresql":
+        sa.event.listen(engine, "do_connect", _connect_bounded)
+    elif kind == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    else:
+        sa.event.listen(engine, "connect", partial(_prepare_mysql, timeout))
+    return engine
+
+
+def _created(url: URL, timeout: float) -> sa.Engine:
     try:
-        engine = _engine(url, timeout)
+        return _engine(url, timeout)
     except ImportError as error:
         raise ConfigurationError(
             f"{without_password(str(url))!r}: the driver {url.get_driver_name()} is "
@@ -120,24 +136,16 @@ def open_engine(url: URL, timeout: float) -> sa.Engine:
         raise ConfigurationError(
             f"the backend's URL {shown!r} cannot be used: {str(error).splitlines()[0]}"
         ) from None
-    sa.event.listen(engine, "before_cursor_execute", _check_limit)
-    if url.get_backend_name() == "postgresql":
-        sa.event.listen(engine, "do_connect", _connect_bounded)
-    if url.get_backend_name() == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-    if url.get_backend_name() in ("mysql", "mariadb"):
-        sa.event.listen(engine, "connect", partial(_prepare_mysql, timeout))
-    return engine
 
 
 def _engine(url: URL, timeout: float) -> sa.Engine:
     return sa.create_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        # We end our transactions, and drop a connection that is in doubt.
+        # We end our transactions ourselves, and drop a connection that is in doubt.
         pool_reset_on_return=None,
         pool_timeout=timeout,
-        # One more, for the thread that sweeps.
+        # One more, for the sweeper's thread.
         pool_size=CONNECTIONS + 1,
         max_overflow=0,
         poolclass=sa.QueuePool,
@@ -145,67 +153,56 @@ def _engine(url: URL, timeout: float) -> sa.Engine:
     )
 
 
-@contextmanager
-def limited(timeout: float) -> Iterator[None]:
-    """Let all that a block asks a database take so many seconds.
-
-    Within another such block, it is that one's.
-    """
-    if seconds_left() < math.inf:
-        yield
-        return
-    try:
-        _deadline.end = time.monotonic() + timeout
-        yield
-    finally:
-        _deadline.end = math.inf
-
-
-def seconds_left() -> float:
-    """Return what is left of that."""
-    end: float = getattr(_deadline, "end", math.inf)
-    return end - time.monotonic()
-
-
 def _arguments(url: URL, timeout: float) -> dict[str, Any]:
-    if url.get_backend_name() == "sqlite":
+    """Return the options of the driver that bound its waiting."""
+    kind = url.get_backend_name()
+    if kind == "sqlite":
         return {"timeout": timeout}
-    # To connect, and to be answered: a server that is frozen fails one of them.
+    # Half to connect and half to be answered: a frozen server fails one of them.
     part = timeout / 2
-    if url.get_backend_name() == "postgresql":
-        # Prepared statements are none of a pooler's between us and the server.
-        bounds: dict[str, Any] = {
-            "tcp_user_timeout": round(timeout * 1000),
-            "prepare_threshold": None,
-        }
-        # A database may know no encoding, and texts would come as bytes.
-        bounds["client_encoding"] = "utf8"
-        return {"connect_timeout": max(2, round(part)), **bounds}
-    # READ COMMITTED, so that one who takes a free lock does not lock its neighbours.
-    level = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
-    steps = {"connect_timeout": part, "read_timeout": part, "write_timeout": part}
-    return {"init_command": level, **steps}
+    return _of_postgresql(timeout, part) if kind == "postgresql" else _of_mysql(part)
+
+
+def _of_postgresql(timeout: float, part: float) -> dict[str, Any]:
+    return {
+        "connect_timeout": max(2, round(part)),
+        "tcp_user_timeout": round(timeout * 1000),
+        # A pooler between us and the server does not know prepared statements.
+        "prepare_threshold": None,
+        # If the database names no encoding, texts come as bytes.
+        "client_encoding": "utf8",
+    }
+
+
+def _of_mysql(part: float) -> dict[str, Any]:
+    return {
+        "connect_timeout": part,
+        "read_timeout": part,
+        "write_timeout": part,
+        # READ COMMITTED: whoever takes a free lock does not lock its neighbours.
+        "init_command": "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    }
 
 
 def _check_limit(*_: Any) -> None:
-    # Each answer may come in time for one, and all of them too late.
+    # Each answer may come within its own limit, and all together too late.
     if seconds_left() < 0:
         raise TimeoutError("the database is too slow")
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # Readers and a writer do not wait for each other; the file remembers it.
+    # Readers and a writer do not wait for each other; the file keeps the mode.
     connection.execute("PRAGMA journal_mode=WAL").close()
-    # A power cut may undo the last steps; it ends all processes of the host as well.
+    # A power cut may undo the last steps; it also ends all processes of the host.
     connection.execute("PRAGMA synchronous=NORMAL").close()
-    # SQLite's own pauses grow to a tenth of a second. Among a dozen processes that find
-    # the file free in between, some would find it locked whenever they look.
+    # SQLite's own pauses grow to a tenth of a second. Where a dozen processes use the
+    # file in between, some of them would find it locked at each try.
     connection.execute(f"PRAGMA busy_timeout = {BUSY}").close()
     connection.create_function(SQLITE_CLOCK, 0, lambda: time.time_ns() // 1000)
 
 
 def _prepare_mysql(timeout: float, connection: Any, _: Any) -> None:
-    # A client that stands still in the middle must not keep others out for long.
+    # A client that stalls in a transaction must not keep others out for long.
     seconds = max(1, round(timeout))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -215,6 +212,6 @@ def _prepare_mysql(timeout: float, connection: Any, _: Any) -> None:
 
 
 def _connect_bounded(dialect: Any, _: Any, args: Any, options: Any) -> Any:
-    from .psycopg import BoundedConnection
+    from .postgresql import BoundedConnection
 
     return BoundedConnection.connect(*args, **options)

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that do not wait for ever for a server that is frozen."""
+"""Connections to PostgreSQL that do not wait for a frozen server for ever."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import psycopg
 
-from .engine import seconds_left
+from .deadline import seconds_left
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection whose statements end with the time that the operation has left."""
+    """A connection whose statements end at the deadline of the operation."""
 
     def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
-        """Wait as the parent does, which asks ten times a second whether to go on."""
+        """Wait as the parent does, which looks ten times a second whether to go on."""
         return super().wait(self._bounded(gen), *args, **options)
 
     def _bounded(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
