@@ -46,7 +46,7 @@ def test_a_cache_without_compare_and_delete_is_refused(kind, tmp_path):
 
     assert refused(kind, str(tmp_path)) == (
         f"django-cache://locks: a {name} has no compare-and-delete, so a task that "
-        "ends late could free the lock of the next one: name a cache in Redis or "
+        "ends late could release the lock of the next one: name a cache in Redis or "
         "memcached, or accept that with django-cache://locks?unsafe=true"
     )
 

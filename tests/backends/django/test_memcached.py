@@ -56,8 +56,8 @@ def test_memcached_that_has_to_be_asked_otherwise_is_refused(pylibmc):
     options = {"username": "shop", "password": "sesame"}
 
     assert refused(PYLIBMC, "one", OPTIONS=options) == (
-        "django-cache://locks: locks in memcached know no username and no password, "
-        "which its OPTIONS have"
+        "django-cache://locks: locks in memcached cannot use username and password, "
+        "which its OPTIONS have: remove them, or name another cache"
     )
 
 

@@ -162,7 +162,7 @@ def test_a_client_of_another_kind_is_refused(monkeypatch):
     )
     options = {"CONNECTION_POOL_CLASS": OWN_POOL}
 
-    assert "its client is no redis.Redis, but of the class object" in refused(
+    assert "its client must be a redis.Redis; its class is object" in refused(
         DJANGO_REDIS_CACHE, "redis://one", OPTIONS=options
     )
 

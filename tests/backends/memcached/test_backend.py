@@ -185,5 +185,5 @@ def test_a_record_that_has_no_room_is_refused(backend):
     assert backend.get("key").record.token == fitting.token
     assert backend.release("key", fitting.token, heir=Heir(fitting, 10))
     for take in (backend.acquire, backend.reserve):
-        with pytest.raises(ConfigurationError, match="have room for 1500"):
+        with pytest.raises(ConfigurationError, match="has room for 1500"):
             take("another", long, expire=10)

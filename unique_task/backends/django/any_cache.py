@@ -1,4 +1,4 @@
-"""Locks in a cache of Django by what every cache can do, which is not enough."""
+"""Unsafe locks in any cache of Django, by the few commands that every cache has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..promises import Promises
 from ..stepwise import Answer, StepwiseBackend
 from .url import alias_of, cache_url
 
-#: Longest name that no cache warns of, with a prefix and a version before it.
+#: Letters of a name that no cache warns of, with a prefix and a version before it.
 _NAME_LENGTH = 200
 
 _RISKS = (
@@ -29,19 +29,21 @@ _RISKS = (
 
 
 class CacheError(Exception):
-    """Whatever a cache has raised: each has errors of its own."""
+    """An error of a cache; each cache has errors of its own."""
 
 
 class AnyCacheBackend(StepwiseBackend):
     """Locks in any cache of Django; two tasks may have one lock at a time.
 
-    A cell is kept with its end, by the clocks of those who use it. A lock that is not
-    there is taken by the cache's ``add``, so the cache decides between two that come
-    together. All else is read first and written then: who comes in between is lost.
+    The cache keeps each cell with its end, by the clients' clocks. A client takes a
+    missing lock with the cache's ``add``, so the cache decides between two that come
+    together. It reads all else first, and then writes: what another client writes in
+    between is lost.
 
     Arguments:
         alias: of the cache.
-        timeout: seconds after which nobody tries again; the cache has its own limits.
+        timeout: seconds after which a client stops trying; the cache has its own
+            limits.
         local: whether each process has a cache of its own.
     """
 
@@ -98,10 +100,10 @@ class AnyCacheBackend(StepwiseBackend):
             return {short[name]: Cell(*kept) for name, kept in found.items()}
 
     def _write(self, key: str, cells: Cells, found: bool) -> bool:
-        """Keep what has changed; False if another one has taken the lock meanwhile.
+        """Write what the step has changed; return False if another client has the lock.
 
-        What an attempt leaves behind must be there before its lock is free, and what
-        it is given only when the lock is its own.
+        The cache must have what an attempt leaves behind before its lock is free, and
+        what an attempt gets only when it has the lock.
         """
         others = dict(cells.changed)
         lock = others.pop(LOCK, None)

@@ -23,24 +23,25 @@ _LOCAL = "django.core.cache.backends.locmem.LocMemCache"
 
 
 class DjangoCacheBackend(PrefixedBackend):
-    """Locks where one of Django's caches has its values.
+    """Locks in the server of one of Django's caches.
 
-    Of a cache in Redis (Django's own, or that of ``django-redis``) or in memcached,
-    only the server is taken: this is a :class:`RedisBackend` or a
-    :class:`MemcachedBackend` there, with all that it promises, its own connections and
-    time limits. The cache's ``KEY_PREFIX`` tells apart the locks of two projects; its
-    ``VERSION`` and ``KEY_FUNCTION`` do not, as they may change while a lock is held.
-    The cache's ``clear()`` frees all locks: a cache of their own is better.
+    For a cache in Redis (Django's own, or that of ``django-redis``) or in memcached,
+    this is a :class:`RedisBackend` or a :class:`MemcachedBackend` on the same server,
+    with all its promises, its own connections and time limits. The cache's
+    ``KEY_PREFIX`` keeps the locks of two projects apart; its ``VERSION`` and
+    ``KEY_FUNCTION`` do not, as they may change while a lock is held. The cache's
+    ``clear()`` frees all locks: give them a cache of their own.
 
-    All other caches are refused: they cannot free a lock only if it is still one's own.
+    It refuses all other caches: they have no step that releases a lock only if it is
+    still the attempt's own.
 
     Arguments:
         alias: of the cache, in ``CACHES``.
-        unsafe: use also a cache that is refused else; two tasks may then run at once.
+        unsafe: accept any cache; two tasks may then run at once.
         timeout: seconds that one operation may take at most, reconnecting included.
 
     Attributes:
-        store: the backend that is behind the cache.
+        store: the backend for the cache's server.
 
     Raises:
         ConfigurationError: if there is no such cache, or it can hold no locks.
@@ -74,7 +75,7 @@ class DjangoCacheBackend(PrefixedBackend):
     def _open(
         self, cache: Any, alias: str, unsafe: bool, timeout: float
     ) -> tuple[Backend, str]:
-        """Return the store behind a cache, and what keys in it begin with."""
+        """Return the backend for a cache, and the prefix of its keys."""
         native = native_store(cache, timeout)
         if native is not None:
             store, place = native
@@ -88,11 +89,11 @@ class DjangoCacheBackend(PrefixedBackend):
         if not unsafe:
             raise ConfigurationError(
                 f"a {kind} has no compare-and-delete, so a task that ends late could "
-                "free the lock of the next one: name a cache in Redis or memcached, or "
-                f"accept that with {cache_url(alias)}?unsafe=true"
+                "release the lock of the next one: name a cache in Redis or memcached, "
+                f"or accept that with {cache_url(alias)}?unsafe=true"
             )
         self.name = f"{self.name} ({kind})"
-        # The cache puts its prefix there by itself.
+        # The cache adds its prefix itself.
         local = _LOCAL in kinds(cache)
         return AnyCacheBackend(alias, timeout=timeout, local=local), ""
 
@@ -106,7 +107,7 @@ class DjangoCacheBackend(PrefixedBackend):
 
     def _prefixed_by(self, prefix: str) -> DjangoCacheBackend:
         twin = copy(self)
-        twin.__dict__.pop("_prefixed", None)  # those of this one
+        twin.__dict__.pop("_prefixed", None)  # the twin has its own
         twin.store = self.store.with_prefix(prefix)
         twin.name = f"{self.name} (prefix {prefix!r})"
         return twin
@@ -118,7 +119,7 @@ class DjangoCacheBackend(PrefixedBackend):
 
 
 def _cache(alias: str) -> Any:
-    """Return the cache of this thread; none of Django's connects before it is used."""
+    """Return the cache of this thread; Django's caches connect on first use."""
     try:
         known = settings.CACHES
     except ImproperlyConfigured as error:

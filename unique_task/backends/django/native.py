@@ -1,4 +1,4 @@
-"""The store behind one of Django's caches, where that is Redis or memcached."""
+"""Finds the backend for the server of a Django cache, in Redis or memcached."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from ..redis.clients import connect_to_server
 from ..registry import backend_class
 from ..safe_names import QUOTING, without_password
 
-#: Options that say where a server is and who asks; all others say how Django asks.
+#: Options for the server and the user; all others are for the way in which Django asks.
 _REDIS_OPTIONS = {
     *("host", "port", "path", "db", "username", "password", "credential_provider"),
     *("connection_class", "socket_keepalive", "socket_keepalive_options"),
 }
 
-#: What our client of memcached does not know of.
+#: Options that our client of memcached does not have.
 _MEMCACHED_OPTIONS = ("tls_context", "username", "password")
 
-#: Pools that do no more than to keep connections to one server.
+#: Pools that only keep connections to one server.
 _PLAIN_POOLS = (redis.ConnectionPool, redis.BlockingConnectionPool)
 
-#: A backend, and where its server is, without password.
+#: A backend, and the URL of its server without password.
 Native = tuple[Backend, str]
 
 Unwrap = Callable[[Any, float], Native]
 
 
 def kinds(thing: object) -> set[str]:
-    """Return the full names of the classes of `thing`, none of which is imported."""
+    """Return the full names of the classes of `thing`; it imports none of them."""
     return {f"{kind.__module__}.{kind.__qualname__}" for kind in type(thing).__mro__}
 
 
 def native_store(cache: Any, timeout: float) -> Native | None:
-    """Return the store behind `cache`, None if locks cannot live there.
+    """Return the backend for the server of `cache`, None if that can hold no locks.
 
     Raises:
-        ConfigurationError: if they could, but not with this cache's options.
+        ConfigurationError: if only the options of this cache keep it from that.
     """
     found = kinds(cache)
     for name, unwrap in _UNWRAP.items():
@@ -57,14 +57,14 @@ def _read(unwrap: Unwrap, cache: Any, timeout: float) -> Native:
     except ImproperlyConfigured as error:
         raise ConfigurationError(str(error)) from error
     except (ValueError, IndexError):
-        # Without the cause, which may show a part of the password.
+        # Without the cause, which may contain a part of the password.
         raise ConfigurationError(
             f"its LOCATION or OPTIONS do not say where its server is; {QUOTING}"
         ) from None
 
 
 def _of_django(cache: Any, timeout: float) -> Native:
-    # The first server is the one that Django writes to.
+    # Django writes to the first server.
     url, options = cache._servers[0], cache._options
     client = cache._cache.get_client(None, write=True)
     own = type(client.connection_pool) in _PLAIN_POOLS
@@ -86,16 +86,16 @@ def _of_django_redis(cache: Any, timeout: float) -> Native:
 
 
 def _redis(url: str, client: Any, options: Mapping[str, Any], timeout: float) -> Native:
-    """Return a backend with a client of its own, whose time is limited as ours is.
+    """Return a backend with a client of its own, under our time limits.
 
-    Where the cache's pool does more than that, as it does with Sentinel, it is the
-    cache's own client, with its limits.
+    Where the cache's pool has more to do, as with Sentinel, `client` is the cache's
+    own, with its limits.
     """
     own = {name: value for name, value in options.items() if _is_place(name)}
     client = client or connect_to_server(url, timeout, **own)
     if not isinstance(client, redis.Redis):
         raise ConfigurationError(
-            f"its client is no redis.Redis, but of the class {type(client).__name__}"
+            f"its client must be a redis.Redis; its class is {type(client).__name__}"
         )
     if client.connection_pool.connection_kwargs.get("decode_responses"):
         raise ConfigurationError(
@@ -113,7 +113,8 @@ def _of_memcached(cache: Any, timeout: float) -> Native:
     odd = [name for name in _MEMCACHED_OPTIONS if cache._options.get(name)]
     if odd:
         raise ConfigurationError(
-            f"locks in memcached know no {' and no '.join(odd)}, which its OPTIONS have"
+            f"locks in memcached cannot use {' and '.join(odd)}, which its OPTIONS "
+            "have: remove them, or name another cache"
         )
     url = f"memcached://{';'.join(map(_server, cache._servers))}"
     backend = backend_class(url, "its servers").from_url(url, timeout)
@@ -126,7 +127,7 @@ def _server(server: Any) -> str:
     return str(server).strip().removeprefix("unix:")
 
 
-#: What is behind a cache, by the name of its class.
+#: Class of a cache -> the function that finds its backend.
 _UNWRAP: dict[str, Unwrap] = {
     "django.core.cache.backends.redis.RedisCache": _of_django,
     "django_redis.cache.RedisCache": _of_django_redis,

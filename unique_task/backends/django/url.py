@@ -1,4 +1,4 @@
-"""The URLs that name one of Django's caches."""
+"""URLs of Django's caches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def cache_url(alias: str) -> str:
 
 
 def alias_of(url: str) -> tuple[str, bool]:
-    """Return the alias of a cache, and whether locks may be unsafe there.
+    """Return the alias of a cache, and whether unsafe locks are allowed there.
 
     >>> alias_of("django-cache://locks?unsafe=true")
     ('locks', True)
@@ -25,7 +25,7 @@ def alias_of(url: str) -> tuple[str, bool]:
     ('default', False)
 
     Raises:
-        ConfigurationError: if the URL makes no sense.
+        ConfigurationError: if the URL cannot be read.
     """
     alias, _, query = url.partition("://")[2].partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))

@@ -37,15 +37,15 @@ class MemcachedBackend(StepwiseBackend):
     """Locks in memcached (1.6 or newer), on one server or spread over several.
 
     memcached has no clock to read, and forgets what it has no room for. So there are
-    no fences, locks may vanish, times are whole seconds, and ``max_wait`` of the policy
-    ``replace`` is counted by the clocks of those who publish.
+    no fences, locks may vanish, times are whole seconds, and the clocks of the
+    publishers count ``max_wait`` of the policy ``replace``.
 
     Arguments:
         url: ``memcached://host:11211``; several servers are separated by semicolons.
         timeout: seconds that one operation may take at most, reconnecting included.
 
     Raises:
-        ConfigurationError: if the URL makes no sense.
+        ConfigurationError: if the URL cannot be read.
     """
 
     driver_errors = (MemcacheError, OSError)
@@ -83,7 +83,7 @@ class MemcachedBackend(StepwiseBackend):
         return f"memcached:{sorted(self._nodes)}"
 
     def _connect(self) -> None:
-        # To connect and to be answered: a server that is frozen fails one of them.
+        # Half to connect and half for the answer: a frozen server fails one of them.
         part = self.timeout / 2
         for server in self._servers:
             self._nodes[_name(server)] = PooledClient(
@@ -98,7 +98,7 @@ class MemcachedBackend(StepwiseBackend):
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
         _check_length(wanted.record)
-        # Who has waited for long already may wait for as long as can be.
+        # A message that has waited for long already may wait for as long as possible.
         if not wanted.take_over_from:
             _check(wanted.expire)
         return super()._acquire(wanted)
@@ -111,7 +111,7 @@ class MemcachedBackend(StepwiseBackend):
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         end = time.monotonic() + self.timeout
         down: dict[str, Exception] = {}
-        # Those of a node that was down take the time that the others leave.
+        # Locks on a node that was down get the time that the others leave.
         nodes = [self._hash.get_node(renewal.key) for renewal in renewals]
         order = sorted(
             range(len(nodes)), key=lambda number: nodes[number] in self._down
@@ -128,7 +128,7 @@ class MemcachedBackend(StepwiseBackend):
     def _renew_until(
         self, end: float, node: str, renewal: Renewal, down: dict[str, Exception]
     ) -> Renewed:
-        """Renew a lock unless its node is one of those that are down."""
+        """Renew a lock; UNKNOWN if its node is in `down`, or has to be put there."""
         _check(renewal.expire)
         key, names = renewal.key, renewed_names(renewal)
         if node not in down:
@@ -165,8 +165,8 @@ class MemcachedBackend(StepwiseBackend):
                 ConnectionResetError,
                 BrokenPipeError,
             ):
-                # The server was started anew since. To ask again is no harm where only
-                # the answer was lost.
+                # The server has restarted. If only the answer was lost, the step finds
+                # its own work done.
                 if time.monotonic() > end:
                     raise
 
@@ -174,8 +174,8 @@ class MemcachedBackend(StepwiseBackend):
 def _check(expire: float) -> None:
     if expire > LONGEST:
         raise ConfigurationError(
-            f"a lock cannot stand for {expire:.0f} seconds in memcached: {LONGEST} is "
-            "the most"
+            f"a lock in memcached lasts {LONGEST} seconds at most, not {expire:.0f}: "
+            "set a shorter time, or use another store"
         )
 
 
@@ -183,7 +183,8 @@ def _check_length(record: Record) -> None:
     if len(record.tail) > LONGEST_RECORD:
         raise ConfigurationError(
             f"the id of the task, its name and the worker's have {len(record.tail)} "
-            f"letters in all, and locks in memcached have room for {LONGEST_RECORD}"
+            f"letters in all; a lock in memcached has room for {LONGEST_RECORD}: use "
+            "shorter ones, or another store"
         )
 
 

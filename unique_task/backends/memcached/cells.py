@@ -1,4 +1,4 @@
-"""The cells of a lock as memcached has them, and the way back for what changes."""
+"""Reads the cells of a lock from memcached, and writes those that a step changes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
 from ..cells import GENERATION, LOCK, VALUE, Cell, Cells, short_name
 
-#: Longest name that the server allows.
+#: Letters of the longest name that the server allows.
 _NAME_LENGTH = 250
 
 #: Seconds by which the server's clock may be behind: it ticks once a second, and late
 #: where the machine is busy.
 _BEHIND = 2
 
-#: Seconds; a longer time would be taken for a date.
+#: Seconds that a cell can last; memcached takes a greater number for a date.
 LONGEST = 30 * 86400 - _BEHIND
 
-
-#: Letters of a record: of an answer of more than 4096 bytes the client drops a part,
-#: and it may have two records.
+#: Letters of a record. The client drops a part of an answer of more than 4096 bytes,
+#: and an answer may have two records.
 LONGEST_RECORD = 1500
 
 
 class Change:
-    """The cells of a key as they are found, and the way back for what changes.
+    """One change of the cells of a key: read first, written if no other was faster.
 
     Arguments:
-        end: after which nothing is asked any more, by the monotonic clock.
+        node: client of the server that has the key.
+        names: of the cells that the step reads, the lock first.
+        end: of all questions to the server, by the monotonic clock.
     """
 
     def __init__(
@@ -48,13 +49,13 @@ class Change:
         self._value = self._read_value()
         if self._value is not None:
             found[VALUE] = Cell(self._value, math.inf)
-        # By the client's clock: it tells messages apart that replace each other, and
-        # is no fence for anybody else.
+        # By the client's clock: it orders messages that replace each other, and no task
+        # gets it as its fence.
         self.cells = Cells(found, now=0, fence=time.time_ns() // 1000)
 
     @property
     def _node(self) -> PooledClient:
-        # Each answer may come in time for one, and all of them too late.
+        # Each answer may come in time, and all of them too late.
         if time.monotonic() > self._end:
             raise TimeoutError("too slow, or others change the lock all the time")
         return self._client
@@ -66,7 +67,7 @@ class Change:
         return value
 
     def _read(self, names: Sequence[str]) -> dict[str, Cell]:
-        """Read lines of text with their ends, which the plain commands do not tell."""
+        """Read cells with their ends, which the plain commands do not return."""
         asked = [f"mg {self._short(name)} v t c" for name in names]
         # One more marks the end of the answers.
         answer = self._node.raw_command("\r\n".join([*asked, "mn"]), "MN\r\n")
@@ -78,10 +79,10 @@ class Change:
         return found
 
     def write(self) -> bool:
-        """Keep what has changed; False if another one was faster.
+        """Write what the step has changed; return False if another client was faster.
 
-        What an attempt leaves behind must be there before its lock is free, and what
-        it is given only when the lock is its own.
+        The store must have what an attempt leaves behind before its lock is free, and
+        what an attempt gets only when it has the lock.
         """
         changed = self.cells.changed
         lock = changed.get(LOCK)
@@ -94,9 +95,9 @@ class Change:
         return True
 
     def _still(self, lock: Cell) -> bool:
-        """Tell whether the rest is as it was found, now that the lock is ours.
+        """Tell whether the other cells are unchanged, now that the lock is ours.
 
-        Another one may have had the lock in between, and left it free again::
+        Another client may have had the lock in between::
 
             one     reads: free, not finished                        takes the lock
             other                            takes it, finishes, frees
@@ -112,13 +113,13 @@ class Change:
         if mine is not None and mine.content == lock.content:
             self._free()
             return False
-        # A message may have its lock, and lose it to a later one at once.
+        # A message may get its lock, and lose it to a later message at once.
         return b" pending " in lock.content
 
     def _free(self) -> bool:
         if LOCK not in self._unique:
             return True
-        # Only as it was found.
+        # Only if it is as it was found.
         command = f"md {self._short(LOCK)} C{self._unique[LOCK]}"
         return bool(self._node.raw_command(command).startswith(b"HD"))
 
@@ -132,7 +133,7 @@ class Change:
                 self._node.delete(self._short(name))
 
     def _keep_generation(self, cell: Cell) -> None:
-        """Keep who was replaced last, and who was told so; others do so meanwhile."""
+        """Write the generation, while other clients write theirs."""
         before = self._found.get(GENERATION)
         while not self._swap(GENERATION, cell):
             found = self._read([GENERATION]).get(GENERATION)
@@ -140,7 +141,7 @@ class Change:
                 cell = _merged(before, found, cell)
 
     def _swap(self, name: str, cell: Cell) -> bool:
-        """Keep a cell, if the server still has it as it was found."""
+        """Write a cell, if the server still has it as it was found."""
         short, expire = self._short(name), _whole(cell.end)
         if name not in self._unique:
             return bool(self._node.add(short, cell.content, expire))
@@ -151,16 +152,16 @@ class Change:
 
 
 def _whole(seconds: float) -> int:
-    """Return for how many seconds memcached has to keep what must not end early."""
+    """Return whole seconds for memcached, so that a cell does not end early."""
     return math.ceil(min(seconds, LONGEST)) + _BEHIND
 
 
 def _answers(text: bytes, count: int) -> list[tuple[Cell, str] | None]:
-    """Return the cells that were asked for, each with its unique number.
+    """Return the cells in an answer, each with its unique number; None for no cell.
 
     Raises:
-        MemcacheUnexpectedCloseError: if a part is missing. The client drops what came
-            before the last packet of an answer of several.
+        MemcacheUnexpectedCloseError: if a part is missing. Of an answer in several
+            packets, the client drops all but the last one.
     """
     lines = text.split(b"\r\n")
     found: list[tuple[Cell, str] | None] = []
@@ -170,12 +171,12 @@ def _answers(text: bytes, count: int) -> list[tuple[Cell, str] | None]:
             if head == b"EN":
                 found.append(None)
                 continue
-            told = {flag[:1]: flag[1:] for flag in flags[1:]}
+            values = {flag[:1]: flag[1:] for flag in flags[1:]}
             content = lines.pop(0)
             if head != b"VA" or len(content) != int(flags[0]):
                 raise ValueError(head)
-            cell = Cell(content, _left(int(told[b"t"])))
-            found.append((cell, told[b"c"].decode()))
+            cell = Cell(content, _left(int(values[b"t"])))
+            found.append((cell, values[b"c"].decode()))
         if lines != [b""]:
             raise ValueError(lines)
     except (ValueError, IndexError, KeyError):
@@ -188,25 +189,26 @@ def _contents(cells: dict[str, Cell]) -> dict[str, bytes]:
 
 
 def _merged(before: Cell | None, found: Cell, own: Cell) -> Cell:
-    """Return what two have made of the generation `before`.
+    """Merge what two clients have made of the generation `before`.
 
-    Of two that replaced the same message, in turn, the first may come last; what was
-    told stays told. Who gave a lock back has lowered the number.
+    The first of two replacements in turn may be written last, so the greater one
+    counts. A client that gave a lock back has lowered the fence, so that of `before`
+    does not count. A message that was notified stays notified.
     """
     was = _numbers(before)[0] if before else 0
-    (mine, told), (others, told_by_others) = _numbers(own), _numbers(found)
+    (mine, notified), (others, notified_by_others) = _numbers(own), _numbers(found)
     latest = max({mine, others} - {was}, default=was)
-    text = f"{latest} {max(told, told_by_others)}"
+    text = f"{latest} {max(notified, notified_by_others)}"
     return Cell(text.encode(), max(own.end, found.end))
 
 
 def _numbers(generation: Cell) -> tuple[int, int]:
-    latest, told = generation.content.split()
-    return int(latest), int(told)
+    latest, notified = generation.content.split()
+    return int(latest), int(notified)
 
 
 def _left(seconds: int) -> float:
-    """Return for how long at least something stays that memcached gives so long."""
-    if seconds < 0:  # it was kept by hand, for ever
+    """Return the seconds that a cell surely lasts, by those that memcached returns."""
+    if seconds < 0:  # a person wrote it, without an end
         return math.inf
     return max(0.1, seconds - _BEHIND)

@@ -1,4 +1,4 @@
-"""The servers that a URL of memcached names, in our words and in Celery's."""
+"""Reads the servers from a URL of memcached, in our form and in Celery's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..safe_names import without_password
 
 PORT = 11211
 
-# Letters, digits and what else a name or an IPv4 address has; or an IPv6 address.
+# A name or an IPv4 address; or an IPv6 address.
 _SERVER = re.compile(r"(?P<host>\[[\w:.%]+\]|[\w.-]+)(:(?P<port>\d+))?")
 
 Server = tuple[str, int] | str
@@ -22,7 +22,7 @@ def servers(url: str) -> list[Server]:
     [('one', 11211), ('two', 11212)]
 
     Raises:
-        ConfigurationError: if the URL makes no sense.
+        ConfigurationError: if the URL cannot be read.
     """
     rest, _, options = url.partition("://")[2].partition("?")
     found = [_server(text) for text in rest.rstrip("/").split(";")]
