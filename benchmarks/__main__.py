@@ -1,4 +1,4 @@
-"""Measure what the guard costs, and print it beside its budget."""
+"""Measures what the guard costs, and prints each number beside its budget."""
 
 from __future__ import annotations
 

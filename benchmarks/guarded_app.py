@@ -11,10 +11,10 @@ __all__ = ["app", "guarded", "reserved"]
 @app.task
 @unique
 def guarded(number: int, text: str = "a") -> None:
-    """Do nothing, but no two of an equal number at once."""
+    """Do nothing; calls with equal numbers do not run at once."""
 
 
 @app.task
 @unique(lock="until_executed")
 def reserved(number: int, text: str = "a") -> None:
-    """Do nothing, but let no equal number into the queue before that is done."""
+    """Do nothing; an equal number does not enter the queue before this call ends."""

@@ -1,4 +1,4 @@
-"""CPU instructions of the guard, counted where a profiler for it is installed."""
+"""Counts the CPU instructions of the guard, if valgrind is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from benchmarks.report import Row, at_most
 from tests.servers import RedisServer
 
-#: Iterations in the shorter of two runs. Their difference is free of all that is done
+#: Iterations in the shorter of two runs. The difference of both leaves out what is done
 #: once: imports, connections, the first use of a cache.
 ITERATIONS = 100
 

@@ -1,4 +1,4 @@
-"""Two ways to do one thing, measured in turn so that a disturbance meets both."""
+"""Measures two ways to do one thing in turn, so that a disturbance affects both."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def costs(ours: Measure, plain: Measure, pairs: int, turns: int = 1) -> list[flo
     """Return the time of `ours` as a multiple of that of `plain`, for each pair.
 
     Arguments:
-        turns: how often the two take turns in a pair; many short ones are the steadier
-            measure on a machine that others use too.
+        turns: how often the two take turns in a pair; many short turns give steadier
+            numbers on a busy machine.
     """
     ours(), plain()
     return [_cost(ours, plain, turns) for _ in range(pairs)]
@@ -39,7 +39,7 @@ def timed(work: Callable[[], object]) -> Measure:
 def _cost(ours: Measure, plain: Measure, turns: int) -> float:
     seconds = {ours: 0.0, plain: 0.0}
     for turn in range(turns):
-        # Who comes second may profit from, or suffer for, what the first one did.
+        # The first one may make the second one faster or slower.
         for measure in (ours, plain) if turn % 2 else (plain, ours):
             seconds[measure] += measure()
     return seconds[ours] / seconds[plain]

@@ -1,4 +1,4 @@
-"""A Celery app as it is without this library, for a worker of its own."""
+"""A Celery app without this library, for a separate worker."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ app = Celery("benchmarks")
 
 
 def configure(broker: str, backend: str, locks: str) -> None:
-    """Say where messages, results and locks are kept."""
+    """Set where messages, results and locks are kept."""
     app.conf.update(broker_url=broker, result_backend=backend, unique_backend=locks)
 
 
-# A worker is told by its environment, the measuring process calls `configure` itself.
+# A worker reads its environment; the measuring process calls `configure` itself.
 configure(
     broker=os.environ.get("UNIQUE_TEST_BROKER", "memory://"),
     backend=os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://"),
@@ -32,12 +32,12 @@ def plain(number: int, text: str = "a") -> None:
 
 @app.task
 def now() -> float:
-    """Tell when the worker came to this message, by the clock of the machine."""
+    """Return when the worker runs this message, by the clock of the machine."""
     return time.monotonic()
 
 
 @signals.after_setup_logger.connect
 def _quieten(**_: object) -> None:
-    """Log what a worker logs by default, and still say when it is ready."""
+    """Log as much as a worker does by default, and still log when it is ready."""
     for name in ("celery.worker.strategy", "celery.app.trace", "unique_task"):
         logging.getLogger(name).setLevel(logging.WARNING)

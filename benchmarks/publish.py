@@ -1,4 +1,4 @@
-"""What a guarded task costs who publishes it."""
+"""What it costs to publish a guarded task."""
 
 from __future__ import annotations
 

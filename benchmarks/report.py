@@ -1,4 +1,4 @@
-"""One line of a table for each number, beside what it may be at most or at least."""
+"""Prints one line for each number, with its budget: at most or at least so much."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def at_least(limit: float) -> Budget:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured; `values` has one number for each pair, or one exact count."""
+    """One measurement; `values` has one number for each pair, or one exact count."""
 
     name: str
     values: Sequence[float]
@@ -79,7 +79,7 @@ def heading() -> str:
 
 
 def _number(value: float) -> str:
-    # Counts are shown as they are, ratios with what a pair can tell.
+    # Counts in full, ratios with as many digits as a pair can measure.
     return (
         f"{value:,.0f}" if float(value).is_integer() or value > 99 else f"{value:.2f}"
     )

@@ -1,4 +1,4 @@
-"""What a lock costs in Redis: the time to take and free it, and the memory it takes."""
+"""What a lock costs in Redis: the time to acquire and release it, and its memory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ BATCH = 50
 TURNS = 20
 LEASE = 15.0
 
-# What people write by hand, and the least that is safe.
+# What people write by hand; less than this is not safe.
 COMPARE_AND_DELETE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
 
-# Copies keep the form and the end of a real lock, whatever they are.
+# A copy keeps the format and the expiry of a real lock.
 MULTIPLY = """
 for n = ARGV[1], ARGV[2] do redis.call('COPY', KEYS[1], KEYS[1] .. n) end
 """

@@ -1,4 +1,4 @@
-"""What a lock costs in each store, beside the least that takes and frees one there."""
+"""What a lock costs in each store, beside the least statements that lock there."""
 
 from __future__ import annotations
 

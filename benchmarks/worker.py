@@ -66,7 +66,7 @@ class Lane:
     def run(self, task: Any, numbers: list[int], **options: Any) -> float:
         """Return the seconds that the worker takes for the batch once all is sent."""
         options["queue"] = self._queue
-        # Frozen, so that it does not begin before all is sent, nor share its core.
+        # Stopped, so that it does not start before all is sent, and uses no CPU.
         os.killpg(self._worker.pid, signal.SIGSTOP)
         first = now.apply_async(queue=self._queue)
         for number in numbers:
@@ -119,7 +119,7 @@ def _hold_one(locks: RedisServer) -> None:
 
 
 def _counts(workers: Workers, lane: Lane) -> Iterator[Row]:
-    """Count what the store of locks sees, which nobody else uses."""
+    """Count the requests to the store of locks, which has no other client."""
     count = Counter(workers.locks)
     numbers = _fresh_numbers(COUNTED)
     for task, to_publish, to_run in ((guarded, 0, 2), (reserved, 1, 3)):
@@ -156,6 +156,6 @@ class Counter:
         return (self._reads() - before - 1) / COUNTED
 
     def _reads(self) -> float:
-        """Return how often the server has read requests, this one included."""
+        """Return how often the server has read requests, including this one."""
         stats: Any = self._server.client.info("stats")
         return float(stats["total_reads_processed"])

@@ -1,7 +1,7 @@
 """The steps of a guarded run, one by one, for a profiler that counts instructions.
 
-Each runs in two forks, in the second one twice as often; its name and the pids of both
-are printed. What the second counts more is what the iterations cost.
+Each runs in two forks, in the second one twice as often. The program prints its name
+and both pids; the difference between the two counts is the cost of the iterations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from unique_task.options.guarded_class import GUARDED
 
 ARGUMENTS = (12, "ab")
 
-# What the first call does once for all, and a profiler should not see at all.
+# Calls that do what is done once; both forks make them, so they cancel out.
 WARM_UP = 20
 
 Step = Callable[[], object]
@@ -43,7 +43,7 @@ def key() -> Step:
 
 
 def client() -> Step:
-    """What the guard has the client do, without the guard."""
+    """The client's part of a guarded run, without the guard."""
     store: Any = Redis.from_url(app.conf.unique_backend)
     take, free = (store.script_load(text) for text in (ACQUIRE, RELEASE))
     token = str(Token.of_attempt(str(uuid4())))

@@ -1,4 +1,4 @@
-"""Watch duplicates of tasks being ignored, skipped, answered, put off and refused."""
+"""Shows duplicates that are ignored, skipped, answered, put off and refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tally import (
 from witness import FILE, Event, Testimony
 from workers import worker
 
-#: Seconds after which an answer that is missing is lost.
+#: Seconds after which a missing answer counts as lost.
 PATIENCE = 15.0
 
 COLOURS = {"RUNS": "green", "OVERLAPS": "red", "FAILED": "yellow"}
@@ -41,8 +41,8 @@ COLUMNS = [
 LEGEND = """\
 ran, ignored, skipped, cached, failed: how each call ended, as its caller sees it;
   cached: it got the value of a run; failed: it got DuplicateTaskError.
-came back: calls that had to come back later, once or more, before they ended so.
-overlaps: runs that began while another run worked at the same order.
+came back: calls that came back later, once or more, before they ended.
+overlaps: runs that began during another run for the same order.
 lock held by: the first two tasks that ran under a lock, and how many more."""
 
 PLAIN = Scene(shop.charge_plain, NO_GUARD, "ran", "every call runs, at any time")
@@ -87,7 +87,7 @@ def introduce(redis: str | None) -> None:
 
 def play(scene: Scene, testimony: Testimony) -> Tally:
     """Let the publishers trigger a task, and show what happens until all is over."""
-    click.echo(f"\n{scene.policy}: {scene.says}")
+    click.echo(f"\n{scene.policy}: {scene.text}")
     tally = Tally(scene)
     with ThreadPoolExecutor(len(PUBLISHERS)) as publishers:
         sent = publishers.map(lambda name: publish(scene, name), PUBLISHERS)
@@ -111,7 +111,7 @@ def watch(tally: Tally, testimony: Testimony, task_ids: set[str]) -> None:
     while not tally.over >= task_ids and time.monotonic() < deadline:
         time.sleep(0.1)
         noted = [(event, tally.note(event)) for event in testimony.news()]
-        # Written a moment later by one thread than by another: shown in order of time.
+        # Threads may write their lines late: shown in order of time.
         for event, words in sorted(noted, key=lambda line: line[0].at):
             if words:
                 show(event, *words)

@@ -1,6 +1,6 @@
 """The tasks of a small shop, one for each thing that can happen to a duplicate.
 
-Written as you would write yours; only ``witness`` is there for the demo.
+They look like yours; only ``witness`` is for the demo.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from unique_task import DuplicateTaskError, cached, retry, unique
 
 REDIS_URL = os.environ.get("REDIS_URL")
 
-# The locks live where the results do, unless unique_backend says otherwise.
+# Locks live in the result backend, unless unique_backend names another store.
 app = Celery(
     "shop",
     broker=REDIS_URL or "memory://",
@@ -39,7 +39,7 @@ def ship(order: int, clicked_in: str) -> str:
 @app.task
 @unique(key=["order"], on_duplicate="skip")
 def notify(order: int, clicked_in: str) -> str:
-    return work("told", order)
+    return work("notified", order)
 
 
 @app.task

@@ -1,4 +1,4 @@
-"""What became of the calls of one task: as its worker tells, and as its callers see."""
+"""Counts how the calls of one task end: as its worker reports, as its callers see."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unique_task import DuplicateTaskError
 
 PUBLISHERS = ["web-1", "web-2", "web-3", "web-4"]
 
-# Others than those of an earlier run, whose invoices may still be cached.
+# Random, because the invoices of an earlier run may still be cached.
 ORDERS = sample(range(1000, 10000), 2)
 
 #: What each publisher triggers, without a pause.
@@ -26,7 +26,7 @@ TRIGGERED = len(PUBLISHERS) * len(CLICKS)
 
 OUTCOMES = ["ran", "ignored", "skipped", "cached", "failed"]
 
-#: What Celery's state says of a call that did not run.
+#: Celery's state of a call that did not run -> the word for it.
 ENDS = {states.REVOKED: "IGNORED", states.SUCCESS: "SKIPPED", states.FAILURE: "FAILED"}
 
 NO_GUARD = "no guard"
@@ -34,12 +34,12 @@ NO_GUARD = "no guard"
 
 @dataclass(frozen=True)
 class Scene:
-    """A task, its policy, and what becomes of a duplicate, as outcome and in words."""
+    """A task, its policy, and how a duplicate ends: as outcome and in words."""
 
     task: Task[Any, Any]
     policy: str
     outcome: str
-    says: str
+    text: str
 
     @property
     def name(self) -> str:
@@ -48,7 +48,7 @@ class Scene:
 
 @dataclass
 class Tally:
-    """Counts one scene by what the worker tells, and by what the callers got."""
+    """Counts one scene: what the worker reports, and what the callers get."""
 
     scene: Scene
     ran: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Tally:
     _met: dict[str, str] = field(default_factory=dict)
 
     def note(self, event: Event) -> tuple[str, str] | None:
-        """Count `event`; return what to print of it: what happened, and the rest."""
+        """Count `event`; return the two parts of the line to print, or None."""
         if event.what == "began":
             return self._began(event)
         if event.what == "over":
@@ -118,7 +118,7 @@ class Tally:
         return "ignored" if state == states.REVOKED else f"lost ({state})"
 
     def faults(self) -> Iterator[str]:
-        """Tell what should not be."""
+        """Yield what is wrong."""
         expected = Counter({"ran": len(self.ran)})
         expected[self.scene.outcome] += TRIGGERED - len(self.ran)
         if self.outcomes != expected or len(set(self.ran)) < len(self.ran):

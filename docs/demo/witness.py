@@ -1,6 +1,6 @@
-"""What happens in the worker, as lines of one file that all its processes write.
+"""Records what happens in the worker, in one file that all its processes write.
 
-A body writes a line when it begins and another when it ends. It asks no lock: two
+A body writes a line when it begins and another when it ends. It uses no lock: two
 beginnings for one order, without an end between them, are an overlap.
 """
 
@@ -32,13 +32,13 @@ class Event:
     Attributes:
         what: ``"began"`` or ``"ended"`` for a body, ``"duplicate"`` for a call
             that met a lock, ``"over"`` when the worker is done with a delivery.
-        task: its name.
-        order: that the task is about.
-        task_id: of the call.
+        task: name of the task.
+        order: number of the order.
+        task_id: id of the call.
         holder: id of the task that holds the lock, if one does.
-        state: that Celery gives to what is over.
-        value: that it returned, as text.
-        worker: process or thread that tells.
+        state: Celery's state of a call that is over.
+        value: its return value, as text.
+        worker: process or thread that wrote the line.
         at: seconds since 1970.
     """
 
@@ -61,7 +61,7 @@ class Testimony:
         self._half = ""
 
     def news(self) -> list[Event]:
-        """Return what was written since the last time."""
+        """Return the events that were written since the last call."""
         *lines, self._half = (self._half + self._file.read()).split("\n")
         return [Event(**json.loads(line)) for line in lines]
 
@@ -71,26 +71,26 @@ class Testimony:
 
 @contextmanager
 def witness() -> Iterator[None]:
-    """Tell when the body of the current task begins and ends, and who has its lock."""
-    _tell("began", current_task, holder=_lock_owner())
+    """Record when the current task's body begins and ends, and who holds its lock."""
+    _record("began", current_task, holder=_lock_owner())
     try:
         yield
     finally:
-        _tell("ended", current_task)
+        _record("ended", current_task)
 
 
 def _on_duplicate(sender: Task[Any, Any], owner: str | None, **_: Any) -> None:
-    _tell("duplicate", sender, holder=owner)
+    _record("duplicate", sender, holder=owner)
 
 
 def _on_postrun(sender: Task[Any, Any], retval: Any, **_: Any) -> None:
     value = retval if isinstance(retval, str) else None
-    # Celery knows no state of what comes back, or is ignored; the result store does.
+    # Of a call that comes back, or is ignored, only the result store has the state.
     state = sender.backend.get_state(str(sender.request.id))
-    _tell("over", sender, state=state, value=value)
+    _record("over", sender, state=state, value=value)
 
 
-def _tell(what: str, task: Task[Any, Any], **seen: Any) -> None:
+def _record(what: str, task: Task[Any, Any], **seen: Any) -> None:
     request: Any = task.request
     name = task.name.rpartition(".")[2]
     event = Event(what, name, request.args[0], request.id, worker=_worker(), **seen)
