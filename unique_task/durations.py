@@ -1,4 +1,4 @@
-"""Durations as users write them, in seconds."""
+"""Reads the durations that users write, in seconds."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Union
 
 from .exceptions import ConfigurationError
 
-#: What options and settings take for a duration.
+#: Types that options and settings accept for a duration.
 Duration = Union[int, float, timedelta]
-
 
 #: A thousand years. Beyond it clocks and stores overflow.
 _LONGEST = 1000 * 366 * 86400
@@ -23,11 +22,11 @@ def seconds(name: str, value: object, *, zero: bool = False) -> float:
         zero: allow 0 too.
 
     Raises:
-        ConfigurationError: if `value` is no finite duration above 0.
+        ConfigurationError: if `value` is not a finite duration above 0.
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, (int, float)) and not isinstance(number, bool):
-        # Compared with the bounds first: an int may be too large for a float.
+        # Compared with the bounds before float(): an int may be too large for a float.
         if (0 < number <= _LONGEST) or (zero and number == 0):
             return float(number)
     raise ConfigurationError(

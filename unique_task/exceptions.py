@@ -1,4 +1,4 @@
-"""What can go wrong, told to the person who has to mend it."""
+"""The errors that this library raises."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ class UniqueError(Exception):
 
 
 class ConfigurationError(UniqueError, ImproperlyConfigured):
-    """An option or a setting has a value that makes no sense."""
+    """An option or a setting has a value that is not allowed."""
 
 
 class UniqueKeyError(UniqueError, ValueError):
-    """The arguments of a call cannot be made into a key."""
+    """No key can be made of the arguments of a call."""
 
 
 class DuplicateTaskError(UniqueError):
@@ -22,11 +22,11 @@ class DuplicateTaskError(UniqueError):
 
     Arguments:
         key: the digest that both calls share.
-        owner: id of the task that holds the lock; None if the store does not tell.
-        remaining: seconds for which the lock stands if nothing renews it.
+        owner: id of the task that holds the lock; None if it is not known.
+        remaining: seconds until the lock ends if nothing renews it.
 
-    All three are the exception's ``args``, so it comes whole through pickle and through
-    a JSON result backend.
+    All three are the exception's ``args``, so it survives pickle and a JSON result
+    backend.
     """
 
     def __init__(
@@ -47,19 +47,19 @@ class DuplicateTaskError(UniqueError):
 
 
 class LockStoreError(UniqueError):
-    """The store that holds the locks did not answer, or refused."""
+    """The store of the locks did not answer, or refused."""
 
 
 class LockStoreRefusedError(LockStoreError):
-    """The store that holds the locks refuses until somebody mends it.
+    """The store of the locks refuses until a person mends something.
 
-    As for a wrong password, a missing right, a table that cannot be created. A worker
-    that is told so when it starts ends with it.
+    For example a wrong password, a missing right, or a table that cannot be created. A
+    worker that gets this error when it starts ends with it.
     """
 
 
 class LockRecordError(LockStoreError):
-    """The store holds a lock written by a version that this one cannot read.
+    """A newer version wrote a lock that this version cannot read.
 
-    The lock is alive and is neither freed nor ignored: update this process.
+    The lock counts: it is neither released nor ignored. Update this process.
     """

@@ -1,4 +1,4 @@
-"""What has to be made anew in a forked process."""
+"""Calls functions around each fork of the process, to make anew what a fork needs."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ _Call = Callable[[], object]
 
 
 class _Hooks(NamedTuple):
-    """What is called around each fork; a reference to it, which may be dead."""
+    """References to the functions to call around a fork; each may be dead."""
 
     before: Callable[[], _Call | None] = lambda: None
     in_parent: Callable[[], _Call | None] = lambda: None
     in_fork: Callable[[], _Call | None] = lambda: None
 
 
-# Python cannot take back what it calls around forks. So that is one function for all,
-# and what belongs to an object goes with that.
+# Python cannot unregister a function that it calls around forks. So it calls one for
+# all, and the hooks of an object go when the object goes.
 _hooks: dict[int, _Hooks] = {}
 _numbers = count()
 
 
 def in_forks(function: Callable[[], object]) -> None:
-    """Call `function` in each process that this one forks, before anything else there.
+    """Call `function` first in each process that this one forks.
 
-    Not where no process can be forked, as on Windows.
+    On systems without forks, such as Windows, it is never called.
     """
     _hooks[next(_numbers)] = _Hooks(in_fork=lambda: function)
 
 
 def in_forks_of(method: Callable[[], object]) -> None:
-    """Call a method of an object in forks as long as that lives."""
+    """Call a method of an object in forks, as long as the object lives."""
     number = next(_numbers)
     _hooks[number] = _Hooks(in_fork=_while_alive(method, number))
 
@@ -47,20 +47,20 @@ def around_forks_of(
     in_parent: Callable[[], object],
     in_fork: Callable[[], object],
 ) -> None:
-    """The same with three: before each fork, and after it in both processes."""
+    """Call methods of an object before each fork, and after it in both processes."""
     number = next(_numbers)
     methods = (_while_alive(method, number) for method in (before, in_parent, in_fork))
     _hooks[number] = _Hooks(*methods)
 
 
 def _while_alive(method: _Call, number: int) -> Callable[[], _Call | None]:
-    # Bound to it here: when the interpreter ends, names go before the objects.
+    # A local name: when the interpreter ends, global names go before the objects.
     forget = _hooks.pop
     return WeakMethod(method, lambda _: forget(number, None))
 
 
 def _before() -> None:
-    # The last one first, as Python does it.
+    # In reverse order, as Python does it.
     for hooks in reversed(_known()):
         _call(hooks.before)
 
@@ -76,7 +76,7 @@ def _after_in_fork() -> None:
 
 
 def _known() -> list[_Hooks]:
-    # Of a copy, made in one step: others come and go meanwhile.
+    # A copy, made in one step: other threads add and remove hooks meanwhile.
     return list(_hooks.copy().values())
 
 
@@ -86,7 +86,7 @@ def _call(found: Callable[[], _Call | None]) -> None:
         return
     try:
         call()
-    except Exception:  # of one; the others have to be called all the same
+    except Exception:  # the other hooks have to be called all the same
         logger.exception("%r failed around a fork", call)
 
 

@@ -1,4 +1,4 @@
-"""Celery signals that tell what happens to locks and duplicates.
+"""Celery signals for what happens to locks and duplicates.
 
 Connect to them as to Celery's own; the sender is the task::
 
@@ -7,9 +7,9 @@ Connect to them as to Celery's own; the sender is the task::
     @task_duplicate.connect
     def count(sender, key, owner, **kwargs): ...
 
-They come in the task's thread, but for a ``lock_lost`` that the keeper finds: that has
-a thread of its own, so that a slow receiver holds up no renewal. While a receiver of
-``lock_acquired`` takes its time, the lock is renewed already.
+They come in the task's thread, except a ``lock_lost`` that the keeper finds: it comes
+in a thread of its own, so that a slow receiver holds up no renewal. The lock is renewed
+already while receivers of ``lock_acquired`` run.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ logger = logging.getLogger(__name__)
 #: An attempt took a lock. Arguments: ``lock`` (see :func:`unique_task.current_lock`).
 lock_acquired: Signal = Signal(name="lock_acquired", providing_args=["lock"])
 
-#: An attempt freed its lock. Arguments: ``lock``.
+#: An attempt released its lock. Arguments: ``lock``.
 lock_released: Signal = Signal(name="lock_released", providing_args=["lock"])
 
-#: A running attempt no longer holds, or for a while did not hold, its lock.
+#: A running attempt has lost its lock, or had lost it for a while.
 #: Arguments: ``lock``.
 lock_lost: Signal = Signal(name="lock_lost", providing_args=["lock"])
 
-#: A call met the lock of another one. Arguments: ``key``; ``owner``, the holder's task
-#: id (None if the call got the value of an earlier run, or if nobody holds the lock any
-#: more); ``task_id``, the duplicate's (None for a direct call); ``outcome``, what
-#: becomes of the duplicate: ``"dropped"``, ``"answered"`` (with a value), ``"waits"``,
-#: ``"failed"``, or ``"replaced"`` (by ``owner``); ``at``, where it was met:
+#: A call is a duplicate. Arguments: ``key``; ``owner``, the holder's task id (None if
+#: the call got the value of an earlier run, or if the lock is free by now);
+#: ``task_id``, the duplicate's (None for a direct call); ``outcome``, what happens to
+#: the duplicate: ``"dropped"``, ``"answered"`` (with a value), ``"waits"``,
+#: ``"failed"``, or ``"replaced"`` (by ``owner``); ``at``, where it met the lock:
 #: ``"publish"``, ``"run"``, or ``"call"`` for a direct call.
 task_duplicate: Signal = Signal(
     name="task_duplicate",
@@ -44,28 +44,29 @@ task_duplicate: Signal = Signal(
 )
 
 
-def tell(signal: Signal, task: Any, **told: Any) -> None:
-    """Send `signal`; what a receiver raises changes nothing for the task."""
+def send_signal(signal: Signal, task: Any, **arguments: Any) -> None:
+    """Send `signal`; an error of a receiver is logged, and the task goes on."""
     if not signal.receivers:
         return
     try:
-        signal.send(sender=task, **told)
+        signal.send(sender=task, **arguments)
     except (Exception, SystemExit):
-        # Celery catches what receivers raise, but for SystemExit: that would end the
-        # thread that renews all leases, or keep a lock from being freed.
+        # Celery catches all that receivers raise except SystemExit, which would end the
+        # thread that renews all leases, or keep a lock from being released.
         logger.exception("a receiver of %r failed", signal)
 
 
 def connect_once(signal: Signal, receiver: Callable[..., Any]) -> None:
-    """Connect `receiver` to a signal of Celery's; cheap where it is connected already.
+    """Connect `receiver` to one of Celery's signals, unless it is connected already.
 
-    So code that runs for each task or message may call this, and a process that never
-    comes there has no receiver to pay for. A fork has the receivers of its parent.
+    The check is cheap, so code that runs for each task or message may call this, and a
+    process that never gets there has no receiver to pay for. A fork has the receivers
+    of its parent.
     """
-    # A list of pairs. Asked, not remembered: others may disconnect what they like.
+    # A list of pairs. Checked each time: other code may disconnect any receiver.
     if any(known is receiver for _, known in signal.receivers or ()):
         return
-    # Strong: for each call with a weak receiver Celery keeps a finalizer for ever.
+    # Strong: Celery keeps a finalizer for ever for each connection of a weak receiver.
     signal.connect(
         receiver, weak=False, dispatch_uid=f"unique_task.{receiver.__name__}"
     )

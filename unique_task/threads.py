@@ -1,4 +1,4 @@
-"""Threads that do the library's work beside the tasks of the process."""
+"""Starts threads that work beside the tasks of the process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ logger = logging.getLogger(__name__)
 
 
 def start_thread(work: Callable[[], object], name: str) -> Thread | None:
-    """Start a thread that ends with the process, or return None and log why not.
+    """Start a thread that ends with the process; return None if that fails.
 
-    A process has only so many threads, and a user so many processes; both limits may be
-    lifted again. No task fails by that: whoever needs the thread starts it on the next
-    occasion.
+    A process or a user may have reached a limit of threads for now. That is logged, and
+    no task fails because of it: the caller tries again on the next occasion.
     """
     thread = Thread(target=work, name=name, daemon=True)
     try:

@@ -12,7 +12,7 @@ from typing import Any
 from celery.utils.dispatch import Signal
 
 from ..forks import in_forks
-from ..signals import tell
+from ..signals import send_signal
 from ..threads import start_thread
 
 logger = logging.getLogger(__name__)
@@ -66,5 +66,5 @@ def tell_aside(signal: Signal, task: Any, **told: Any) -> None:
     """Send `signal` soon; the caller does not wait for the receivers."""
     if not signal.receivers:
         return
-    if not _teller.add(partial(tell, signal, task, **told)):
+    if not _teller.add(partial(send_signal, signal, task, **told)):
         logger.error("receivers of %r are too slow, and miss one call", signal)

@@ -15,7 +15,7 @@ from ..backends.steps import Heir, Release, Renewal, Renewed
 from ..durations import Duration
 from ..durations import seconds as in_seconds
 from ..exceptions import LockStoreError
-from ..signals import lock_acquired, lock_lost, lock_released, tell
+from ..signals import lock_acquired, lock_lost, lock_released, send_signal
 from .aside import tell_aside
 from .departure import Departure
 from .freeing import free_or_later
@@ -167,7 +167,7 @@ class Lease:
 
     def announce(self) -> None:
         """Tell the receivers of ``lock_acquired``; by now the lock is renewed."""
-        tell(lock_acquired, self.task, lock=self)
+        send_signal(lock_acquired, self.task, lock=self)
 
     def lose(self, reason: str, *, aside: bool = False) -> None:
         """Tell the body, the log and the signal's receivers, once, of the loss.
@@ -180,7 +180,7 @@ class Lease:
         if known or self._in_fork:
             return
         logger.warning("%s lost its lock: %s", self._whose, reason)
-        (tell_aside if aside else tell)(lock_lost, self.task, lock=self)
+        (tell_aside if aside else send_signal)(lock_lost, self.task, lock=self)
 
     def release(self) -> bool:
         """Free the lock now, before the body ends, so that the next equal call may run.
@@ -223,7 +223,7 @@ class Lease:
         if held is False:
             self.lose("it was not held any more when the task ended")
         if held is not None:
-            tell(lock_released, self.task, lock=self)
+            send_signal(lock_released, self.task, lock=self)
         return held
 
     @property

@@ -12,7 +12,7 @@ from celery import Task
 
 from ..backends.steps import Held
 from ..exceptions import DuplicateTaskError
-from ..signals import task_duplicate, tell
+from ..signals import send_signal, task_duplicate
 
 # Documented, and so not the name of a module, which may move.
 logger = logging.getLogger("unique_task.duplicates")
@@ -94,7 +94,7 @@ def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
     else:
         holder = owner or "an earlier run"
         logger.info("%s[%s] is a duplicate of %s", name, task_id, holder)
-    tell(
+    send_signal(
         task_duplicate,
         duplicate.task,
         key=duplicate.key,
