@@ -30,7 +30,7 @@ def backend(request: pytest.FixtureRequest) -> Any:
 
 
 def keep(backend: SQLBackend, rows: list[dict[str, Any]]) -> None:
-    backend._database.run(lambda one: one.execute(backend._say.keep, rows))
+    backend._database.run(lambda one: one.execute(backend._statements.keep, rows))
 
 
 def row(name: str, token: str, ends: int, fence: int) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def test_a_sweep_that_finds_nothing_looks_at_no_row(crowded):
     past = crowded.get("now").record.fence - 86400 * 10**6
     dialect = crowded._database._engine.dialect
     kind = "mariadb" if "mysql" in dialect.name else dialect.name
-    for old in crowded._say.swept:
+    for old in crowded._statements.swept:
         filled = old.params(past=past, some=1000)
         text = filled.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
         plan = explained(crowded, f"{PLANS[kind]} {text}")

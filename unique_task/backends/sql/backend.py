@@ -28,11 +28,10 @@ from ..turns import Turns
 from .database import Database
 from .engine import CONNECTIONS, engine_url, identity
 from .errors import is_refusal, reason_of
-from .renewals import renew_all
-from .rows import cells_of, find, row_of
+from .renewals import alike, renew_all
 from .statements import Statements, held_by, microseconds
 from .sweeper import RETENTION, Sweeper
-from .table import NAME_LENGTH, lock_table
+from .table import NAME_LENGTH, cells_of, lock_table, row_of
 
 #: What each kind of database promises.
 PROMISES = {
@@ -50,13 +49,14 @@ class SQLBackend(StepwiseBackend):
     It has connections of its own and never takes part in a task's transaction.
 
     Arguments:
-        url: as for SQLAlchemy, or as Celery's result backend has it (``db+...``).
-        table: that holds the locks; it is created if it is missing.
-        schema: in which that is; None for the connection's own.
+        url: as for SQLAlchemy, or as for Celery's result backend (``db+...``).
+        table: name of the table of locks; it is created if it is missing.
+        schema: the schema of the table; None for the connection's own.
         timeout: seconds that one operation may take at most, reconnecting included.
 
     Raises:
-        ConfigurationError: if the URL makes no sense, or its driver is missing.
+        ConfigurationError: if the URL is not one of a database, or its driver is
+            missing.
     """
 
     driver_errors = (SQLAlchemyError, OSError)
@@ -77,24 +77,24 @@ class SQLBackend(StepwiseBackend):
         self._database = Database(self.name, self._url, self._table, timeout)
         kind = self._database.kind
         self.promises = PROMISES["mysql" if kind == "mariadb" else kind]
-        self._say = Statements(self._table, kind)
-        self._sweeper = Sweeper(self.name, self._database, self._say)
+        self._statements = Statements(self._table, kind)
+        self._sweeper = Sweeper(self.name, self._database, self._statements)
 
     @classmethod
     def from_url(cls, url: str, timeout: float) -> SQLBackend:
         return cls(url, timeout=timeout)
 
     def ddl(self) -> str:
-        """Return the statements that create the table, if it is missing."""
+        """Return the SQL that creates the table if it is missing."""
         return self._database.ddl()
 
     def warnings(self) -> list[str]:
         with self._operation():
-            slow = self._database.lacks_index()
-        # Not made here: it would keep all locks waiting while it is made.
+            lacks_index = self._database.lacks_index()
+        # We do not create it here: all locks would wait meanwhile.
         advice = f"{self.name}: the table lacks the index that sweeps need; "
         advice += f"without it they read all rows. It is in\n{self.ddl()}"
-        return super().warnings() + [advice] * slow
+        return super().warnings() + [advice] * lacks_index
 
     def check(self) -> None:
         exercise(self, "check")
@@ -121,7 +121,7 @@ class SQLBackend(StepwiseBackend):
             return answer or super()._reserve(wanted)
 
     def _take_at_once(self, wanted: Acquisition) -> Acquired | Held | None:
-        """Answer by one statement, or two if the lock is held; None if they cannot."""
+        """Answer by one statement, or two if the lock is held; None if that fails."""
         if not self._is_plain(wanted):
             return None
         taken = self._database.run(lambda connection: self._take(connection, wanted))
@@ -131,12 +131,12 @@ class SQLBackend(StepwiseBackend):
         return taken or held
 
     def _is_plain(self, wanted: Acquisition) -> bool:
-        """Tell whether one statement can take the lock."""
+        """Whether one statement can take the lock."""
         more = wanted.accept_value or wanted.remember_for
         if not wanted.expire or more or wanted.generation or wanted.keep_end:
             return False
         others, own = wanted.take_over_from, wanted.record.token
-        taken = not others or (self._say.on_conflict and own not in others)
+        taken = not others or (self._statements.on_conflict and own not in others)
         return bool(taken and self._database.tells_inserted)
 
     def _take(self, connection: sa.Connection, wanted: Acquisition) -> Acquired | None:
@@ -147,9 +147,9 @@ class SQLBackend(StepwiseBackend):
             "content": f"{VERSION} {wanted.record.tail}".encode(),
             "length": microseconds(wanted.expire),
         }
-        take = self._say.take
+        take = self._statements.take
         if wanted.take_over_from:
-            take = self._say.take_over
+            take = self._statements.take_over
             parameters["over"] = [one.encode() for one in wanted.take_over_from]
         row = connection.execute(take, parameters).first()
         return Acquired(row.fence) if row and bytes(row.token) == token else None
@@ -163,33 +163,29 @@ class SQLBackend(StepwiseBackend):
         def free(connection: sa.Connection) -> bool:
             nonlocal lost
             try:
-                return connection.execute(self._say.free, held).rowcount == 1 or lost
+                done = connection.execute(self._statements.free, held).rowcount
             except DBAPIError as error:
-                # Done again, it may find its own work done, whose answer was lost. Not
-                # where the table was missing, or the file locked.
+                # The first try may have released the lock, and its answer was lost.
+                # Not where the table was missing, or the file locked.
                 lost |= error.connection_invalidated
                 raise
+            return done == 1 or lost
 
         return self._database.run(free)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         outcomes: dict[int, Renewed] = {}
         with self._database.one_operation():
-            for kind in {(one.expire, one.leaving) for one in renewals}:
-                alike = [
-                    number
-                    for number, one in enumerate(renewals)
-                    if (one.expire, one.leaving) == kind
-                ]
-                found = self._renew_alike([renewals[n] for n in alike], kind[0])
-                outcomes.update(zip(alike, found))
+            for (expire, _), numbers in alike(renewals).items():
+                found = self._renew_alike([renewals[n] for n in numbers], expire)
+                outcomes.update(zip(numbers, found))
         return [outcomes[number] for number in range(len(renewals))]
 
     def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:
-        if renewals[0].leaving:  # there are few, and their lock is free
+        if renewals[0].leaving:  # they are few, and their locks are free
             return [self._renew_lost(one) for one in renewals]
         held = self._database.run(
-            lambda connection: renew_all(connection, self._say, renewals, expire)
+            lambda one: renew_all(one, self._statements, renewals, expire)
         )
         return [
             Renewed.HELD if is_held else self._renew_lost(one)
@@ -197,7 +193,7 @@ class SQLBackend(StepwiseBackend):
         ]
 
     def _renew_lost(self, renewal: Renewal) -> Renewed:
-        """Answer for a lock that was not held; the others have been renewed."""
+        """Renew a lock that was not held; the others are renewed already."""
         try:
             return self._renew_one(renewal)
         except self.driver_errors:
@@ -205,7 +201,7 @@ class SQLBackend(StepwiseBackend):
 
     def _get(self, key: str) -> Held | None:
         name = short_name(key, LOCK, NAME_LENGTH)
-        rows = self._database.run(lambda one: find(one, self._say, [name]))
+        rows = self._database.run(lambda one: self._statements.rows(one, [name]))
         return cells_of({LOCK: name}, rows).held() if rows else None
 
     def _change(
@@ -215,9 +211,10 @@ class SQLBackend(StepwiseBackend):
 
         def change(connection: sa.Connection) -> Answer:
             with self._database.transaction(connection):
-                connection.execute(self._say.claim, {"name": short[LOCK]})
-                # Only now is it sure that nobody changes them.
-                cells = cells_of(short, find(connection, self._say, short.values()))
+                connection.execute(self._statements.claim, {"name": short[LOCK]})
+                # Not before: another process may have changed them until now.
+                rows = self._statements.rows(connection, short.values())
+                cells = cells_of(short, rows)
                 answer = step(cells)
                 self._write(connection, key, cells)
             return answer
@@ -229,16 +226,16 @@ class SQLBackend(StepwiseBackend):
         for name, cell in cells.changed.items():
             short = short_name(key, name, NAME_LENGTH)
             if cell is None:
-                connection.execute(self._say.forget, {"cell": short})
+                connection.execute(self._statements.forget, {"cell": short})
             else:
                 rows.append(row_of(short, name, cell))
         if rows:
-            connection.execute(self._say.keep, rows)
+            connection.execute(self._statements.keep, rows)
 
     def sweep(self, retention: float = RETENTION) -> int:
-        """Delete rows that have not counted for so many seconds; tell how many.
+        """Delete rows that have been over for `retention` seconds; return how many.
 
-        Each process does it once an hour, beside its tasks.
+        Each process does so once an hour, beside its tasks.
         """
         return self._sweeper.sweep(retention)
 

@@ -1,4 +1,4 @@
-"""Work in a database, done again where that asks for it, and the table for it."""
+"""Runs work in a database, repeats it where that helps, and creates the table."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ from .table import ddl_of
 
 Result = TypeVar("Result")
 
-#: What drivers say of an option, or of what they have not found beside them.
+#: Errors of drivers about an option of the URL, or about a module they lack.
 _NO_OPTION = (TypeError, ValueError, AttributeError, RuntimeError, ImportError)
 
-#: Seconds between two tries on a server that does not write, or is full.
+#: Seconds between two tries on a server that is read-only or full.
 _PAUSE = 0.1
 
-#: The same, at most, for a file that another process writes to.
+#: Greatest such pause where another process writes to the file of SQLite.
 _LOCKED = 0.01
 
-#: A client that stands still in the middle must not keep others out for long. What is
-#: set beside a pooler of connections must be set for the transaction only.
+#: A client that stalls in a transaction must not keep others out for long. SET LOCAL:
+#: behind a pooler, a setting must end with the transaction.
 _BEGIN = {
     "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED; "
     "SET LOCAL idle_in_transaction_session_timeout = {0}; "
     "SET LOCAL lock_timeout = {0}",
     "sqlite": "BEGIN IMMEDIATE",
 }
-#: In the mode of another database, BEGIN alone would be a block of code.
+#: MariaDB in the mode of another database reads BEGIN as a block of code.
 _BEGIN_ELSE = "START TRANSACTION"
 
 
 class Database:
-    """A database with our table in it, which is made when it is missed.
+    """A database with our table, which is created when a statement misses it.
 
     Arguments:
-        name: for people.
+        name: of the store, for errors.
         timeout: seconds that one piece of work may take at most.
     """
 
@@ -70,25 +70,25 @@ class Database:
         self._begin = _BEGIN.get(self.kind, _BEGIN_ELSE).format(round(timeout * 1000))
         self._gate: Callable[[], AbstractContextManager[None]] = nullcontext
         if self.kind == "sqlite":
-            # What has begun may take half of its time more.
+            # An operation under way may take longer than its timeout by a half.
             self._gate = ForkGate(self._engine.dispose, timeout * 2).operation
         in_forks_of(self._leave_connections)
-        # Its connections are closed with it, and not some time later.
+        # Connections are closed with this object, not when they are collected.
         finalize(self, _dispose, self._engine, os.getpid())
 
     def one_operation(self) -> AbstractContextManager[None]:
-        """Give all the work of a block the time of one; or of the block around it."""
+        """Give all the work in a block the time of one; see :func:`limited`."""
         return limited(self._timeout)
 
     @property
     def tells_inserted(self) -> bool:
-        """Whether an INSERT returns rows here; not known before the first use."""
+        """Whether an INSERT can return rows; unknown before the first connection."""
         return self._engine.dialect.insert_returning
 
     def run(self, work: Callable[[sa.Connection], Result]) -> Result:
-        """Do `work`, once more where the database says so or has closed a connection.
+        """Do `work`; repeat it after an error that may pass, such as a deadlock.
 
-        That is no harm where it was done and only the answer was lost.
+        `work` may run again although it succeeded, if only its answer was lost.
         """
         with self._gate(), self.one_operation():
             while True:
@@ -96,10 +96,10 @@ class Database:
                     with self._connect() as connection:
                         return _done(work, connection)
                 except DBAPIError as error:
-                    self._make_good(error)
+                    self._prepare_retry(error)
 
-    def _make_good(self, error: DBAPIError) -> None:
-        """Raise the error unless the same may succeed if it is done again."""
+    def _prepare_retry(self, error: DBAPIError) -> None:
+        """Create the table or wait; raise the error if a retry cannot help."""
         if is_missing(error):
             self._create_table()
             _check_time(error)
@@ -114,29 +114,29 @@ class Database:
         try:
             return self._engine.connect()
         except _NO_OPTION as error:
-            # Drivers say so in their own ways, and only when they connect.
+            # Each driver has its own errors for it, and raises them when it connects.
             raise LockStoreRefusedError(
                 f"{self._name}: the driver does not take an option of the URL: {error}"
             ) from error
 
     @contextmanager
     def transaction(self, connection: sa.Connection) -> Iterator[None]:
-        """Do all of a block, or nothing."""
+        """Commit all that a block does, or nothing."""
         connection.exec_driver_sql(self._begin)
         try:
             yield
             connection.exec_driver_sql("COMMIT")
         except BaseException:
-            # Whatever state it is in: a new one is not.
+            # Its state is unknown; a new connection has none.
             connection.invalidate()
             raise
 
     def ddl(self) -> str:
-        """Return the statements that create the table, if it is not there."""
+        """Return the SQL that creates the table if it is missing."""
         return ddl_of(self._table, self._engine.dialect)
 
     def lacks_index(self) -> bool:
-        """Tell whether somebody made the table without the index of the sweep."""
+        """Whether the table lacks the index that the sweeper needs."""
         wanted = [
             [column.name for column in one.columns] for one in self._table.indexes
         ]
@@ -153,11 +153,11 @@ class Database:
         table = self._table
         try:
             with self._connect() as connection, self.transaction(connection):
-                # With its index, where a database can undo that.
+                # In one transaction with its index, where the database allows that.
                 table.create(connection, checkfirst=True)
         except SQLAlchemyError as error:
             if sa.inspect(self._engine).has_table(table.name, table.schema):
-                return  # another process was faster
+                return  # another process has created it
             if is_read_only(error) or not is_refusal(error):
                 raise
             raise LockStoreRefusedError(
@@ -166,36 +166,36 @@ class Database:
             ) from error
 
     def _leave_connections(self) -> None:
-        # A fork leaves its parent's connections to the parent, and opens its own.
+        # They belong to the parent; the fork opens its own.
         self._engine.dispose(close=False)
 
 
 def _pause_after(error: DBAPIError) -> float:
-    """Return how long to wait before the same is done again."""
+    """Return the seconds to wait before the next try."""
     if is_locked(error):
-        # At odd times, so that all who wait have the same chance.
+        # Random, so that all processes that wait have the same chance.
         return random.uniform(0, _LOCKED)
-    # As long as a fail-over lasts, or until somebody closes a connection.
+    # A fail-over takes a while, and so does a client that closes its connection.
     return _PAUSE if is_read_only(error) or is_full(error) else 0
 
 
 def _check_time(error: DBAPIError) -> None:
-    """Raise what may be over the next time, in place of an error that is."""
+    """Raise a timeout in place of the missing table, which exists by now."""
     if seconds_left() < 0:
-        raise TimeoutError("to make the table took all the time") from error
+        raise TimeoutError("creating the table took all the time") from error
 
 
 def _done(work: Callable[[sa.Connection], Result], connection: sa.Connection) -> Result:
-    """Do `work`; do not use the connection again if that leaves it in doubt."""
+    """Do `work`; drop the connection if an error leaves its state in doubt."""
     try:
         return work(connection)
     except BaseException as error:
-        # A time limit breaks off anywhere, and a server may have become a replica.
+        # A time limit may end it anywhere, and a server may have become a replica.
         if not isinstance(error, SQLAlchemyError) or is_read_only(error):
             connection.invalidate()
         raise
 
 
 def _dispose(engine: sa.Engine, pid: int) -> None:
-    # In a fork, they are still the parent's.
+    # In a fork they belong to the parent.
     engine.dispose(close=os.getpid() == pid)

@@ -1,4 +1,4 @@
-"""Keeps a process from forking while it has a file of SQLite in use."""
+"""Keeps a process from forking while it uses a file of SQLite."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ...forks import around_forks_of
 
 
 class ForkGate:
-    """Lets operations through, and no fork while one is under way.
+    """Lets operations run, and no fork while one is under way.
 
-    SQLite keeps a list of the locks that its process has on a file. A fork, which has
-    none of them, would believe its copy of the list, and lock nothing::
+    SQLite keeps a list of the file locks of its process. A fork inherits the list, but
+    not the locks, and would not lock the file again::
 
-        thread    opens the file, locks it                      goes on
+        thread    opens the file, locks it                   goes on
         process                              forks
-        fork                                          takes that lock for its own
+        fork                                        trusts the list, locks nothing
 
     Arguments:
-        close: the file, in the parent, before each fork.
+        close: closes the file in the parent before each fork.
         patience: seconds for which a fork waits; longer than an operation takes.
     """
 
@@ -39,10 +39,10 @@ class ForkGate:
 
     @contextmanager
     def operation(self) -> Iterator[None]:
-        """Do the block with the file, before a fork or after it.
+        """Use the file in a block; wait while the process forks.
 
         Raises:
-            LockStoreError: in a process that was forked all the same.
+            LockStoreError: in a process that was forked during an operation.
         """
         if self._spoilt:
             raise LockStoreError(
@@ -72,5 +72,5 @@ class ForkGate:
 
     def _after_in_fork(self) -> None:
         self._spoilt |= bool(self._under_way)
-        # Another thread may have had the old one at that moment.
+        # Another thread may have held the old condition at the fork.
         self._reset()

@@ -1,7 +1,8 @@
-"""Many locks of a database that are renewed by one statement."""
+"""Renews many locks of a database by one statement."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,36 +10,43 @@ import sqlalchemy as sa
 
 from ..cells import ADMITTED, LOCK, Cell, mark_name, short_name
 from ..steps import Renewal
-from .rows import cells_of, find, row_of
 from .statements import Statements, held_by, microseconds
-from .table import NAME_LENGTH, clock
+from .table import NAME_LENGTH, cells_of, clock, row_of
+
+
+def alike(renewals: Sequence[Renewal]) -> dict[tuple[float, bool], list[int]]:
+    """Return the numbers of the renewals that one statement can do."""
+    found = defaultdict(list)
+    for number, one in enumerate(renewals):
+        found[one.expire, one.leaving].append(number)
+    return found
 
 
 def renew_all(
     connection: sa.Connection,
-    say: Statements,
+    statements: Statements,
     renewals: Sequence[Renewal],
     expire: float,
 ) -> list[bool]:
-    """Let locks stand for `expire` seconds, where they are held; tell which are."""
+    """Hold locks for `expire` more seconds; return which of them are still held."""
     locks = held_by([(one.key, one.record.token) for one in renewals])
     parameters = {**locks, "length": microseconds(expire)}
-    count = connection.execute(say.renew, parameters).rowcount
+    count = connection.execute(statements.renew, parameters).rowcount
     whole = count == len(renewals)
-    held = [True] * count if whole else _held(connection, say, renewals)
+    held = [True] * count if whole else _held(connection, statements, renewals)
     marks = [
         one for one, is_held in zip(renewals, held) if is_held and one.remember_for
     ]
     if marks:
-        _prolong_marks(connection, say, marks)
+        _prolong_marks(connection, statements, marks)
     return held
 
 
 def _held(
-    connection: sa.Connection, say: Statements, renewals: Sequence[Renewal]
+    connection: sa.Connection, statements: Statements, renewals: Sequence[Renewal]
 ) -> list[bool]:
     names = [short_name(one.key, LOCK, NAME_LENGTH) for one in renewals]
-    rows = {row.name: row for row in find(connection, say, names)}
+    rows = {row.name: row for row in statements.rows(connection, names)}
     return [
         name in rows and _is_held(name, rows[name], one.record.token)
         for name, one in zip(names, renewals)
@@ -50,7 +58,7 @@ def _is_held(name: str, row: Any, token: str) -> bool:
 
 
 def _prolong_marks(
-    connection: sa.Connection, say: Statements, marks: Sequence[Renewal]
+    connection: sa.Connection, statements: Statements, marks: Sequence[Renewal]
 ) -> None:
     now = connection.scalar(sa.select(clock())) or 0
     rows = []
@@ -58,4 +66,4 @@ def _prolong_marks(
         name = mark_name(renewal.record.token)
         cell = Cell(ADMITTED, now / 1e6 + renewal.remember_for)
         rows.append(row_of(short_name(renewal.key, name, NAME_LENGTH), name, cell))
-    connection.execute(say.prolong, rows)
+    connection.execute(statements.prolong, rows)

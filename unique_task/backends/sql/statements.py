@@ -1,8 +1,8 @@
-"""What is said to a database about the table of locks."""
+"""The SQL statements that read and change the table of locks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -22,22 +22,22 @@ _INSERT: Mapping[str, Any] = {
 
 
 def microseconds(seconds: float) -> int:
-    """Return seconds as the table counts them."""
-    # 2**32 seconds are longer than any lock stands.
+    """Return seconds in the unit of the table."""
+    # No lock stands for 2**32 seconds.
     return max(1, round(min(seconds, 2**32) * 1e6))
 
 
 def held_by(locks: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Return the parameters `names` and `held`, for locks by key and token."""
+    """Return the parameters `names` and `held` for pairs of key and token."""
     names = [short_name(key, LOCK, NAME_LENGTH) for key, _ in locks]
     tokens = [token.encode() for _, token in locks]
     return {"names": names, "held": list(zip(names, tokens))}
 
 
 class Statements:
-    """What is said to one kind of database about the table, with its parameters.
+    """The statements for one kind of database; each docstring names the parameters.
 
-    They are made once, as that takes longer than many an answer.
+    Each is built once, as building it takes longer than many an answer.
 
     Arguments:
         dialect: name of the database: ``postgresql``, ``mysql``, ``sqlite``.
@@ -46,24 +46,25 @@ class Statements:
     def __init__(self, table: sa.Table, dialect: str) -> None:
         self._table = table
         self._insert = _INSERT[dialect]
-        #: Whether a row that is there already is updated on a condition.
+        #: Whether an INSERT that meets a row can update it on a condition.
         self.on_conflict = hasattr(self._insert(table), "on_conflict_do_update")
 
     @cached_property
     def take(self) -> sa.Executable:
         """Take a lock that is free or over.
 
-        Parameters: `name`, `token`, `content`; `length` in microseconds. Told is who
-        has the lock then, if that is another one only by some databases.
+        Parameters: `name`, `token`, `content`; `length` in microseconds. Returns the
+        holder's token and fence; if another token holds the lock, some databases
+        return no row.
         """
         return self._take(self._table.c.ends <= clock())
 
     @cached_property
     def take_over(self) -> sa.Executable:
-        """The same, also from a token of the parameter `over`; with `on_conflict`."""
+        """The same, also from a token in the parameter `over`; needs `on_conflict`."""
         table = self._table.c
         given = table.token.in_(sa.bindparam("over", expanding=True))
-        # Not what a newer version wrote: all that begins with ours and a blank.
+        # Only records of our version, not those of a newer one.
         known = table.content.between(f"{VERSION} ".encode(), f"{VERSION}!".encode())
         return self._take(sa.or_(table.ends <= clock(), sa.and_(given, known)))
 
@@ -82,29 +83,38 @@ class Statements:
             "content": _given(new).content,
             "ends": ends,
         }
-        if self.on_conflict:
-            new = self._or_update(new, changes, where=free)
-        else:
-            # An update has no condition there, but its columns are set one after the
-            # other: the end, which says whether the lock is free, is the last.
-            new = new.on_duplicate_key_update(
-                [
-                    (name, sa.func.if_(free, value, table[name]))
-                    for name, value in changes.items()
-                ]
-            )
-        taken: sa.Executable = new.returning(table.token, table.fence)
+        taken: sa.Executable = self._or_update_if(free, new, changes).returning(
+            table.token, table.fence
+        )
         return taken
+
+    def _or_update_if(
+        self, free: sa.ColumnElement[bool], new: Any, changes: dict[str, Any]
+    ) -> Any:
+        if self.on_conflict:
+            return self._or_update(new, changes, where=free)
+        # MariaDB knows no condition for the whole update, and sets the columns one
+        # after the other: the end, which says whether the lock is free, is the last.
+        return new.on_duplicate_key_update(
+            [
+                (name, sa.func.if_(free, value, self._table.c[name]))
+                for name, value in changes.items()
+            ]
+        )
 
     @cached_property
     def claim(self) -> Any:
-        """Lock the row `name` for this transaction; it is made if there is none."""
+        """Lock the row `name` for this transaction; create it if it is missing."""
         new = self._insert(self._table).values(content=b"", fence=0, ends=0)
         return self._or_update(new, {"name": self._table.c.name})
 
+    def rows(self, connection: sa.Connection, names: Iterable[str]) -> Sequence[Any]:
+        """Return the rows with those names, each with the time."""
+        return connection.execute(self.find, {"names": list(names)}).all()
+
     @cached_property
     def find(self) -> sa.Select[Any]:
-        """Read the cells of some `names`, with the time."""
+        """Read the rows with `names`, each with the time."""
         table = self._table.c
         return sa.select(
             table.name, table.content, table.fence, table.ends, clock().label("now")
@@ -112,26 +122,26 @@ class Statements:
 
     @cached_property
     def keep(self) -> Any:
-        """Keep a cell, whatever its row says; the parameters are the columns."""
+        """Keep a cell, whatever its row holds; the parameters are the columns."""
         new = self._insert(self._table)
         columns = ("token", "content", "fence", "ends")
         return self._or_update(new, {name: _given(new)[name] for name in columns})
 
     @cached_property
     def prolong(self) -> Any:
-        """The same, but of a row that is there its content stays."""
+        """The same, but a row that exists gets a new end only."""
         new = self._insert(self._table)
         return self._or_update(new, {"ends": _given(new).ends})
 
     @cached_property
     def free(self) -> sa.Update:
-        """End the locks that are `held`: name and token of each; `names` once more."""
-        # For good, also if the clock is set back.
+        """Release the locks `held`: pairs of name and token; `names` once more."""
+        # 0: the lock stays free even if the clock is set back.
         return self._held.values(ends=0)
 
     @cached_property
     def renew(self) -> sa.Update:
-        """Let the locks that are `held` stand for `length` microseconds from now."""
+        """Renew the locks `held` for `length` microseconds; see :attr:`free`."""
         return self._held.values(ends=clock() + sa.bindparam("length", type_=_NUMBER))
 
     @cached_property
@@ -139,7 +149,7 @@ class Statements:
         table = self._table.c
         held: Any = sa.bindparam("held", expanding=True)
         return sa.update(self._table).where(
-            # Of a pair, MariaDB and SQLite do not always see that it begins with a key.
+            # MariaDB and SQLite do not always use the index for a pair.
             table.name.in_(sa.bindparam("names", expanding=True)),
             sa.tuple_(table.name, table.token).in_(held),
             table.ends > clock(),
@@ -147,16 +157,16 @@ class Statements:
 
     @cached_property
     def forget(self) -> sa.Update:
-        """End the `cell`."""
+        """End the cell in the row `cell`."""
         named = self._table.c.name == sa.bindparam("cell")
         return sa.update(self._table).where(named).values(ends=0)
 
     @cached_property
     def swept(self) -> Sequence[sa.Select[Any]]:
-        """Find names of what was over at `past`, by its clock, `some` at most.
+        """Find the names of rows that were over at `past`, at most `some`.
 
-        Freed locks are asked for by themselves: all ends of theirs are equal, and so
-        the index finds the old ones among any number that are not.
+        One query finds released locks, one all others: the end of a released lock is
+        0, so the index finds the old ones by their fence among any number of new ones.
         """
         ends, fence = self._table.c.ends, self._table.c.fence
         freed = sa.and_(ends == 0, fence < _PAST)
@@ -167,13 +177,13 @@ class Statements:
 
     @cached_property
     def sweep(self) -> sa.Delete:
-        """Delete those `names`, unless they count again, or did after `past`."""
+        """Delete the rows `names`, unless one was in use after `past`."""
         named = self._table.c.name.in_(sa.bindparam("names", expanding=True))
         return sa.delete(self._table).where(named, self._old)
 
     @cached_property
     def _old(self) -> sa.ColumnElement[bool]:
-        # The fence is when a lock was taken, however it ended.
+        # The fence is the time at which a lock was taken, however it ended.
         return sa.and_(self._table.c.ends < _PAST, self._table.c.fence < _PAST)
 
     def _or_update(self, new: Any, values: dict[str, Any], where: Any = None) -> Any:
@@ -185,10 +195,10 @@ class Statements:
 
 _NUMBER = sa.BigInteger()
 
-#: A number: PostgreSQL looks into no index for what a clock says.
+#: A number: PostgreSQL uses no index for a comparison with its clock.
 _PAST: sa.BindParameter[int] = sa.bindparam("past", type_=_NUMBER)
 
 
 def _given(new: Any) -> Any:
-    """The row that could not be inserted, because there is one."""
+    """Return the row of an INSERT that met another one."""
     return new.inserted if hasattr(new, "inserted") else new.excluded

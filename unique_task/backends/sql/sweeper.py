@@ -1,4 +1,4 @@
-"""Rows of a database that count no more, and how they are deleted beside the tasks."""
+"""Deletes old rows of the table of locks, in a thread beside the tasks."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ from .table import clock
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which a row that counts no more is deleted, between two sweeps, after
-#: one that had no thread, and rows that one statement of them deletes.
+#: Seconds for which a row that is over stays.
 RETENTION = 86400.0
+#: Seconds between two sweeps, and after a sweep that got no thread.
 EVERY = 3600.0
 SOON = 60.0
+#: Rows that one statement deletes at most.
 SOME = 1000
 
 
 class Sweeper:
-    """Deletes what is long over, once an hour.
+    """Deletes rows that are long over, once an hour.
 
     Arguments:
-        name: of the store, for people.
-        database: that has the table.
-        say: the statements for it.
+        name: of the store, for the log.
+        database: the one with the table.
+        statements: for this table.
     """
 
-    def __init__(self, name: str, database: Database, say: Statements) -> None:
+    def __init__(self, name: str, database: Database, statements: Statements) -> None:
         self._name = name
         self._database = database
-        self._say = say
-        # Where no process lives for an hour, some of them sweep all the same.
+        self._statements = statements
+        # Random: where no process lives for an hour, some of them sweep all the same.
         self.due = time.monotonic() + random.uniform(0, EVERY)
 
     def sweep_now_and_then(self) -> None:
-        """Sweep if it is time to, in a thread that nobody waits for."""
+        """Start a sweep in a thread if one is due."""
         if time.monotonic() < self.due:
             return
         self.due = time.monotonic() + EVERY
@@ -52,20 +53,20 @@ class Sweeper:
             self.due = time.monotonic() + SOON
 
     def sweep(self, retention: float = RETENTION) -> int:
-        """Delete rows that have not counted for so many seconds; tell how many."""
+        """Delete rows that have been over for `retention` seconds; return how many."""
         deleted = 0
         try:
-            for old in self._say.swept:
+            for old in self._statements.swept:
                 deleted += self._sweep_all(old, retention)
         except (SQLAlchemyError, OSError, LockStoreError) as error:
-            told = reason_of(error)
-            logger.warning("%s: old rows are left for later: %s", self._name, told)
+            reason = reason_of(error)
+            logger.warning("%s: old rows are left for later: %s", self._name, reason)
         return deleted
 
     def check(self) -> None:
-        """Delete nothing, which takes the same rights."""
+        """Run the DELETE for no row, which needs the same rights."""
         nothing = {"past": 0, "names": ["check"]}
-        self._database.run(lambda one: one.execute(self._say.sweep, nothing))
+        self._database.run(lambda one: one.execute(self._statements.sweep, nothing))
 
     def _sweep_all(self, old: sa.Select[Any], retention: float) -> int:
         found, deleted = SOME, 0
@@ -79,11 +80,11 @@ class Sweeper:
     def _some(
         self, connection: sa.Connection, old: sa.Select[Any], retention: float
     ) -> tuple[int, int]:
-        """Tell how many rows were found, and how many of them are deleted."""
+        """Return how many rows were found, and how many of them were deleted."""
         now = connection.scalar(sa.select(clock())) or 0
         past = {"past": now - microseconds(retention)}
         names = list(connection.scalars(old, {**past, "some": SOME}))
         if not names:
             return 0, 0
-        done = connection.execute(self._say.sweep, {**past, "names": names})
+        done = connection.execute(self._statements.sweep, {**past, "names": names})
         return len(names), done.rowcount

@@ -1,11 +1,12 @@
-"""The table of locks in a database, and the clock of that.
+"""The table of locks in a database: its columns, its rows as cells, and its clock.
 
-A lock whose time is over stays as a row, so that fences go on to grow even if the
-database's clock is set back; what is long over is swept.
+A lock that is over stays as a row: its next fence must be greater even if the
+database's clock is set back. The sweeper deletes old rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,10 +14,12 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-#: Longest name of a cell; in ASCII.
+from ..cells import LOCK, Cell, Cells
+
+#: Greatest length of the name of a row, in ASCII.
 NAME_LENGTH = 200
 
-#: A function of ours: SQLite's own clock knows milliseconds only.
+#: Our function in SQLite, whose own clock counts milliseconds only.
 SQLITE_CLOCK = "unique_task_clock"
 
 
@@ -29,14 +32,14 @@ class clock(FunctionElement[int]):  # noqa: N801 - it is written as a function i
 
 @compiles(clock, "postgresql")
 def _postgresql_clock(element: clock, compiler: Any, **options: Any) -> str:
-    # now() is when the transaction began, which may have waited for a lock since.
+    # now() is the start of the transaction, which may have waited for a lock since.
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
 
 
 @compiles(clock, "mysql")
 @compiles(clock, "mariadb")
 def _mysql_clock(element: clock, compiler: Any, **options: Any) -> str:
-    # Of UTC: local time comes twice in the night when summer time ends.
+    # UTC: an hour of local time comes twice when summer time ends.
     return "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
 
 
@@ -45,43 +48,97 @@ def _sqlite_clock(element: clock, compiler: Any, **options: Any) -> str:
     return f"{SQLITE_CLOCK}()"
 
 
+_BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+_NAME = sa.String(NAME_LENGTH).with_variant(
+    mysql.VARCHAR(NAME_LENGTH, charset="ascii", collation="ascii_bin"),
+    "mysql",
+    "mariadb",
+)
+
+
 def lock_table(name: str, schema: str | None = None) -> sa.Table:
-    """Return the table that :class:`.sql.SQLBackend` keeps its locks in."""
-    binary = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-    text = sa.String(NAME_LENGTH).with_variant(
-        mysql.VARCHAR(NAME_LENGTH, charset="ascii", collation="ascii_bin"),
-        "mysql",
-        "mariadb",
-    )
+    """Return the table in which :class:`.sql.SQLBackend` keeps its locks.
+
+    The columns are a stored format, and processes of two versions share the table. The
+    version of a row is the first word of its `content`; what a column holds must not
+    change without a new :data:`.record.VERSION`.
+    """
     return sa.Table(
         name,
         sa.MetaData(),
-        sa.Column("name", text, primary_key=True),
-        # Of who has the lock; as bytes, which all databases compare alike.
-        sa.Column("token", binary),
-        sa.Column("content", binary, nullable=False),
+        # Of a cell, see short_name() in cells.py.
+        sa.Column("name", _NAME, primary_key=True),
+        # The holder's; NULL in all cells but the lock. Databases compare bytes alike.
+        sa.Column("token", _BYTES),
+        # Of the cell. The lock's is its record without the fence.
+        sa.Column("content", _BYTES, nullable=False),
+        # The lock's last one, also when it is free; 0 in all other cells.
         sa.Column("fence", sa.BigInteger, nullable=False),
-        # When it is over, in microseconds since 1970.
+        # End of the cell, in microseconds since 1970; 0 once it was released.
         sa.Column("ends", sa.BigInteger, nullable=False),
-        # For the sweep, which looks for both; of a freed lock the end is 0.
+        # The sweeper looks for both columns.
         sa.Index(f"{name}_ends", "ends", "fence"),
         schema=schema,
-        # One that knows transactions.
+        # The engine that knows transactions.
         mysql_engine="InnoDB",
         mariadb_engine="InnoDB",
     )
 
 
 def ddl_of(table: sa.Table, dialect: sa.Dialect) -> str:
-    """Return the statements that create `table` and its index, unless they exist."""
+    """Return the statements that create `table` and its index if they are missing."""
     create = sa.schema.CreateTable(table, if_not_exists=True)
     text = str(create.compile(dialect=dialect)).strip()
     [index] = table.indexes
     if dialect.name not in ("mysql", "mariadb"):
         indexed = sa.schema.CreateIndex(index, if_not_exists=True)
         return f"{text};\n{indexed.compile(dialect=dialect)};"
-    # MySQL cannot ask for an index whether it exists: it is made with the table.
+    # MySQL knows no "IF NOT EXISTS" for an index: the table is created with it.
     name = dialect.identifier_preparer.quote(str(index.name))
     columns = ", ".join(column.name for column in index.columns)
     first = f"INDEX {name} ({columns}), \n\t"
     return text.replace("PRIMARY KEY", f"{first}PRIMARY KEY") + ";"
+
+
+def cells_of(names: Mapping[str, str], rows: Sequence[Any]) -> Cells:
+    """Return the cells in `rows`, of which there is at least one.
+
+    Arguments:
+        names: from the name of each cell to the name of its row.
+    """
+    by_name = {row.name: row for row in rows}
+    found = {
+        name: Cell(_content(name, by_name[short]), by_name[short].ends / 1e6)
+        for name, short in names.items()
+        if short in by_name
+    }
+    now, last = rows[0].now, max(row.fence for row in rows)
+    return Cells(found, now / 1e6, max(now, last + 1), last)
+
+
+def _content(name: str, row: Any) -> bytes:
+    if name != LOCK or not row.content:
+        return bytes(row.content)
+    version, _, tail = bytes(row.content).partition(b" ")
+    return b"%b %d %b" % (version, row.fence, tail)
+
+
+def row_of(short: str, name: str, cell: Cell) -> dict[str, Any]:
+    """Return the row that keeps a cell.
+
+    Arguments:
+        short: name of the row.
+        name: name of the cell.
+    """
+    row = {
+        "name": short,
+        "token": None,
+        "content": cell.content,
+        "fence": 0,
+        "ends": round(cell.end * 1e6),
+    }
+    if name == LOCK:
+        version, fence, tail = cell.content.split(b" ", 2)
+        token = tail.partition(b" ")[0]
+        row |= {"token": token, "content": version + b" " + tail, "fence": int(fence)}
+    return row
