@@ -1,4 +1,4 @@
-"""What the guard remembers of an attempt until it is over."""
+"""How far an attempt has come, from its start until its outcome is stored."""
 
 from __future__ import annotations
 
@@ -12,64 +12,67 @@ from celery import Task
 from ..messages.lock_header import LockHeader
 from .lease import Lease
 
-#: Attribute of a task's ``run`` that ends with the call of :attr:`Progress.leave`.
-LEAVES_LATER = "__unique_leaves_later__"
+#: Attribute of a task's ``run`` that calls :attr:`Progress.after_autoretry`.
+RELEASES_AFTER_AUTORETRY = "__unique_releases_after_autoretry__"
 
 
 @dataclass
 class Progress:
-    """What the guard has to remember of an attempt until it is over.
+    """How far an attempt has come, from its start until its outcome is stored.
 
     Attributes:
-        verdict: id() of the exception with which the guard ended the attempt.
-        leave: frees the lock once it is known whether the task is retried.
-        finish: is called when the outcome is stored; gets the state.
-        lease: that its body runs under, if the task's next try may inherit the lock.
-        settled: whether the guard has taken over, freed or handed on what was reserved
-            for the message.
+        reservation_handled: whether the guard has taken over, released or handed on
+            what was reserved for the message.
+        guard_error: id() of the exception with which the guard ended the attempt.
+        lease: the lease of the body, if the task's next try may inherit the lock.
+        after_autoretry: releases the lock once it is known whether Celery retries the
+            task.
+        after_outcome: is called once the outcome is stored; gets whether the attempt
+            has finished, see :mod:`unique_task.running.redelivery`.
     """
 
-    verdict: int | None = None
-    leave: Callable[[], None] | None = None
-    finish: Callable[[str | None], None] | None = None
-    # Weak, because a lease knows its request, and that is what this is found by.
+    reservation_handled: bool = False
+    # The exception itself would keep the request alive, by the frames of its traceback.
+    guard_error: int | None = None
+    # Weak: a lease knows its request, and the request is the key to this.
     lease: ref[Lease] | None = None
-    settled: bool = False
+    after_autoretry: Callable[[], None] | None = None
+    after_outcome: Callable[[bool], object] | None = None
 
 
-# Beside the requests, not in them: Celery sends on as a header what it does not know in
-# a request, and reads attributes of a request from headers.
+# Beside the requests, not in them: Celery sends unknown attributes of a request on as
+# headers, and reads attributes of a request from headers.
 _progress: WeakKeyDictionary[Any, Progress] = WeakKeyDictionary()
 
 
+def progress_at(request: Any) -> Progress:
+    """Return the progress of the attempt of `request`, to write to it."""
+    return _progress.setdefault(request, Progress())
+
+
 def progress_of(task: Task) -> Progress | None:
-    """Return what is remembered of the attempt that `task` is at; None if nothing."""
+    """Return the progress of the attempt that `task` is at; None if it has none."""
     return _progress.get(request_of(task))
 
 
 def lease_of(task: Task) -> Lease | None:
-    """Return the lease that the next try of `task`, which is under way, may inherit."""
+    """Return the lease that the next try of `task`, which runs now, may inherit."""
     progress = progress_of(task)
     return progress.lease() if progress is not None and progress.lease else None
 
 
 def unused_reservation(task: Task, task_id: str) -> LockHeader | None:
-    """Return what is reserved for the attempt that `task` is at, and still is.
+    """Return the reservation of the attempt that `task` is at, if it is still there.
 
     Arguments:
-        task_id: that the attempt has to have.
+        task_id: the id that the attempt must have.
     """
     request = request_of(task)
     progress = progress_of(task)
-    if request.id != task_id or (progress is not None and progress.settled):
+    if request.id != task_id or (progress is not None and progress.reservation_handled):
         return None
     published = LockHeader.of(vars(request))
     return published if published is not None and published.token else None
-
-
-def progress_at(request: Any) -> Progress:
-    """Return what is remembered of the attempt of `request`, to add to it."""
-    return _progress.setdefault(request, Progress())
 
 
 def request_of(task: Task) -> Any:

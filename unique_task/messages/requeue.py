@@ -184,6 +184,15 @@ def _headers(request: Any, sent: str, waited: dict[str, Any]) -> dict[str, Any]:
     return headers
 
 
+def is_queued(request: Any) -> bool:
+    """Tell whether a worker got the call from a queue, to which it can go back.
+
+    Arguments:
+        request: Celery's request; None for a direct call.
+    """
+    return request is not None and not request.is_eager
+
+
 def ignores_result(task: Task, request: Any) -> bool:
     """Tell whether nobody will ask for the result: the call says so, else the task."""
     ignore = request.ignore_result

@@ -12,6 +12,7 @@ from celery import Task
 
 from ..backends.steps import Held
 from ..exceptions import DuplicateTaskError
+from ..messages.requeue import is_queued
 from ..signals import send_signal, task_duplicate
 
 # Documented, and so not the name of a module, which may move.
@@ -68,7 +69,7 @@ class Duplicate:
     @property
     def queued(self) -> bool:
         """True if the call came from a queue, so that it can go back to it."""
-        return self.request is not None and not self.request.is_eager
+        return is_queued(self.request)
 
     @property
     def error(self) -> DuplicateTaskError:

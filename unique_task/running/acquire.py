@@ -1,89 +1,105 @@
-"""The way into a guarded body: take the lock, or find out why not, and what then."""
+"""Takes the lock for a run, or finds out what keeps the body from running."""
 
 from __future__ import annotations
 
 import logging
 import time
-from functools import partial
+from dataclasses import dataclass, replace
 
 from ..backends.steps import Acquired, Finished, Held, Replaced, StoreAnswer, Stored
-from ..exceptions import LockRecordError, LockStoreError
+from ..exceptions import ConfigurationError, LockStoreError
 from ..leases.lease import Lease
 from ..leases.process import is_gone
-from ..leases.unguarded import Unguarded
-from ..messages.requeue import LeftAlone, come_back
+from ..messages.lock_header import LockHeader
 from ..messages.values import UNREADABLE
 from .attempt import Attempt
 from .not_acquired import (
     Answer,
-    Verdict,
-    is_same,
-    stored_value,
-    turned_away,
-    wait_of,
+    Undecided,
+    answer_from_store,
+    is_same_message,
+    not_acquired,
+    without_store,
 )
-from .reservation import check_store, redeem
+from .reservation import record_of_no_process, start_reservation
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which a retry waits in its worker's slot for the try that asked for it.
+#: Longest time in seconds that a retry waits, in its worker's slot, for the try that
+#: sent it.
 _PATIENCE = 1.0
-_LOOK_AGAIN = 0.05
+_PAUSE = 0.05
 
 
-def admit(attempt: Attempt) -> Lease | Answer:
-    """Take the lock of `attempt`, or do what its policy says of a duplicate.
+@dataclass(frozen=True)
+class _Question:
+    """What an attempt asks the store for; see :meth:`.Backend.acquire`."""
+
+    accept_value: bool
+    remember_for: float
+    take_over_from: tuple[str, ...]
+
+
+def acquire(attempt: Attempt) -> Lease | Answer:
+    """Take the lock of `attempt`, or do what the policy says of a duplicate.
 
     Returns:
-        The lease to run under, or the answer if there is nothing to run.
+        The lease to run under, or the answer of a call that does not run.
 
     Raises:
         LockStoreError, DuplicateTaskError: see :func:`.run_guarded`.
         celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
     """
     try:
-        entry = _admit(attempt)
+        entry = _acquire(attempt)
     except LockStoreError as error:
-        return _without_store(attempt, error)
-    # Outside: what a policy meets, as when it publishes, says nothing of this store.
-    return entry() if isinstance(entry, Verdict) else entry
+        return without_store(attempt, error)
+    # Outside: an error in a policy, which may publish, is not about this store.
+    return entry.apply_policy() if isinstance(entry, Undecided) else entry
 
 
-def _admit(attempt: Attempt) -> Lease | Answer | Verdict:
-    call, plan = attempt.call, attempt.plan
+def _acquire(attempt: Attempt) -> Lease | Answer | Undecided:
     check_store(attempt)
-    # A task that was let in before runs to its end, whatever was stored meanwhile.
-    # And a successor runs after the one whose value that is.
-    stored = plan.value_ttl is not None and not (call.admitted or plan.lock.successor)
-    answer, asked = _take(attempt, stored=stored)
+    answer, asked = _take(attempt, accept_value=_accepts_value(attempt))
     if isinstance(answer, Stored):
         try:
-            return stored_value(attempt, answer)
+            return answer_from_store(attempt, answer)
         except UNREADABLE as error:
-            logger.info("%s: a stored value is of no use: %s", call.task.name, error)
-        answer, asked = _take(attempt, stored=False)
+            name = attempt.call.task.name
+            logger.info("%s: a stored value is of no use: %s", name, error)
+        answer, asked = _take(attempt, accept_value=False)
     assert not isinstance(answer, Stored)
     if not isinstance(answer, Acquired):
-        return turned_away(attempt, answer)
-    if plan.lock.two_locks and not call.admitted:
-        met = _redeemed(attempt)
-        if met is not None:
-            return turned_away(attempt, met)
+        return not_acquired(attempt, answer)
+    if attempt.plan.lock.two_locks and not attempt.call.admitted:
+        obstacle = _start_reservation(attempt)
+        if obstacle is not None:
+            return not_acquired(attempt, obstacle)
     return _lease(attempt, answer.fence, asked)
 
 
-def _redeemed(attempt: Attempt) -> Held | Replaced | None:
-    """Tell who is in the way of the body, which then does not run under its lock."""
+def _accepts_value(attempt: Attempt) -> bool:
+    """Tell whether a stored value answers the call, so that its body need not run.
+
+    A task that got the lock before runs to its end in any case. And a successor runs
+    after the call whose value is stored.
+    """
+    call, plan = attempt.call, attempt.plan
+    return plan.value_ttl is not None and not (call.admitted or plan.lock.successor)
+
+
+def _start_reservation(attempt: Attempt) -> Held | Replaced | None:
+    """Start the reservation; release the lock of the run if the body may not run."""
     try:
-        met = redeem(attempt)
+        obstacle = start_reservation(attempt)
     except LockStoreError:
-        # Not until the message comes back: nobody runs under it meanwhile.
-        attempt.call.break_off()
+        # The message comes back later. Until then the lock has no run.
+        attempt.call.release_if_unused()
         raise
-    if met is not None:
+    if obstacle is not None:
         attempt.backend.release(attempt.lock, attempt.record.token)
-        attempt.call.abandon = None
-    return met
+        attempt.call.release_unused = None
+    return obstacle
 
 
 def _lease(attempt: Attempt, fence: int | None, asked: float) -> Lease:
@@ -103,96 +119,123 @@ def _lease(attempt: Attempt, fence: int | None, asked: float) -> Lease:
     lease.fresh = plan.value_ttl
     lease.renew = plan.renew
     lease.whole = plan.lock.held_to_end
-    lease.remember = attempt.remember
+    lease.remember = attempt.finished_for
     lease.remember_for = attempt.remember_for
     return lease
 
 
-def _take(attempt: Attempt, *, stored: bool) -> tuple[StoreAnswer, float]:
+def _take(attempt: Attempt, *, accept_value: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when it was asked."""
-    call, patience = attempt.call, time.monotonic() + _PATIENCE
-    over, once = call.waited.unanswered, attempt.remember_for
-    if attempt.plan.lock.held_to_end:
-        over += attempt.reserved
+    patience = time.monotonic() + _PATIENCE
+    question = _first_question(attempt, accept_value)
     while True:
         asked = time.monotonic()
-        answer = _ask(attempt, stored, once, over)
-        if isinstance(answer, Finished) and not call.recognised:
-            once = 0.0
-            continue
-        if not isinstance(answer, Held):
+        answer = _ask(attempt, question)
+        if isinstance(answer, Acquired):
             return answer, asked
-        token = answer.record.token
-        if token not in over and is_gone(answer.record.process):
-            over = (*over, token)
-        elif asked > patience or not _is_earlier_try(attempt, answer):
+        again = _next_question(attempt, question, answer)
+        if again is None and asked <= patience and _is_earlier_try(attempt, answer):
+            time.sleep(_PAUSE)
+            again = question
+        if again is None:
             return answer, asked
-        else:
-            time.sleep(_LOOK_AGAIN)
+        question = again
 
 
-def _ask(
-    attempt: Attempt, stored: bool, once: float, over: tuple[str, ...]
-) -> StoreAnswer:
-    """Ask the store for the lock of the run, which the call may break off."""
+def _first_question(attempt: Attempt, accept_value: bool) -> _Question:
+    tokens = attempt.call.waited.unanswered
+    if attempt.plan.lock.held_to_end:
+        tokens += attempt.reserved
+    return _Question(accept_value, attempt.remember_for, tokens)
+
+
+def _next_question(
+    attempt: Attempt, question: _Question, answer: StoreAnswer
+) -> _Question | None:
+    """Return what to ask next; None if the answer to `question` counts."""
+    if isinstance(answer, Finished) and not attempt.call.has_known_message:
+        # Another message of the same id has finished.
+        return replace(question, remember_for=0.0)
+    if isinstance(answer, Held):
+        token, tokens = answer.record.token, question.take_over_from
+        if token not in tokens and is_gone(answer.record.process):
+            return replace(question, take_over_from=(*tokens, token))
+    return None
+
+
+def _ask(attempt: Attempt, question: _Question) -> StoreAnswer:
+    """Ask the store for the lock of the run."""
     call, plan = attempt.call, attempt.plan
-    # Before the store is asked: its answer may be lost, and not the lock.
-    call.abandon = attempt.abandon
+    # Before the store is asked: it may give the lock, and its answer be lost.
+    call.release_unused = attempt.release_unused
     answer = attempt.backend.acquire(
         attempt.lock,
         attempt.record,
         plan.lease,
-        accept_value=stored,
-        remember_for=once,
-        take_over_from=over,
+        accept_value=question.accept_value,
+        remember_for=question.remember_for,
+        take_over_from=question.take_over_from,
         generation=attempt.generation if plan.lock.held_to_end else None,
     )
     if not isinstance(answer, Acquired):
-        call.abandon = None
+        call.release_unused = None
     return answer
 
 
-def _is_earlier_try(attempt: Attempt, held: Held) -> bool:
-    """Tell whether the holder only has to end the try that led to this call.
+def _is_earlier_try(attempt: Attempt, answer: StoreAnswer) -> bool:
+    """Tell whether the holder is the try that sent this call and is about to end.
 
-    A retry, or what the task replaces itself by, is sent before that is over::
+    A retry, or the task that replaces another one, is sent before that has ended::
 
-        one try   sends the next one, raises Retry      frees the lock
+        one try   sends the next one, raises Retry      releases the lock
         the next                        arrives, finds the lock
 
-    A second delivery of the holder's own message has nothing to wait for here.
+    A second delivery of the holder's own message does not wait here.
     """
-    call, owner = attempt.call, held.record.owner
-    return call.queued and owner == call.owner and not is_same(attempt, held)
+    call = attempt.call
+    if not (isinstance(answer, Held) and call.queued):
+        return False
+    return answer.record.owner == call.owner and not is_same_message(attempt, answer)
 
 
-def _end(attempt: Attempt) -> None:
-    """Free what an attempt that ran without hearing of its lock may have had."""
-    attempt.give_up()
-    attempt.abandon()
+def check_store(attempt: Attempt) -> None:
+    """Raise ConfigurationError if the publisher reserved the lock in another store.
 
-
-def _without_store(attempt: Attempt, error: LockStoreError) -> Lease:
-    call, choice = attempt.call, attempt.plan.on_unavailable
-    # A lock that cannot be read is a lock that is held.
-    if choice == "run" and not isinstance(error, LockRecordError):
-        logger.warning("%s[%s] runs unguarded: %s", call.task.name, call.owner, error)
-        call.abandon = None
-        return Unguarded(call.task, call.request, call.owner, partial(_end, attempt))
-    if choice == "raise" or not call.queued:
-        raise error
-    logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)
-    # Its own waits were counted too, and may be many short ones.
-    countdown = wait_of(attempt).next_countdown(call.waited.times)
-    try:
-        come_back(
-            call.task,
-            call.request,
-            countdown,
-            error,
-            quiet=True,
-            unanswered=attempt.record.token,
+    One store may have two names. So the worker's store is asked whether it knows the
+    lock, unless that has ended or an earlier delivery of the message took it.
+    """
+    published, call, backend = attempt.published, attempt.call, attempt.backend
+    if published is None or not published.token:
+        return
+    if not attempt.plan.lock.taken_at_publish:
+        return
+    if published.store == backend.fingerprint or published.until < time.time():
+        return
+    if call.redelivered or call.admitted or call.waited.times:
+        return
+    if not _is_known(attempt, published):
+        raise ConfigurationError(
+            f"{call.task.name}[{call.owner}]: its lock was taken at publish in another "
+            f"store than {backend.name}, which this worker uses (or has vanished, and "
+            "the store has two names): give publishers and workers the same "
+            "unique_backend"
         )
-    except LeftAlone:
-        call.abandon = None  # what comes back takes the lock over
-        raise
+
+
+def _is_known(attempt: Attempt, published: LockHeader) -> bool:
+    """Tell whether the worker's store knows the reservation of the message.
+
+    If a later message has replaced this one, the store knows that and not the token.
+    """
+    backend = attempt.backend
+    answer: StoreAnswer | None
+    if published.generation is None:
+        answer = backend.get(attempt.reservation)
+    else:
+        # It takes a free lock and releases it at once, which changes nothing.
+        record = record_of_no_process(attempt)
+        generation = published.generation
+        answer = backend.acquire(attempt.reservation, record, 0, generation=generation)
+    if isinstance(answer, Held):
+        return answer.record.token == published.token
+    return isinstance(answer, Replaced)

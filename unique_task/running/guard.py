@@ -1,27 +1,35 @@
-"""One guarded call: go in, run the body under its lock, and free it on the way out."""
+"""One guarded call: acquire the lock, run the body under it, release it at the end."""
 
 from __future__ import annotations
 
+import logging
+from enum import Enum, auto
+from functools import partial
 from typing import Any
+from weakref import ref
 
 from celery.exceptions import Ignore, Reject
 
 from ..backends.record import Record
 from ..exceptions import LockStoreError
 from ..keys.arguments import Misfit
+from ..leases.background import in_background
 from ..leases.current import held_lease, run_under
 from ..leases.lease import Lease
 from ..leases.process import this_process
+from ..leases.progress import RELEASES_AFTER_AUTORETRY, progress_at
 from ..leases.unguarded import Unguarded
 from ..messages.requeue import LeftAlone
 from ..messages.started import note_started
 from ..messages.values import encode_value
 from ..options.task_spec import CallPlan, TaskSpec, name_of
-from .acquire import admit
-from .attempt import Attempt
-from .call import Call
+from .acquire import acquire
+from .attempt import Attempt, Call
 from .not_acquired import Answer
-from .release import End, leave, settle
+from .redelivery import when_outcome_stored
+from .reservation import release_reservation_of
+
+logger = logging.getLogger(__name__)
 
 
 def run_guarded(spec: TaskSpec, call: Call) -> Any:
@@ -39,95 +47,137 @@ def run_guarded(spec: TaskSpec, call: Call) -> Any:
         Exception: what the body raises; Celery's Ignore, Retry and Reject.
     """
     try:
-        entry = _entered(spec, call)
+        entry = _enter(spec, call)
         if isinstance(entry, Lease):
             return _run(call, entry)
     finally:
-        # Wherever the call broke off, as by a signal: no body ran under its lock.
-        call.break_off()
+        # The call may break off anywhere, as by a signal, before its lease holds.
+        call.release_if_unused()
     return call.body() if entry is None else entry.value
 
 
-def _entered(spec: TaskSpec, call: Call) -> Lease | Answer | None:
+def _enter(spec: TaskSpec, call: Call) -> Lease | Answer | None:
+    """Do what :func:`_lease_or_answer` does; note that its errors are the guard's."""
     try:
-        return _enter(spec, call)
-    except Ignore as verdict:
+        return _lease_or_answer(spec, call)
+    except Ignore as ignore:
         # Celery copies every frame of the traceback, twice, and throws them away.
-        raise verdict.with_traceback(None) from None
-    except Exception as verdict:
-        call.note_verdict(verdict)
+        raise ignore.with_traceback(None) from None
+    except Exception as error:
+        if call.request is not None:
+            progress_at(call.request).guard_error = id(error)
         raise
 
 
-def _enter(spec: TaskSpec, call: Call) -> Lease | Answer | None:
+def _lease_or_answer(spec: TaskSpec, call: Call) -> Lease | Answer | None:
     """Return a lease, an answer, or None for a body that needs no lock.
 
-    That is one inside of its own attempt, or one that fails before it begins.
+    A body needs none inside of its own attempt, or if it does not take its arguments.
     """
-    task = call.task
     try:
         call_plan = spec.call_plan(
-            task, call.published, call.args, call.kwargs, eager=call.eager
+            call.task, call.published, call.args, call.kwargs, eager=call.eager
         )
-    except Misfit:  # the body says what is wrong, in the function's own words
+    except Misfit:  # the body raises the error, in the function's own words
         _note_started(call)
         return None
     if call_plan is None:
-        return Unguarded(task, call.request, call.owner)
+        return Unguarded(call.task, call.request, call.owner)
     attempt = _attempt(call, call_plan)
     if not call_plan.guarded:
-        attempt.note_settled()
-        return Unguarded(task, call.request, call.owner, attempt.give_up)
+        attempt.note_reservation_handled()
+        release = partial(release_reservation_of, attempt)
+        return Unguarded(call.task, call.request, call.owner, release)
     if held_lease(attempt.key, attempt.backend) is not None:
         return None
-    return _admitted(attempt)
+    return _acquire(attempt)
 
 
-def _admitted(attempt: Attempt) -> Lease | Answer:
+def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
+    token, state = str(call.new_token()), "running" if call.queued else "called"
+    record = Record(token, name_of(call.task), call.worker, state, this_process())
+    plan, backend = call_plan.plan, call_plan.backend
+    attempt = Attempt(call, plan, backend, call_plan.key, record, call_plan.published)
+    record.final = not attempt.finished_for
+    return attempt
+
+
+def _acquire(attempt: Attempt) -> Lease | Answer:
+    """Acquire the lock; where the attempt ends here, deal with its reservation."""
     try:
-        entry = admit(attempt)
-    except LeftAlone:  # its lock goes with the message that comes back
-        attempt.note_settled()
+        entry = acquire(attempt)
+    except LeftAlone:  # the reservation goes with the message that comes back
+        attempt.note_reservation_handled()
         raise
-    except (LockStoreError, Reject):
+    except (LockStoreError, Reject):  # see :func:`.release_after_run`
         raise
     except Exception:
-        _settle(attempt)
+        _end_without_run(attempt)
         raise
     if isinstance(entry, Answer):
-        _settle(attempt)
-    attempt.note_settled()
+        _end_without_run(attempt)
+    attempt.note_reservation_handled()
     return entry
 
 
-def _settle(attempt: Attempt) -> None:
-    attempt.give_up()
-    attempt.note_settled()
-    if attempt.remember:
-        settle(attempt.call, attempt.finish)
+def _end_without_run(attempt: Attempt) -> None:
+    """End an attempt that the guard has answered in place of the body.
+
+    If its message is delivered again, the call is no duplicate any more and would run.
+    So the store remembers that it has finished.
+    """
+    release_reservation_of(attempt)
+    attempt.note_reservation_handled()
+    if attempt.finished_for:
+        finish = partial(_mark_finished, attempt)
+        when_outcome_stored(attempt.call.request, finish)
+
+
+def _mark_finished(attempt: Attempt, finished: bool) -> None:
+    if not finished:
+        return
+    mark = partial(
+        attempt.backend.release,
+        *(attempt.lock, attempt.record.token),
+        finished_for=attempt.finished_for,
+    )
+    try:
+        mark()
+    except LockStoreError as error:
+        owner = attempt.call.owner
+        logger.warning("%s may run if it comes again: %s", owner, error)
+        in_background(attempt.backend, mark)
+
+
+class End(Enum):
+    """How a body ended."""
+
+    RETURNED = auto()
+    RAISED = auto()
+    #: By a signal or a time limit, as when a worker shuts down.
+    BROKEN_OFF = auto()
 
 
 def _run(call: Call, lease: Lease) -> Any:
-    stored, end = None, End.BROKEN_OFF
+    value, end = None, End.BROKEN_OFF
     try:
-        call.abandon = None  # from here on, the lease is in charge
+        call.release_unused = None  # from here on, the lease holds the lock
         if lease.whole and call.queued:
-            call.note_lease(lease)
-        value = run_under(lease, lambda: _body(call, lease))
+            progress_at(call.request).lease = ref(lease)
+        result = run_under(lease, lambda: _body(call, lease))
         end = End.RETURNED
         if lease.fresh is not None:
-            stored = encode_value(call.task, value)
-        return value
+            value = encode_value(call.task, result)
+        return result
     except Exception:
         end = End.RAISED
         raise
     finally:
-        leave(call, lease, stored, end)
+        _end_run(call, lease, value, end)
 
 
 def _body(call: Call, lease: Lease) -> Any:
-    # Receivers and the store of states may take their time: by now the lock is
-    # renewed.
+    # Receivers and the result backend may be slow: by now the lock is renewed.
     lease.announce()
     _note_started(call)
     return call.body()
@@ -138,10 +188,37 @@ def _note_started(call: Call) -> None:
         note_started(call.task, call.request)
 
 
-def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
-    token, state = str(call.token()), "running" if call.queued else "called"
-    record = Record(token, name_of(call.task), call.worker, state, this_process())
-    plan, backend = call_plan.plan, call_plan.backend
-    attempt = Attempt(call, plan, backend, call_plan.key, record, call_plan.published)
-    record.final = not attempt.remember
-    return attempt
+def _end_run(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
+    """End an attempt whose body has ended: release its lock, then mark it finished.
+
+    The lock is released before the outcome can be seen: who sees that may run the next
+    call at once. Where Celery may retry the task because of ``autoretry_for``, which is
+    around the guard, the lock waits for that: the next try inherits it.
+
+    Arguments:
+        value: of the run, for duplicates.
+    """
+    if end is End.RAISED and lease.whole and _may_autoretry(call):
+        release = partial(_release, call, lease, value, end)
+        progress_at(call.request).after_autoretry = release
+    else:
+        _release(call, lease, value, end)
+
+
+def _may_autoretry(call: Call) -> bool:
+    return call.queued and hasattr(call.task.run, RELEASES_AFTER_AUTORETRY)
+
+
+def _release(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
+    """Release the lock; the attempt leaves until its outcome is stored.
+
+    A second delivery of the message waits meanwhile; see :class:`.Departure`.
+    """
+    lease.free(value, leaves=end is not End.BROKEN_OFF)
+    departure = lease.departure
+    if departure is None:
+        return
+    if end is End.BROKEN_OFF:  # the body had released the lock itself
+        departure.end(finished=False)
+    else:
+        when_outcome_stored(call.request, departure.end)

@@ -1,17 +1,17 @@
-"""A call that does not get the lock: why not, and what becomes of it then."""
+"""Decides what happens to a call that did not get the lock."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NoReturn
 
 from ..backends.record import attempt_of
 from ..backends.steps import Finished, Held, Replaced, Stored
-from ..exceptions import DuplicateTaskError
+from ..exceptions import DuplicateTaskError, LockRecordError, LockStoreError
+from ..leases.lease import Lease
+from ..leases.unguarded import Unguarded
 from ..messages.requeue import LeftAlone, come_back
 from ..messages.settle import settle_and_ignore
 from ..messages.values import decode_value
@@ -19,18 +19,19 @@ from ..options.duplicate import (
     ANSWERED,
     REPLACED,
     Duplicate,
+    Policy,
     report,
     warn_of_own_duplicate,
 )
 from ..options.outcomes import apply_policy
 from ..options.policies import Cached, Wait
-from .attempt import Attempt
-from .reservation import keep_place
+from .attempt import Attempt, Call
+from .reservation import extend_reservation, release_reservation_of
 
 logger = logging.getLogger(__name__)
 
 #: Longest pause in seconds between two looks at an earlier delivery that still runs.
-_REDELIVERY = 30.0
+_LOOK_AGAIN = 30.0
 
 
 @dataclass
@@ -41,98 +42,118 @@ class Answer:
 
 
 @dataclass
-class Verdict:
-    """What the policy has to say of a duplicate; it is asked when this is called."""
+class Undecided:
+    """A duplicate whose policy has yet to be applied.
 
-    policy: Callable[[], Any]
+    Attributes:
+        reported: whether the duplicate needs no report, or has been reported.
+    """
 
-    def __call__(self) -> Answer:
-        """Return the value of the call.
+    call: Call
+    policy: Policy
+    duplicate: Duplicate
+    reported: bool
+
+    def apply_policy(self) -> Answer:
+        """Return the answer that the policy gives the call.
 
         Raises:
             DuplicateTaskError: if the policy says so.
             celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
         """
-        return Answer(self.policy())
+        if self.reported:
+            return Answer(self.policy(self.duplicate))
+        return Answer(apply_policy(self.policy, self.duplicate, self.call.task_id))
 
 
-def turned_away(attempt: Attempt, answer: Finished | Held | Replaced) -> Verdict:
-    """Return what is due for a call that did not get the lock.
+def not_acquired(attempt: Attempt, answer: Finished | Held | Replaced) -> Undecided:
+    """Return the duplicate that the call is, or end the call.
 
     Raises:
         celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
     """
-    call = attempt.call
     if isinstance(answer, Finished):
-        # Its state is that of the delivery that ran, and stays.
-        logger.info("%s[%s] has run already", call.task.name, call.owner)
-        raise LeftAlone("an earlier delivery of this message has run to its end")
+        _end_finished(attempt.call)
     if isinstance(answer, Replaced):
         _end_replaced(attempt, answer)
-    return _held_up(attempt, answer)
+    return _meet(attempt, answer)
+
+
+def _end_finished(call: Call) -> NoReturn:
+    """End a message whose earlier delivery has finished; the task keeps its state."""
+    logger.info("%s[%s] has run already", call.task.name, call.owner)
+    raise LeftAlone("an earlier delivery of this message has run to its end")
 
 
 def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
-    """End a message whose place a later one took."""
+    """End a message that a later message has replaced."""
     call = attempt.call
     if replaced.owner == call.owner:  # a frozen signature that was sent once more
         logger.info("%s[%s] was sent once more", call.task.name, call.owner)
         raise LeftAlone("a later message of the same task takes its place")
-    duplicate = dataclasses.replace(_duplicate(attempt), owner=replaced.owner)
+    duplicate = replace(_duplicate(attempt), owner=replaced.owner)
     report(duplicate, call.owner, REPLACED)
     by = replaced.owner or "a later call"
     settle_and_ignore(call.task, call.request, f"replaced by {by}")
 
 
-def _held_up(attempt: Attempt, held: Held) -> Verdict:
+def _meet(attempt: Attempt, held: Held) -> Undecided:
+    """Return the duplicate that meets a held lock, and its policy."""
     call = attempt.call
     duplicate = _duplicate(attempt, held)
     if call.queued and held.record.owner == call.owner:
-        _wait_for_own(attempt, held, duplicate.error)
-    policy = wait_of(attempt) if duplicate.admitted else attempt.plan.run_policy
-    if duplicate.queued and isinstance(policy, (Wait, Cached)):
-        replaced = keep_place(attempt, wait_of(attempt).maximum)
+        _come_back_for_own(attempt, held, duplicate.error)
+    policy = _wait_policy(attempt) if duplicate.admitted else attempt.plan.run_policy
+    waits = isinstance(policy, (Wait, Cached))
+    if waits and call.queued:
+        replaced = extend_reservation(attempt, _wait_policy(attempt).maximum)
         if replaced is not None:
             _end_replaced(attempt, replaced)
-    successor = attempt.plan.lock.successor
-    if not (successor or duplicate.admitted or isinstance(policy, (Wait, Cached))):
-        _warn_of_own_duplicate(attempt, held)
-    # It is no duplicate, or was reported when it first came.
-    if successor or duplicate.admitted or call.waited.times:
-        return Verdict(partial(policy, duplicate))
-    return Verdict(partial(apply_policy, policy, duplicate, call.task_id))
+    # A successor and a task that got the lock before are no duplicates to report.
+    expected = attempt.plan.lock.successor or duplicate.admitted
+    if not (expected or waits):
+        _warn_of_own_duplicate(call, held)
+    # Others were reported when they first came.
+    return Undecided(call, policy, duplicate, expected or bool(call.waited.times))
 
 
-def _warn_of_own_duplicate(attempt: Attempt, held: Held) -> None:
-    """Warn of a call that was sent in the body of the very task that holds its key."""
-    call = attempt.call
+def _warn_of_own_duplicate(call: Call, held: Held) -> None:
+    """Warn of a call that was sent in the body of the task that holds its key."""
     if call.queued and held.record.owner == call.request.parent_id:
         warn_of_own_duplicate(call.task, call.owner, held.record.owner)
 
 
-def wait_of(attempt: Attempt) -> Wait:
-    """Return how a call waits that the policy does not apply to."""
+def _wait_policy(attempt: Attempt) -> Wait:
+    """Return how a call waits where its policy does not apply."""
     policy = attempt.plan.run_policy
     return policy if isinstance(policy, Wait) else Wait()
 
 
-def _wait_for_own(attempt: Attempt, held: Held, reason: DuplicateTaskError) -> None:
+def _come_back_for_own(
+    attempt: Attempt, held: Held, reason: DuplicateTaskError
+) -> NoReturn:
     """Come back when an earlier delivery or try of this very task may be over."""
     call = attempt.call
     wait = partial(come_back, call.task, call.request, quiet=True)
-    countdown = min(held.remaining, _REDELIVERY)
-    if not is_same(attempt, held):
+    countdown = min(held.remaining, _LOOK_AGAIN)
+    if not is_same_message(attempt, held):
         wait(countdown, reason)
     try:
-        # It has started in time: its expiry would revoke what runs.
+        # The message has started in time. Its expiry would revoke the task that runs.
         wait(countdown, reason, admitted=True, options={"expires": None})
     except DuplicateTaskError as error:
-        # It cannot be sent. The other delivery runs, and what becomes of it counts.
+        # The message cannot be sent. Its other delivery runs and decides the outcome.
         logger.warning("%s[%s]: %s", call.task.name, call.owner, error.__cause__)
         raise LeftAlone("an earlier delivery of this message runs") from error
 
 
-def stored_value(attempt: Attempt, stored: Stored) -> Answer:
+def answer_from_store(attempt: Attempt, stored: Stored) -> Answer:
+    """Return the stored value of an earlier run.
+
+    Raises:
+        kombu.exceptions.KombuError: one of ``UNREADABLE``, for a value that cannot be
+            read.
+    """
     value = decode_value(attempt.call.task, stored.value)
     if not attempt.call.waited.times:
         report(_duplicate(attempt), attempt.call.task_id, ANSWERED)
@@ -153,6 +174,42 @@ def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
     )
 
 
-def is_same(attempt: Attempt, held: Held) -> bool:
+def without_store(attempt: Attempt, error: LockStoreError) -> Lease:
+    """Do what ``unique_on_unavailable`` says for a store that does not answer."""
+    call, choice = attempt.call, attempt.plan.on_unavailable
+    # A lock that cannot be read is a lock that is held.
+    if choice == "run" and not isinstance(error, LockRecordError):
+        logger.warning("%s[%s] runs unguarded: %s", call.task.name, call.owner, error)
+        call.release_unused = None
+        end = partial(_release_what_may_be_held, attempt)
+        return Unguarded(call.task, call.request, call.owner, end)
+    if choice == "raise" or not call.queued:
+        raise error
+    _come_back_later(attempt, error)
+
+
+def _release_what_may_be_held(attempt: Attempt) -> None:
+    """Release the locks of an attempt that ran without an answer of the store."""
+    release_reservation_of(attempt)
+    attempt.release_unused()
+
+
+def _come_back_later(attempt: Attempt, error: LockStoreError) -> NoReturn:
+    """Send the message again, to arrive when the store may answer."""
+    call = attempt.call
+    logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)
+    # This counts the waits for a lock too, which may be many short ones.
+    countdown = _wait_policy(attempt).next_countdown(call.waited.times)
+    token = attempt.record.token
+    try:
+        come_back(
+            *(call.task, call.request, countdown, error), quiet=True, unanswered=token
+        )
+    except LeftAlone:
+        call.release_unused = None  # the next arrival takes the lock over
+        raise
+
+
+def is_same_message(attempt: Attempt, held: Held) -> bool:
     """Tell whether the holder is another delivery of the message of `attempt`."""
     return attempt_of(held.record.token) == attempt_of(attempt.record.token)

@@ -1,4 +1,4 @@
-"""Locks that a worker's parent frees: of a child that died, of what never starts."""
+"""Releases locks in a worker's parent: of a child that died, of what never starts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..messages.lock_header import LockHeader
 from ..options.guarded_class import guarded_class_of, spec_of
 from ..options.task_spec import CallPlan
 from ..threads import start_thread
-from .discarded import give_up
+from .redelivery import Redelivery, redelivery_after_loss, release_for
 
 logger = logging.getLogger(__name__)
 
-#: With which of these a task fails, its child is dead or about to be killed.
+#: A task that fails with one of these has lost its child, or is about to.
 _DEADLY = (
     WorkerLostError,
     Terminated,
@@ -30,87 +30,86 @@ _DEADLY = (
     KeyboardInterrupt,
 )
 
-_WATCHED = "__unique_watched__"
-
-#: Seconds between two looks whether the child is gone by now, and for how long at most.
+#: Seconds between two looks whether the child is gone, and the longest time to look.
 _LOOK_AGAIN = 0.02
 _PATIENCE = 15.0
+
+_Request: Any = object
+
+
+class _Watched(_Request):  # type: ignore[misc]
+    """What :func:`watched` puts before a class of Celery's requests."""
+
+    #: Whether the message went back to its queue.
+    went_back = False
+
+    def revoked(self) -> Any:
+        revoked = super().revoked()
+        if revoked:
+            _release_reservation(self)
+        return revoked
+
+    def reject(self, requeue: bool = False) -> Any:
+        super().reject(requeue=requeue)
+        self.went_back = requeue
+        if not requeue:
+            _release_reservation(self)
+
+    def on_timeout(self, soft: bool, timeout: float) -> Any:
+        try:
+            return super().on_timeout(soft, timeout)
+        finally:
+            # Only this shows that a time limit ends a greenlet, and the run there does
+            # not know whether its message is delivered again.
+            if not soft and self.acknowledged:
+                _release_reservation(self)
+
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+        _release_if_dead(self, exc_info.exception)
+        try:
+            return super().on_failure(exc_info, *args, **kwargs)
+        finally:
+            # With "return_ok" a run reports its own error. It has released its locks.
+            if not kwargs.get("return_ok", False):
+                _release_after_loss(self)
 
 
 @lru_cache(maxsize=None)
 def watched(request_class: type[Any]) -> type[Any]:
-    """Return a class of requests that frees the lock of what dies or is thrown away.
+    """Return a class of requests that releases the lock of a message that ends there.
 
     Celery has a worker's parent process keep one request for each task under way, and
     lets a task name its class (``Task.Request``).
     """
-    if hasattr(request_class, _WATCHED):
+    if issubclass(request_class, _Watched):
         return request_class
-    watched_class = _watching(request_class)
-    setattr(watched_class, _WATCHED, True)
-    watched_class.__name__ = watched_class.__qualname__ = request_class.__name__
+    watched_class = type(request_class.__name__, (_Watched, request_class), {})
+    watched_class.__qualname__ = request_class.__qualname__
     return watched_class
 
 
-def _watching(request_class: type[Any]) -> type[Any]:
-    class Watched(request_class):  # type: ignore[misc]
-        _went_back = False
-
-        def revoked(self) -> Any:
-            revoked = super().revoked()
-            _give_up_if(revoked, self)
-            return revoked
-
-        def reject(self, requeue: bool = False) -> Any:
-            super().reject(requeue=requeue)
-            self._went_back = requeue
-            _give_up_if(not requeue, self)
-
-        def on_timeout(self, soft: bool, timeout: float) -> Any:
-            try:
-                return super().on_timeout(soft, timeout)
-            finally:
-                # Of a greenlet that a time limit ends, nothing else tells, and its run
-                # does not know whether the message comes again.
-                _give_up_if(not soft and self.acknowledged, self)
-
-        def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-            _free_if_dead(self, exc_info.exception)
-            try:
-                return super().on_failure(exc_info, *args, **kwargs)
-            finally:
-                # With "return_ok" a run reports its own error, and has freed its own.
-                told = kwargs.get("return_ok", False)
-                _give_up_if(not (told or _comes_again(self)), self)
-
-    return Watched
+def _release_reservation(request: Any) -> None:
+    release_for(request._app, request.request_dict)
 
 
-def _give_up_if(over: bool, request: Any) -> None:
-    """Free what was reserved for a message if that is over."""
-    if over:
-        give_up(request._app, request.request_dict)
+def _release_after_loss(request: Any) -> None:
+    if redelivery_after_loss(request) is not Redelivery.SURELY:
+        _release_reservation(request)
 
 
-def _free_if_dead(request: Any, error: Any) -> None:
-    """Free the lock of a run with whose child it is over."""
-    # What has crossed processes is wrapped together with its traceback.
+def _release_if_dead(request: Any, error: Any) -> None:
+    """Release the lock of a run whose child has died."""
+    # An error that has crossed processes is wrapped together with its traceback.
     if not isinstance(getattr(error, "exc", error), _DEADLY):
         return
-    # In the other pools there are no children, and the task frees its own lock.
+    # In the other pools there are no children, and the task releases its own lock.
     child = request.worker_pid not in (None, os.getpid())
     if child and guarded_class_of(request.task) is not None:
-        # Not here: the parent must wait neither for the store nor for the child.
-        start_thread(partial(_free_soon, request), "unique_task")
+        # In a thread: the parent must wait neither for the store nor for the child.
+        start_thread(partial(_release_soon, request), "unique_task")
 
 
-def _comes_again(request: Any) -> bool:
-    """Tell whether the broker delivers the message of a lost run again."""
-    cancelled = getattr(request, "_already_cancelled", False)
-    return bool(request._went_back or (cancelled and request.task.acks_late))
-
-
-def _free_soon(request: Any) -> None:
+def _release_soon(request: Any) -> None:
     task = request.task
     try:
         published = LockHeader.of(request.request_dict)
@@ -123,25 +122,25 @@ def _free_soon(request: Any) -> None:
     if call_plan is None:
         return
     try:
-        _free(request, call_plan)
+        _release(request, call_plan)
     except LockStoreError:
-        in_background(call_plan.backend, partial(_free, request, call_plan))
+        in_background(call_plan.backend, partial(_release, request, call_plan))
 
 
-def _free(request: Any, call_plan: CallPlan) -> None:
-    """Free the lock that a task holds, once its process is gone."""
+def _release(request: Any, call_plan: CallPlan) -> None:
+    """Release the lock that a task holds, once its process is gone."""
     lock = call_plan.plan.lock.run_name(call_plan.key, str(request.id))
     held = call_plan.backend.get(lock)
     if held is None or held.record.owner != str(request.id) or not held.record.process:
         return
-    if _ends(held.record.process) and call_plan.backend.release(
-        lock, held.record.token
-    ):
+    if not _ends(held.record.process):
+        return
+    if call_plan.backend.release(lock, held.record.token):
         logger.info("%s[%s] died; its lock is free", request.task.name, request.id)
 
 
 def _ends(process: str) -> bool:
-    """Wait until `process` is gone; False if it is not, or nothing tells."""
+    """Wait until `process` is gone; False if that is not seen in time."""
     end = time.monotonic() + _PATIENCE
     while not is_gone(process):
         if time.monotonic() > end:

@@ -1,41 +1,42 @@
-"""What becomes of the lock that was reserved for a message when that arrives.
+"""What happens to the lock that was reserved for a message: it starts, stays, or ends.
 
-That is for lock types whose reservation is apart from the lock of the run; where one
-lock is held from publish to the end, the attempt takes it over as its own.
+The start is for lock types with two locks, a reservation and a lock of the run. Where
+one lock is held from publish to the end, the attempt takes the reservation over.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from ..backends.steps import Held, Replaced, StoreAnswer
-from ..exceptions import ConfigurationError
-from ..messages.lock_header import LockHeader
+from ..backends.record import Record
+from ..backends.steps import Acquired, Finished, Held, Release, Replaced, Stored
+from ..leases.freeing import free_or_later
 from ..options.lock_types import LOCK_TYPES, LockType
 from .attempt import Attempt
 
 
-def redeem(attempt: Attempt) -> Held | Replaced | None:
-    """Let the lock that was reserved for the message begin its work.
+def start_reservation(attempt: Attempt) -> Held | Replaced | None:
+    """Let the reservation of the message begin its work, as its lock type says.
 
-    ``until_executing`` frees it, ``until_expired`` keeps it for the rest of its time.
-    If its time was over before, it is taken if nobody else has it.
+    ``until_executing`` releases it, ``until_expired`` keeps it for the rest of its
+    time. One that has ended already is taken again if its lock is free.
 
     Returns:
-        None if the body may run; else who is in its way.
+        None if the body may run; else the answer that keeps it from running.
     """
     plan, lock = attempt.plan, attempt.plan.lock
     if lock.successor:
-        return _follow(attempt)
+        return _start_successor(attempt)
     if lock.one_at_a_time and not attempt.reserved:
         return None
     answer = attempt.backend.acquire(
         attempt.reservation,
-        # Of no process: the lock outlives it.
-        replace(attempt.record, process="", final=False),
+        record_of_no_process(attempt),
         plan.expire if lock.ends_by_time else 0,
-        # Whether the message came this far before; the lock of the run does not tell.
+        # The lock of the run does not show whether the message came this far before.
         remember_for=attempt.remember_for,
         take_over_from=attempt.reserved,
         keep_end=lock.ends_by_time,
@@ -43,65 +44,75 @@ def redeem(attempt: Attempt) -> Held | Replaced | None:
     )
     if isinstance(answer, Replaced):
         return answer
-    if not isinstance(answer, Held) or answer.admitted:
-        return None
-    if answer.record.owner == attempt.call.owner:
-        return None
-    # With the lock of the run in hand, another one that waits has to wait for its turn.
-    return None if lock.one_at_a_time else answer
+    # The attempt holds the lock of the run. Another message that waits comes after it.
+    return None if lock.one_at_a_time else _foreign(attempt, answer)
 
 
-def _follow(attempt: Attempt) -> Held | None:
-    """Let a successor begin once nothing is in its way; free its place in the queue.
+def _start_successor(attempt: Attempt) -> Held | None:
+    """Let a successor begin if nothing holds it up; release its place in the queue.
 
     Returns:
-        None if the body may run; else who is in its way.
+        None if the body may run; else the lock that keeps it from running.
     """
     backend, own = attempt.backend, LOCK_TYPES[attempt.plan.lock.name]
     if not own.one_at_a_time:
-        # The lock of the run is no other's. So wait for the one that it follows, and
-        # for the lock of its type, which is not reserved for it.
-        met = _followed(attempt, own) or _pass(attempt, own)
-        if met is not None:
-            return met
+        # No other call shares the lock of the run. So look at the task that this one
+        # follows, and at the lock of its type, which is not reserved for it.
+        held = _followed(attempt, own) or _take_lock_of_type(attempt, own)
+        if held is not None:
+            return held
     for token in attempt.reserved:
         backend.release(attempt.reservation, token)
     return None
 
 
 def _followed(attempt: Attempt, own: LockType) -> Held | None:
+    """Return the lock of the task that a successor waits for, as long as that runs."""
     if attempt.follows == attempt.call.owner:
         return None
     return attempt.backend.get(own.run_name(attempt.key, attempt.follows))
 
 
-def _pass(attempt: Attempt, own: LockType) -> Held | None:
+def _take_lock_of_type(attempt: Attempt, own: LockType) -> Held | None:
+    """Take the lock that a message of this type reserves; return the one in its way."""
     answer = attempt.backend.acquire(
         attempt.key,
-        replace(attempt.record, process="", final=False),
+        record_of_no_process(attempt),
         attempt.plan.expire if own.ends_by_time else 0,
         remember_for=attempt.remember_for,
     )
+    return _foreign(attempt, answer)
+
+
+def _foreign(
+    attempt: Attempt, answer: Acquired | Held | Stored | Finished | Replaced
+) -> Held | None:
+    """Return the lock in an answer, if another task holds it and it counts here."""
     if not isinstance(answer, Held) or answer.admitted:
         return None
     return None if answer.record.owner == attempt.call.owner else answer
 
 
-def keep_place(attempt: Attempt, seconds: float) -> Replaced | None:
-    """Keep the lock that was reserved for a message which comes back later.
+def record_of_no_process(attempt: Attempt) -> Record:
+    """Return the record of a lock that outlives the process of the attempt."""
+    return replace(attempt.record, process="", final=False)
+
+
+def extend_reservation(attempt: Attempt, seconds: float) -> Replaced | None:
+    """Keep the reservation of a message that comes back later.
 
     Arguments:
-        seconds: until it does, at most.
+        seconds: longest time until it comes back.
 
     Returns:
-        The answer if a later message took its place.
+        The answer if a later message has replaced this one.
     """
     if not (attempt.plan.lock.two_locks and attempt.reserved):
         return None
     (token,) = attempt.reserved
     answer = attempt.backend.acquire(
         attempt.reservation,
-        replace(attempt.record, token=token, state="pending", process="", final=False),
+        replace(record_of_no_process(attempt), token=token, state="pending"),
         attempt.plan.expire + seconds,
         take_over_from=attempt.reserved,
         generation=attempt.generation,
@@ -109,45 +120,30 @@ def keep_place(attempt: Attempt, seconds: float) -> Replaced | None:
     return answer if isinstance(answer, Replaced) else None
 
 
-def check_store(attempt: Attempt) -> None:
-    """Raise ConfigurationError if the publisher reserved the lock in another store.
+def release_reservation_of(attempt: Attempt) -> None:
+    """Release what was reserved for the message, which will not run; never raise."""
+    for token in attempt.reserved:
+        release = partial(_release_or_later, attempt)
+        release_reservation(attempt.plan.lock, attempt.key, token, release)
 
-    One store may have two names. So what counts is whether it knows the lock, which has
-    not ended by itself, nor was it taken by an earlier delivery of the message.
+
+def release_reservation(
+    lock: LockType, key: str, token: str, release: Callable[[str, str], object]
+) -> None:
+    """Release what was reserved for a message that ends without a run.
+
+    The lock of ``until_expired`` stays until its time is over all the same.
+
+    Arguments:
+        release: releases the lock of a name and a token.
     """
-    published, call, backend = attempt.published, attempt.call, attempt.backend
-    if published is None or not (
-        published.token and attempt.plan.lock.taken_at_publish
-    ):
-        return
-    if published.store == backend.fingerprint or published.until < time.time():
-        return
-    if call.redelivered or call.admitted or call.waited.times:
-        return
-    if not _is_known(attempt, published):
-        raise ConfigurationError(
-            f"{call.task.name}[{call.owner}]: its lock was taken at publish in another "
-            f"store than {backend.name}, which this worker uses (or has vanished, and "
-            "the store has two names): give publishers and workers the same "
-            "unique_backend"
-        )
+    if not lock.ends_by_time:
+        for name in lock.reservation_names(key):
+            release(name, token)
 
 
-def _is_known(attempt: Attempt, published: LockHeader) -> bool:
-    """Tell whether the worker's store knows what was reserved for the message.
-
-    Of one that may have been replaced it has forgotten the token, but not that it was.
-    """
-    backend = attempt.backend
-    answer: StoreAnswer | None
-    if published.generation is None:
-        answer = backend.get(attempt.reservation)
-    else:
-        # Takes a lock that is free and frees it at once: nothing is changed.
-        record = replace(attempt.record, process="", final=False)
-        answer = backend.acquire(
-            attempt.reservation, record, 0, generation=published.generation
-        )
-    if isinstance(answer, Held):
-        return answer.record.token == published.token
-    return isinstance(answer, Replaced)
+def _release_or_later(attempt: Attempt, name: str, token: str) -> None:
+    until = attempt.published.until if attempt.published is not None else 0.0
+    end = time.monotonic() + until - time.time()
+    whose = f"{attempt.call.task.name}[{attempt.call.owner}]"
+    free_or_later(attempt.backend, Release(name, token), whose, end)

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Task
 
-from ..leases.progress import LEAVES_LATER, progress_of
+from ..leases.progress import RELEASES_AFTER_AUTORETRY, progress_of
 
 
 def leave_after_autoretry(task: Task) -> None:
@@ -20,7 +20,7 @@ def leave_after_autoretry(task: Task) -> None:
         here                                     the lock goes to that try, or is free
         Celery                                                  stores RETRY or FAILURE
     """
-    if "_orig_run" in vars(task) and not hasattr(task.run, LEAVES_LATER):
+    if "_orig_run" in vars(task) and not hasattr(task.run, RELEASES_AFTER_AUTORETRY):
         setattr(task, "run", _RunAndLeave(task, task.run))
 
 
@@ -34,16 +34,16 @@ class _RunAndLeave:
         functools.update_wrapper(self, run)
         self._task = task
         self._run = run
-        setattr(self, LEAVES_LATER, True)
+        setattr(self, RELEASES_AFTER_AUTORETRY, True)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return self._run(*args, **kwargs)
         finally:
             progress = progress_of(self._task)
-            if progress is not None and progress.leave is not None:
-                leave, progress.leave = progress.leave, None
-                leave()
+            if progress is not None and progress.after_autoretry is not None:
+                release, progress.after_autoretry = progress.after_autoretry, None
+                release()
 
     def __getattr__(self, name: str) -> Any:
         if name == "_run":  # of a copy that is being made
@@ -61,7 +61,7 @@ def no_autoretry(retry: Any) -> Any:
     @functools.wraps(retry)
     def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
         error, progress = kwargs.get("exc"), progress_of(task)
-        if error is not None and progress and id(error) == progress.verdict:
+        if error is not None and progress and id(error) == progress.guard_error:
             raise error
         return retry(task, *args, **kwargs)
 

@@ -25,8 +25,8 @@ from ..options.lock_types import LOCK_TYPES
 from ..options.policies import shares_result
 from ..options.settings import DEFAULTS, backend_of, settings_of
 from ..publishing.send_task import guarded_send_task
-from ..running.discarded import Unreadable, watch_messages
 from ..running.orphans import watched
+from ..running.redelivery import Unreadable, watch_messages
 from ..signals import connect_once
 from .autoretry import leave_after_autoretry
 from .unmade import made_now

@@ -23,7 +23,7 @@ from ..options.guarded_class import (
 from ..options.run_function import function_in, layers_of, without_celery
 from ..options.task_options import Options
 from ..options.task_spec import TaskSpec
-from ..running.call import call_of
+from ..running.attempt import call_of
 from ..running.guard import run_guarded
 from .autoretry import leave_after_autoretry, no_autoretry
 from .eager import guarded_apply
