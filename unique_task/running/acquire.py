@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from ..backends.steps import Acquired, Finished, Held, Replaced, StoreAnswer, Stored
 from ..exceptions import ConfigurationError, LockStoreError
@@ -31,7 +31,8 @@ _PATIENCE = 1.0
 _PAUSE = 0.05
 
 
-class _Question(NamedTuple):
+@dataclass(frozen=True)
+class _Question:
     """What an attempt asks the store for; see :meth:`.Backend.acquire`."""
 
     accept_value: bool
@@ -154,11 +155,11 @@ def _next_question(
     """Return what to ask next; None if the answer to `question` counts."""
     if isinstance(answer, Finished) and not attempt.call.has_known_message:
         # Another message of the same id has finished.
-        return question._replace(remember_for=0.0)
+        return replace(question, remember_for=0.0)
     if isinstance(answer, Held):
         token, tokens = answer.record.token, question.take_over_from
         if token not in tokens and is_gone(answer.record.process):
-            return question._replace(take_over_from=(*tokens, token))
+            return replace(question, take_over_from=(*tokens, token))
     return None
 
 

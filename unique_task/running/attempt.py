@@ -46,7 +46,7 @@ class Call:
     owner: str
     release_unused: Callable[[], object] | None = None
 
-    @cached_property
+    @property
     def queued(self) -> bool:
         """True if a worker got the call from a queue."""
         return is_queued(self.request)
