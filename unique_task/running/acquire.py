@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ..backends.steps import Acquired, Finished, Held, Replaced, StoreAnswer, Stored
 from ..exceptions import ConfigurationError, LockStoreError
@@ -31,8 +31,7 @@ _PATIENCE = 1.0
 _PAUSE = 0.05
 
 
-@dataclass(frozen=True)
-class _Question:
+class _Question(NamedTuple):
     """What an attempt asks the store for; see :meth:`.Backend.acquire`."""
 
     accept_value: bool
@@ -155,11 +154,11 @@ def _next_question(
     """Return what to ask next; None if the answer to `question` counts."""
     if isinstance(answer, Finished) and not attempt.call.has_known_message:
         # Another message of the same id has finished.
-        return replace(question, remember_for=0.0)
+        return question._replace(remember_for=0.0)
     if isinstance(answer, Held):
         token, tokens = answer.record.token, question.take_over_from
         if token not in tokens and is_gone(answer.record.process):
-            return replace(question, take_over_from=(*tokens, token))
+            return question._replace(take_over_from=(*tokens, token))
     return None
 
 

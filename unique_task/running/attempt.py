@@ -46,7 +46,7 @@ class Call:
     owner: str
     release_unused: Callable[[], object] | None = None
 
-    @property
+    @cached_property
     def queued(self) -> bool:
         """True if a worker got the call from a queue."""
         return is_queued(self.request)

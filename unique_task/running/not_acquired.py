@@ -76,7 +76,7 @@ def not_acquired(attempt: Attempt, answer: Finished | Held | Replaced) -> Undeci
         _end_finished(attempt.call)
     if isinstance(answer, Replaced):
         _end_replaced(attempt, answer)
-    return _meet(attempt, answer)
+    return _meet_holder(attempt, answer)
 
 
 def _end_finished(call: Call) -> NoReturn:
@@ -97,7 +97,7 @@ def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
     settle_and_ignore(call.task, call.request, f"replaced by {by}")
 
 
-def _meet(attempt: Attempt, held: Held) -> Undecided:
+def _meet_holder(attempt: Attempt, held: Held) -> Undecided:
     """Return the duplicate that meets a held lock, and its policy."""
     call = attempt.call
     duplicate = _duplicate(attempt, held)

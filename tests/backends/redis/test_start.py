@@ -8,7 +8,7 @@ import pytest
 from tests.servers import RedisServer
 from unique_task import LockStoreRefusedError, RedisBackend
 from unique_task.backends.base import Backend
-from unique_task.backends.redis.server import COMMANDS
+from unique_task.backends.redis.start_checks import COMMANDS
 from unique_task.backends.registry import backend_class
 
 NEEDED = COMMANDS.replace(" and ", ", ").lower().split(", ")

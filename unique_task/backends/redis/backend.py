@@ -31,8 +31,8 @@ from ..steps import (
     Stored,
 )
 from ..turns import Turns
-from .answers import answer_was_lost, expect_answer
 from .clients import adopt, connect
+from .connections import answer_was_lost, expect_answer
 from .errors import is_missing_right, is_refusal, reason_of
 from .names import Names
 from .script_values import EVER, held_of, leaving_of, milliseconds, record_of
@@ -46,7 +46,7 @@ from .scripts import (
     RESTORE,
     Script,
 )
-from .server import COMMANDS, evictions, keys_to_check, try_commands
+from .start_checks import COMMANDS, evictions, keys_to_check, try_commands
 
 _RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
 

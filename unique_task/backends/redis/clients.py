@@ -11,12 +11,11 @@ from redis.cluster import RedisCluster
 
 from ...exceptions import ConfigurationError
 from ..turns import CONNECTIONS
-from .answers import noting
 from .cluster import ClusterClient, connect_to_cluster
-from .deadline import TimedClient
-from .options import client_of, hurry, options_of, place
+from .connections import TimedClient, noting
 from .scripts import Eval, eval_all
 from .sentinel import connect_to_master, master_of
+from .url import client_of, hurry, options_of, place
 
 
 class Found(NamedTuple):

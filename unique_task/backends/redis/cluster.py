@@ -17,10 +17,9 @@ from redis.exceptions import TryAgainError
 
 from ...exceptions import ConfigurationError
 from ..safe_names import without_password
-from .deadline import PARTS, time_is_over, timed, within
-from .options import Options, address, hurry, options_of
+from .connections import PARTS, time_is_over, timed, within
 from .scripts import Eval, eval_all
-from .url import server_url, servers
+from .url import Options, address, hurry, options_of, server_url, servers
 
 #: What is said of a key that another node has, or will have in a moment.
 _ELSEWHERE = (AskError, ClusterDownError, TryAgainError)

@@ -9,9 +9,17 @@ from redis.sentinel import Sentinel
 
 from ...exceptions import ConfigurationError
 from ..safe_names import without_password
-from .deadline import PARTS, TimedClient, of_master, timed
-from .options import Options, address, client_of, database, hurry, options_of
-from .url import server_url, servers
+from .connections import PARTS, TimedClient, of_master, timed
+from .url import (
+    Options,
+    address,
+    client_of,
+    database,
+    hurry,
+    options_of,
+    server_url,
+    servers,
+)
 
 PORT = 26379
 

@@ -1,15 +1,24 @@
-"""The URLs of Redis as Celery spells them, for the client."""
+"""From a URL of Redis, as Celery spells it, to the options of its connections."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-_SCHEMES = {"redis+socket": "unix", "valkey": "redis", "valkeys": "rediss"}
-#: An option that redis-py reads as a number, or not at all; Celery has it as an enum.
-LEAST_TLS = "ssl_min_version"
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from ...exceptions import ConfigurationError
+from ..safe_names import QUOTING, without_password
+
+Options = dict[str, Any]
+
+#: Celery's words -> redis-py's.
+_SCHEMES = {"redis+socket": "unix", "valkey": "redis", "valkeys": "rediss"}
 _OPTIONS = {"virtual_host": "db"}
 _CERT_REQS = {
     "CERT_NONE": "none",
@@ -17,9 +26,19 @@ _CERT_REQS = {
     "CERT_REQUIRED": "required",
 }
 
+#: Celery takes an enum for it. redis-py reads a number, or nothing.
+_LEAST_TLS = "ssl_min_version"
+
+#: Options that keep the client from sending its name; redis-py 7 renamed them.
+_NAMELESS: dict[str, Any] = (
+    {"driver_info": None}
+    if find_spec("redis.driver_info")
+    else {"lib_name": None, "lib_version": None}
+)
+
 
 def client_url(url: str) -> str:
-    """Return `url` as redis-py reads it, but for :data:`LEAST_TLS`.
+    """Return `url` as redis-py reads it, without :data:`_LEAST_TLS`.
 
     >>> client_url("redis+socket:///run/redis.sock?virtual_host=2")
     'unix:///run/redis.sock?db=2'
@@ -28,12 +47,12 @@ def client_url(url: str) -> str:
     options = {
         _OPTIONS.get(name, name): value for name, value in parse_qsl(parts.query)
     }
-    options.pop(LEAST_TLS, None)
+    options.pop(_LEAST_TLS, None)
     if "ssl_cert_reqs" in options:
         value = options["ssl_cert_reqs"]
         options["ssl_cert_reqs"] = _CERT_REQS.get(value, value)
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
-    # The two slashes are put by hand: urlunsplit drops them where there is no host.
+    # urlunsplit drops the two slashes where there is no host.
     rest = urlunsplit(("", parts.netloc, parts.path, urlencode(options), ""))
     return f"{scheme}:{rest if parts.netloc else '//' + rest}"
 
@@ -55,29 +74,29 @@ def servers(url: str) -> tuple[list[str], dict[str, str]]:
 
 
 def server_url(server: str, options: Mapping[str, str]) -> str:
-    """Return the URL of one of them; the option ``ssl`` stands for its scheme."""
+    """Return the URL of one `server`; the option ``ssl`` becomes its scheme."""
     others = dict(options)
     tls = others.pop("ssl", "").lower() in ("true", "yes", "1")
     return f"{'rediss' if tls else 'redis'}://{server}?{urlencode(others)}"
 
 
 def with_transport_options(url: str, options: Mapping[str, Any] | None) -> str:
-    """Return `url` with what Celery keeps beside the URLs of Sentinels."""
+    """Return `url` with the options that Celery keeps beside URLs of Sentinels."""
     options = options or {}
     if not url.startswith("sentinel://") or "master_name=" in url:
         return url
     own = options.get("sentinel_kwargs") or {}
-    told = {f"sentinel_{name}": value for name, value in own.items()}
+    added = {f"sentinel_{name}": value for name, value in own.items()}
     for name in ("master_name", "min_other_sentinels"):
-        told[name] = options.get(name)
-    return _with_options(url, told)
+        added[name] = options.get(name)
+    return _with_options(url, added)
 
 
 def with_tls(url: str, options: Mapping[str, Any] | bool | None) -> str:
-    """Return `url` with what Celery keeps beside the URLs of servers with TLS.
+    """Return `url` with the TLS options that Celery keeps beside it.
 
-    Behind Sentinels that is for the master: what they are asked by, their own
-    ``sentinel_kwargs`` tell.
+    Behind Sentinels they are for the master; connections to the Sentinels themselves
+    take theirs from ``sentinel_kwargs``.
 
     >>> with_tls("redis://host/0", {"ssl_cert_reqs": ssl.CERT_NONE})
     'rediss://host/0?ssl_cert_reqs=CERT_NONE'
@@ -85,17 +104,93 @@ def with_tls(url: str, options: Mapping[str, Any] | bool | None) -> str:
     scheme, _, rest = url.partition("://")
     if not options or scheme not in ("redis", "rediss", "sentinel"):
         return url
-    told = options if isinstance(options, Mapping) else {}
+    added = options if isinstance(options, Mapping) else {}
     if scheme == "sentinel":
-        return _with_options(url, {"ssl": True, **told})
-    return _with_options(f"rediss://{rest}", told)
+        return _with_options(url, {"ssl": True, **added})
+    return _with_options(f"rediss://{rest}", added)
 
 
 def _with_options(url: str, options: Mapping[str, Any]) -> str:
-    """Return `url` with more options, of which None says nothing."""
+    """Return `url` with more options; None leaves one out."""
     query = urlencode(
         {k: getattr(v, "name", v) for k, v in options.items() if v is not None}
     )
-    # Of several servers, the last one may have none yet.
+    # The last of several servers may have no options yet.
     between = "&" if "?" in url.rpartition(";")[2] else "?"
     return f"{url}{between}{query}" if query else url
+
+
+def options_of(server: str, url: str) -> Options:
+    """Return the options of the connections to one `server`.
+
+    Version 2 of the protocol and a client without a name save two questions on each new
+    connection.
+
+    Arguments:
+        server: URL of the server.
+        url: the user's URL, for errors.
+
+    Raises:
+        ConfigurationError: if redis-py does not take the URL.
+    """
+    try:
+        pool = _pool_of(server)
+    except (TypeError, KeyError, redis.RedisError) as error:
+        raise ConfigurationError(
+            f"the backend's URL {without_password(url)!r} cannot be used: {error}"
+        ) from error
+    except ValueError:
+        # Without the cause, which may show a part of the password.
+        raise ConfigurationError(
+            f"the backend's URL {without_password(url)!r} cannot be read; {QUOTING}"
+        ) from None
+    return {
+        "connection_class": pool.connection_class,
+        "max_connections": pool.max_connections,
+        **pool.connection_kwargs,
+    }
+
+
+def _pool_of(server: str) -> redis.ConnectionPool:
+    url = client_url(server)
+    pool = redis.ConnectionPool.from_url(url, protocol=2, **_NAMELESS)
+    version = dict(parse_qsl(urlsplit(server).query)).get(_LEAST_TLS)
+    if version is not None:
+        pool.connection_kwargs[_LEAST_TLS] = ssl.TLSVersion[version]
+    pool.make_connection()  # which checks the options, and does not connect
+    return pool
+
+
+def hurry(options: Options, step: float, retries: int = 1) -> None:
+    """Bound each step of a connection to `step` seconds, unless the URL does.
+
+    The client tries again if the server closed the connection, but not if an answer is
+    late.
+    """
+    options["retry"] = Retry(
+        NoBackoff(), retries, supported_errors=(redis.ConnectionError,)
+    )
+    # redis-py before 6 otherwise retries only while it takes up a connection again.
+    options["retry_on_error"] = [redis.ConnectionError] if retries else []
+    for name in ("socket_connect_timeout", "socket_timeout"):
+        options.setdefault(name, step)
+
+
+def client_of(options: Options) -> redis.Redis:
+    """Return a client of one server, with a pool of its own."""
+    client = redis.Redis(connection_pool=redis.ConnectionPool(**options))
+    client.auto_close_connection_pool = True
+    return client
+
+
+def address(options: Mapping[str, Any], port: int = 6379) -> str:
+    return f"{options.get('host', 'localhost')}:{options.get('port', port)}"
+
+
+def place(options: Mapping[str, Any]) -> str:
+    """Return a text that tells a server and its database from others."""
+    return f"{options.get('path') or address(options)}/{database(options)}"
+
+
+def database(options: Mapping[str, Any]) -> int:
+    return int(options.get("db") or 0)

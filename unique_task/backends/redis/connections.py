@@ -1,4 +1,4 @@
-"""Clients and connections that end with the operation they are for."""
+"""Connections that wait for a Redis server no longer than an operation may take."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import redis
 from redis.exceptions import ReadOnlyError, ResponseError
 from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
-from .answers import Noting
 from .errors import without_sentinels
 from .scripts import Eval, eval_all
 
-#: Parts of an operation's time that one server may keep it waiting.
+#: Parts of an operation's time; one server may use one of them to answer.
 PARTS = 4
 
-#: Seconds for a step when the time is over: the client's own way out of it.
+#: Seconds for a step after the deadline: it fails as the client expects it.
 _AT_ONCE = 0.001
 
+#: Of the operation of this thread: its `end`, and whether an answer was `lost`.
 _operation = threading.local()
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """End what the connections below do in so many seconds, all of them together."""
+    """Give the connections below so many seconds for all that a block asks."""
     _operation.end = time.monotonic() + seconds
     try:
         yield
@@ -36,12 +37,37 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def time_is_over() -> bool:
-    """Whether the operation has had all its time."""
+    """Whether the operation has reached its deadline."""
     return bool(time.monotonic() >= _operation.end)
 
 
-class _Timed(Noting):
-    """Waits for as long as it may for one step, but no longer than the operation."""
+def expect_answer() -> None:
+    """Forget the answers that this thread has lost."""
+    _operation.lost = False
+
+
+def answer_was_lost() -> bool:
+    """Whether a connection of this thread broke since, while it waited for an answer.
+
+    The server may have run the command all the same. What the client finds when it
+    sends the command again may be the work of the first one.
+    """
+    return bool(_operation.lost)
+
+
+class _Noting:
+    """Notes that the connection broke before an answer came."""
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*args, **options)  # type: ignore[misc]
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            _operation.lost = True
+            raise
+
+
+class _Timed(_Noting):
+    """Waits as long as one step may take, but not past the operation's deadline."""
 
     _longest: float | None = None
 
@@ -78,10 +104,10 @@ class _TimedTLS(_Timed, redis.SSLConnection):
 
 
 class _OfMaster:
-    """Finds its way from a master that is one no more."""
+    """Asks the Sentinels again when its server is no longer the master."""
 
     def send_packed_command(self: Any, *args: Any, **options: Any) -> Any:
-        # Else redis-py 8 goes back to where it was, and does not ask the Sentinels.
+        # Otherwise redis-py 8 connects to the old address, without the Sentinels.
         if not self._sock:
             self.connect()
         return super().send_packed_command(*args, **options)  # type: ignore[misc]
@@ -90,7 +116,7 @@ class _OfMaster:
         try:
             return super().read_response(*args, **options)  # type: ignore[misc]
         except ResponseError as error:
-            # How Redis 6 says so when it is a script that wants to write.
+            # Redis 6 quotes the error when a script wants to write.
             if "-READONLY" in str(error):
                 raise ReadOnlyError(str(error)) from error
             raise
@@ -104,18 +130,26 @@ class _MasterTLS(SentinelManagedConnection, _OfMaster, _TimedTLS):
     pass
 
 
+@lru_cache(maxsize=64)
+def noting(kind: type) -> type:
+    """Return a connection class like `kind` that also notes lost answers."""
+    if issubclass(kind, _Noting):
+        return kind
+    return type(kind.__name__, (_Noting, kind), {})
+
+
 def timed(kind: type) -> type:
-    """Return the kind of connection that ends in time."""
+    """Return the connection class that keeps the deadline."""
     return _TimedTLS if issubclass(kind, redis.SSLConnection) else _TimedTCP
 
 
 def of_master(kind: type) -> type:
-    """Return that to whatever server is the master."""
+    """Return the connection class that also follows the master."""
     return _MasterTLS if issubclass(kind, redis.SSLConnection) else _MasterTCP
 
 
 class TimedClient:
-    """The part of a client that the scripts use, each operation bounded in time."""
+    """The part of a client that we use; each operation keeps its deadline."""
 
     def __init__(self, client: Any, timeout: float) -> None:
         self.client = client

@@ -1,4 +1,4 @@
-"""What the servers of Redis are asked when a worker starts."""
+"""Checks of the Redis servers at a worker's start: our rights, and evictions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from redis.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
-#: What a user of Redis must have a right to.
+#: The commands that our user of Redis needs the right to.
 COMMANDS = "EVAL, EVALSHA, GET, SET, DEL, PEXPIRE, PTTL and TIME"
 
-#: Each of them that a script runs, for a key that nobody has.
+#: Those that scripts run, on a key that no lock has.
 _PLAIN: tuple[tuple[str, ...], ...] = (
     ("SET", "{}", "", "PX", "1000"),
     ("GET", "{}"),
@@ -24,18 +24,18 @@ _PLAIN: tuple[tuple[str, ...], ...] = (
 
 _POLICY = "maxmemory-policy"
 
-#: What keeps all keys, and so all locks.
+#: The policy that keeps all keys, and so all locks.
 _KEEPS = "noeviction"
 
-#: Keys that are tried until each primary of a cluster has one.
+#: Keys that we try until each primary of a cluster has one.
 _TRIES = 1000
 
 
 def try_commands(client: Any, name: str) -> list[str]:
-    """Run each of our commands on the server that has the key `name`.
+    """Run each of our commands on the server of the key `name`.
 
     Returns:
-        Nothing: what is refused is an error.
+        An empty list; a command that we may not run raises the server's error.
     """
     server = _server_of(client, name)
     for words in _PLAIN:
@@ -51,16 +51,16 @@ def _server_of(client: Any, name: str) -> Any:
 
 
 def keys_to_check(client: Any, lock: Callable[[str], str]) -> list[str]:
-    """Return a key for each server that has locks: a user may have other rights there.
+    """Return one key on each server, as a user may have other rights on each.
 
     Arguments:
-        lock: from a key to the name that it has there.
+        lock: returns the name of a key's lock.
     """
     return list(_keys(client, lock))
 
 
 def _keys(client: Any, lock: Callable[[str], str]) -> Iterator[str]:
-    # Of nobody else, so that each step is taken.
+    # With a nonce: no other process holds it.
     nonce = os.urandom(6).hex()
     if not isinstance(client, RedisCluster):
         yield f"check {nonce}"
@@ -78,7 +78,7 @@ def _keys(client: Any, lock: Callable[[str], str]) -> Iterator[str]:
 
 
 def evictions(client: Any) -> list[str]:
-    """Return the warning of servers that give held locks away, if there are any."""
+    """Return a warning for each policy of the servers that evicts held locks."""
     policies = sorted(set(_policies(client)) - {_KEEPS, ""})
     return [
         f"Redis has {_POLICY} {policy}: short of memory, it gives held locks "
@@ -89,7 +89,7 @@ def evictions(client: Any) -> list[str]:
 
 
 def _policies(client: Any) -> Iterator[str]:
-    """Yield what each server does when its memory is full, as far as it tells."""
+    """Yield the policy of each server for a full memory, if we may read it."""
     try:
         for memory in _each(client, lambda **to: client.info("memory", **to)):
             yield str(memory.get("maxmemory_policy", ""))
@@ -102,7 +102,7 @@ def _configured(client: Any) -> Iterator[str]:
         for found in _each(client, lambda **to: client.config_get(_POLICY, **to)):
             yield str(_text(found))
     except ResponseError:
-        return  # it may not be asked: nothing is known
+        return  # we may not read it
 
 
 def _text(found: Mapping[Any, Any]) -> str:
@@ -113,7 +113,7 @@ def _text(found: Mapping[Any, Any]) -> str:
 def _each(
     client: Any, ask: Callable[..., Mapping[Any, Any]]
 ) -> Iterable[Mapping[Any, Any]]:
-    """Return the answer of each server that has locks."""
+    """Return the answer of each server."""
     if not isinstance(client, RedisCluster):
         return [ask()]
     cluster: Any = client
