@@ -45,7 +45,7 @@ def key() -> Step:
 def client() -> Step:
     """The client's part of a guarded run, without the guard."""
     store: Any = Redis.from_url(app.conf.unique_backend)
-    take, free = (store.script_load(text) for text in (ACQUIRE, RELEASE))
+    take, free = (store.script_load(one.text) for one in (ACQUIRE, RELEASE))
     token = str(Token.of_attempt(str(uuid4())))
     tail = Record(token, guarded.name, "celery@host/1").tail
 

@@ -23,7 +23,7 @@ class OwnPool(ConnectionPool):
 def options_of(backend: DjangoCacheBackend) -> Any:
     """What the connections to Redis are made with."""
     assert isinstance(backend.store, RedisBackend)
-    return backend.store._found.client.connection_pool.connection_kwargs
+    return backend.store._client.driver.connection_pool.connection_kwargs
 
 
 @pytest.mark.parametrize("kind", REDIS_CACHES)
@@ -125,7 +125,7 @@ def test_a_pool_that_does_more_is_used_as_it_is(kind, options, redis_url):
     backend = opened(kind, redis_url, OPTIONS=options)
 
     assert isinstance(backend.store, RedisBackend)
-    assert type(backend.store._found.client.connection_pool) is OwnPool
+    assert type(backend.store._client.driver.connection_pool) is OwnPool
     assert_locks(backend)
 
 

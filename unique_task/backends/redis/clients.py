@@ -1,4 +1,4 @@
-"""From a URL of Redis to a client: of one server, of Sentinels, or of a Cluster."""
+"""Opens a client of one Redis server, of Sentinels or of a Cluster, from a URL."""
 
 from __future__ import annotations
 
@@ -10,89 +10,122 @@ import redis
 from redis.cluster import RedisCluster
 
 from ...exceptions import ConfigurationError
+from ..safe_names import without_password
 from ..turns import CONNECTIONS
 from .cluster import ClusterClient, connect_to_cluster
-from .connections import TimedClient, noting
-from .scripts import Eval, eval_all
+from .connections import TimedClient, eval_all, noting
+from .scripts import Eval
 from .sentinel import connect_to_master, master_of
 from .url import client_of, hurry, options_of, place
 
 
-class Found(NamedTuple):
-    """A client, and what is to be known of it.
+class Client(NamedTuple):
+    """A client of Redis, with all that the backend has to know of it.
 
     Attributes:
-        client: has the methods `eval` and `evalsha` of redis-py's.
+        driver: has the methods `eval` and `evalsha` of redis-py.
         eval_all: sends many scripts at once; an error is an answer, too.
-        identity: what tells its store from others.
+        identity: tells its store from others.
+        name: of the store, for people.
         options: of its connections.
-        replicated: whether others take over what it has when it is away.
+        replicated: whether other servers take over its keys when it is away.
     """
 
-    client: Any
+    driver: Any
     eval_all: Callable[[Sequence[Eval]], list[Any]]
     identity: str
+    name: str
     options: Mapping[str, Any]
     replicated: bool = False
 
-    def asked(self, question: Callable[[Any], list[str]]) -> list[str]:
-        """Return what redis-py's own client answers, in the time of an operation."""
-        timed = isinstance(self.client, (TimedClient, ClusterClient))
-        return self.client.ask(question) if timed else question(self.client)
+    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+        """Ask redis-py's own client, within the time of an operation."""
+        timed = isinstance(self.driver, (TimedClient, ClusterClient))
+        return self.driver.ask(question) if timed else question(self.driver)
 
     @property
     def connections(self) -> int:
-        """How many of them one process may have, and at most as many as we use."""
+        """Return how many connections we use at most in one process."""
         return min(self.options.get("max_connections") or CONNECTIONS, CONNECTIONS)
 
 
-def connect(url: str, timeout: float) -> Found:
-    """Return a client for `url`; nothing connects before it is used.
+def connect(url: str, timeout: float) -> Client:
+    """Return a client for `url`, which connects at its first use.
 
     Raises:
-        ConfigurationError: if the URL makes no sense.
+        ConfigurationError: if `url` is not a URL of Redis.
     """
+    client = _connected(url, timeout)._replace(name=without_password(url))
+    _refuse_decoding(client)
+    return client
+
+
+def _connected(url: str, timeout: float) -> Client:
     scheme = url.partition("://")[0]
     if scheme == "sentinel":
         return _of_master(*connect_to_master(url, timeout))
     if scheme.endswith("+cluster"):
         return _of_cluster(*connect_to_cluster(url, timeout))
-    return adopt(connect_to_server(url, timeout), timeout)
+    return _adopted(connect_to_server(url, timeout), timeout)
 
 
 def connect_to_server(url: str, timeout: float, **own: Any) -> redis.Redis:
     """Return a client of one server.
 
     Arguments:
-        own: options of its connections, which the URL does not have.
+        own: options of its connections that `url` does not have.
     """
     options = {**options_of(url, url), **own}
     options["connection_class"] = noting(options["connection_class"])
-    # To connect, to log in, to choose the database, to be answered: each has its part.
+    # One part each: to connect, to log in, to choose the database, to be answered.
     steps = 2 + bool(options.get("password")) + bool(options.get("db"))
     hurry(options, timeout / steps)
     return client_of(options)
 
 
-def adopt(client: Any, timeout: float) -> Found:
-    """Return the same for a client that was made elsewhere.
+def adopt(client: Any, timeout: float) -> Client:
+    """Return the same for a client that the user has made.
 
     Raises:
-        ConfigurationError: if it is none that several processes can use.
+        ConfigurationError: if processes cannot share it, it decodes responses, or it
+            waits for an answer for ever.
     """
     _check(client)
+    adopted = _adopted(client, timeout)
+    _refuse_decoding(adopted)
+    if not adopted.options.get("socket_timeout"):
+        raise ConfigurationError(
+            f"{adopted.name}: the client waits for an answer for ever: pass one with "
+            f"socket_timeout={timeout / 2:g}, or less"
+        )
+    return adopted
+
+
+def _refuse_decoding(client: Client) -> None:
+    if client.options.get("decode_responses"):
+        raise ConfigurationError(
+            f"{client.name}: the client decodes responses, and stored values are "
+            "bytes: pass one with decode_responses=False"
+        )
+
+
+def _adopted(client: Any, timeout: float) -> Client:
     if isinstance(client, RedisCluster):
-        own: Any = client
-        # Before redis-py 8: all of the nodes, as it forgets which it was told.
-        first = getattr(own, "startup_nodes", own.nodes_manager.startup_nodes.values())
-        nodes = [node.name for node in first]
-        cluster = ClusterClient(lambda: own, timeout, nodes)
-        return _of_cluster(cluster, own.get_connection_kwargs())
+        return _of_own_cluster(client, timeout)
     pool = client.connection_pool
     options = {"max_connections": pool.max_connections, **pool.connection_kwargs}
     if hasattr(pool, "sentinel_manager"):
         return _of_master(TimedClient(client, timeout), options)
-    return Found(client, partial(eval_all, client), place(options), options)
+    name = place(options)
+    return Client(client, partial(eval_all, client), name, name, options)
+
+
+def _of_own_cluster(own: Any, timeout: float) -> Client:
+    # redis-py before 8 forgets the nodes that the user named: we take all of them.
+    first = getattr(own, "startup_nodes", own.nodes_manager.startup_nodes.values())
+    nodes = [node.name for node in first]
+    client = ClusterClient(lambda: own, timeout, nodes)
+    return _of_cluster(client, own.get_connection_kwargs())
 
 
 def _check(client: object) -> None:
@@ -110,11 +143,11 @@ def _check(client: object) -> None:
         )
 
 
-def _of_master(client: TimedClient, options: Mapping[str, Any]) -> Found:
-    identity = master_of(client.client.connection_pool)
-    return Found(client, client.eval_all, identity, options, True)
+def _of_master(client: TimedClient, options: Mapping[str, Any]) -> Client:
+    name = master_of(client.client.connection_pool)
+    return Client(client, client.eval_all, name, name, options, True)
 
 
-def _of_cluster(client: ClusterClient, options: Mapping[str, Any]) -> Found:
-    identity = f"cluster@{','.join(client.nodes)}"
-    return Found(client, client.eval_all, identity, options, True)
+def _of_cluster(client: ClusterClient, options: Mapping[str, Any]) -> Client:
+    name = f"cluster@{','.join(client.nodes)}"
+    return Client(client, client.eval_all, name, name, options, True)

@@ -1,4 +1,4 @@
-"""A client of a Redis Cluster, whose operations end in time."""
+"""A client of a Redis Cluster whose operations keep their deadline."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from typing import Any
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 
-# Not one of the client's other errors, which all are RedisError.
+# Unlike the client's other errors, it is no RedisError.
 from redis.exceptions import AskError, ClusterDownError
 from redis.exceptions import RedisClusterException as ClusterError
 from redis.exceptions import TryAgainError
 
 from ...exceptions import ConfigurationError
 from ..safe_names import without_password
-from .connections import PARTS, time_is_over, timed, within
-from .scripts import Eval, eval_all
+from .connections import PARTS, eval_all, time_is_over, timed, within
+from .scripts import Eval
 from .url import Options, address, hurry, options_of, server_url, servers
 
-#: What is said of a key that another node has, or will have in a moment.
+#: Errors for a key that another node has, or will have in a moment.
 _ELSEWHERE = (AskError, ClusterDownError, TryAgainError)
 
-#: What is said by or of a node that is not there.
+#: Errors for a node that is away.
 _UNREACHED = (redis.ConnectionError, redis.TimeoutError, OSError)
 
-# It has no types.
+# redis-py gives it no types.
 _NODE: Any = ClusterNode
 
 _Answers = dict[int, Any]
 
 
 def connect_to_cluster(url: str, timeout: float) -> tuple[ClusterClient, Options]:
-    """Return a client of the cluster of which `url` names some nodes, and its options.
+    """Return a client of the cluster whose nodes `url` names, and its options.
 
     Raises:
-        ConfigurationError: if the URL makes no sense.
+        ConfigurationError: if `url` is not a URL of a cluster.
     """
-    found, told = servers(url)
-    options, *others = [options_of(server_url(server, told), url) for server in found]
+    found, query = servers(url)
+    options, *others = [options_of(server_url(server, query), url) for server in found]
     nodes = [address(node) for node in (options, *others)]
     if options.pop("db", 0):
         raise ConfigurationError(
@@ -49,14 +49,14 @@ def connect_to_cluster(url: str, timeout: float) -> tuple[ClusterClient, Options
     hurry(options, timeout / PARTS)
     options["connection_class"] = timed(options["connection_class"])
     shown = without_password(url)
-    client = ClusterClient(lambda: _found(nodes, options, shown), timeout, nodes)
+    client = ClusterClient(lambda: _open(nodes, options, shown), timeout, nodes)
     return client, options
 
 
-def _found(nodes: Sequence[str], options: Options, shown: str) -> RedisCluster:
-    """Ask the nodes for all others, as redis-py does with each new client."""
+def _open(nodes: Sequence[str], options: Options, shown: str) -> RedisCluster:
+    """Return redis-py's client, which asks these nodes for all others at once."""
     startup = [_NODE(*_split(node)) for node in nodes[1:]]
-    # As a URL, which is what lets redis-py take a connection class from us.
+    # Only with a URL does redis-py take our connection class.
     host, port = _split(nodes[0])
     url = f"redis://[{host}]:{port}" if ":" in host else f"redis://{host}:{port}"
     try:
@@ -78,9 +78,9 @@ def _split(node: str) -> tuple[str, int]:
 
 
 class ClusterClient:
-    """The part of a cluster's client that the scripts use.
+    """The part of a cluster's client that we use.
 
-    The nodes are asked for when it is used first.
+    It asks for the nodes at its first use.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ClusterClient:
         self.nodes = sorted(nodes)
         self._connect = connect
         self._timeout = timeout
-        # By process: a fork looks for its own, and leaves its parent's alone.
+        # By process id: a fork opens its own, and leaves its parent's alone.
         self._clusters: dict[int, Any] = {}
 
     def evalsha(self, *args: Any) -> Any:
@@ -119,10 +119,10 @@ class ClusterClient:
 
 
 class _Round:
-    """Scripts for several nodes: what is for one node goes together.
+    """Scripts for several nodes; those for one node are sent together.
 
-    A node that is down costs its own only: redis-py's pipeline would send nothing at
-    all then.
+    While a node is down, only its own scripts fail; redis-py's pipeline would send none
+    at all.
     """
 
     def __init__(self, cluster: Any, evals: Sequence[Eval]) -> None:
@@ -132,7 +132,7 @@ class _Round:
 
     def answers(self) -> list[Any]:
         nodes = self._send(range(len(self._evals)))
-        # Once to every node that may answer, and only then to some a second time.
+        # Each node gets its scripts once before any node gets some again.
         for numbers in nodes:
             self._send_again(self._of(_UNREACHED, numbers))
         for number in self._of(_ELSEWHERE, self._answers):
@@ -144,7 +144,7 @@ class _Round:
         return [n for n in numbers if isinstance(self._answers[n], kinds)]
 
     def _send(self, numbers: Iterable[int]) -> list[list[int]]:
-        """Return which of them went to one node each."""
+        """Send each node its scripts; return their numbers, grouped by node."""
         nodes = self._by_node(numbers)
         for node, own in nodes.items():
             found = _tried(eval_all, node, [self._evals[number] for number in own])
@@ -153,14 +153,14 @@ class _Round:
         return list(nodes.values())
 
     def _send_again(self, numbers: Sequence[int]) -> None:
-        """Send what did not reach its node, if the first of it now finds a way."""
+        """Send the scripts that did not reach their node, if the first one does now."""
         for first in numbers[:1]:
             self._send_alone(first)
             if not self._of(_UNREACHED, [first]):
                 self._send(numbers[1:])
 
     def _send_alone(self, number: int) -> None:
-        """Let redis-py find the way, which asks for the nodes again where it has to."""
+        """Send it through redis-py, which asks for the nodes again if it has to."""
         self._answers[number] = _tried(self._cluster.eval, *self._evals[number])
 
     def _by_node(self, numbers: Iterable[int]) -> dict[Any, list[int]]:

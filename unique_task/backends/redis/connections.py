@@ -14,7 +14,7 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
 from .errors import without_sentinels
-from .scripts import Eval, eval_all
+from .scripts import Eval
 
 #: Parts of an operation's time; one server may use one of them to answer.
 PARTS = 4
@@ -146,6 +146,15 @@ def timed(kind: type) -> type:
 def of_master(kind: type) -> type:
     """Return the connection class that also follows the master."""
     return _MasterTLS if issubclass(kind, redis.SSLConnection) else _MasterTCP
+
+
+def eval_all(client: Any, evals: Sequence[Eval]) -> list[Any]:
+    """Send all scripts at once; return the answers, where an error is one, too."""
+    pipeline = client.pipeline(transaction=False)
+    for args in evals:
+        pipeline.eval(*args)
+    answers: list[Any] = pipeline.execute(raise_on_error=False)
+    return answers
 
 
 class TimedClient:

@@ -1,4 +1,10 @@
-"""The steps of a lock's life, as Redis takes them: each of them is one and whole."""
+"""The steps of a lock's life as Lua scripts, each of which Redis runs as one step.
+
+Workers of two versions share the keys, so what the scripts read and store is a stored
+format. A change of a step needs a change of its script, of the contract above it, of
+:mod:`.script_calls`, and of :mod:`..stepwise`, which takes the same steps for other
+stores. What is stored must not change without a new :data:`..record.VERSION`.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,20 +12,40 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-# Keys: 1 the lock, then the attempt's mark and its record while it leaves if there may
-# be one, then the generation if a later message may have taken the place of this one,
-# then the value if one is accepted.
-# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds, 0 to free it at
-# once, or "keep" in front to leave the end of a lock that is taken over. Then, unless
-# none of them says anything: 4 milliseconds that the mark stands or 0, 5 fence under
-# which it was reserved or 0, 6 whether a value is accepted, and the tokens from which
-# it may be taken over.
-# Returns {1, fence, 1 if admitted before} taken, {2, value} not needed, {3} finished
-# before, {4, record or false} replaced, {0, record, milliseconds left, 1 if admitted
-# before} held.
-ACQUIRE = """
-local once, generation = ARGV[4] or '0', tonumber(ARGV[5] or 0)
-local mark = once ~= '0' and redis.call('GET', KEYS[2])
+
+class Script:
+    """A script that is sent by its digest, and whole if the server does not have it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def run(self, client: Any, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
+        try:
+            return client.evalsha(self._digest, len(keys), *keys, *args)
+        except NoScriptError:
+            return client.eval(self.text, len(keys), *keys, *args)
+
+
+#: The text of a script, the number of its keys, the keys, the arguments.
+Eval = Sequence[Any]
+
+
+# Takes a lock to run under.
+#
+# Keys: 1 lock; mark and leaving record of the attempt, if argument 4 is not 0;
+#   generation, if argument 5 is not 0; value, if argument 6 is 1.
+# Arguments: 1 version; 2 record after the fence; 3 milliseconds that the lock stands, 0
+#   to free it at once, or "keep" in front to keep the end of a lock that is taken over.
+#   All or none of: 4 milliseconds to remember the attempt, or 0; 5 fence under which
+#   the lock was reserved, or 0; 6 whether a value is accepted; 7 and more: the tokens
+#   that give the lock up to this one.
+# Returns {1, fence, admitted} acquired; {2, value} stored; {3} finished; {4, record of
+#   the holder or false} replaced; {0, record, milliseconds left, admitted} held.
+#   admitted: 1 if the attempt got the lock before.
+ACQUIRE = Script("""
+local remember, generation = ARGV[4] or '0', tonumber(ARGV[5] or 0)
+local mark = remember ~= '0' and redis.call('GET', KEYS[2])
 if mark == 'finished' then return {3} end
 local leaving = mark and redis.call('GET', KEYS[3])
 if leaving then
@@ -28,11 +54,11 @@ if leaving then
   if not gone then return {0, leaving, redis.call('PTTL', KEYS[3]), 1} end
 end
 if generation > 0 and not mark then
-  local name = KEYS[once == '0' and 2 or 4]
+  local name = KEYS[remember == '0' and 2 or 4]
   local latest = redis.call('GET', name)
-  local fence, told = string.match(latest or '', '^(%d+) ?(%d*)$')
+  local fence, notified = string.match(latest or '', '^(%d+) ?(%d*)$')
   if fence and tonumber(fence) > generation then
-    if told == '' or tonumber(told) < generation then
+    if notified == '' or tonumber(notified) < generation then
       redis.call('SET', name, fence .. ' ' .. ARGV[5], 'KEEPTTL')
     end
     return {4, redis.call('GET', KEYS[1])}
@@ -53,9 +79,9 @@ if free or not redis.call('SET', KEYS[1], text(), 'NX', 'PX', expire) then
   if record then
     last, token = string.match(record, '^' .. ARGV[1] .. ' (%d+) (%S+)')
   end
-  local over = not record
-  for i = 7, #ARGV do over = over or token == ARGV[i] end
-  if not over then
+  local given = not record
+  for i = 7, #ARGV do given = given or token == ARGV[i] end
+  if not given then
     return {0, record, redis.call('PTTL', KEYS[1]), mark and 1 or 0}
   end
   if last then
@@ -69,23 +95,26 @@ if free or not redis.call('SET', KEYS[1], text(), 'NX', 'PX', expire) then
     redis.call('SET', KEYS[1], text() .. first, 'PX', expire)
   end
 end
-if once ~= '0' then redis.call('SET', KEYS[2], 'admitted', 'PX', once) end
+if remember ~= '0' then redis.call('SET', KEYS[2], 'admitted', 'PX', remember) end
 return {1, fence, mark and 1 or 0}
-"""
+""")
 
-# The generation is the fence of the last message that took the place of another, and
-# after a blank the greatest fence of those that were told so. That stays when others
-# take their places or give them back.
+# Takes a lock for a message.
 #
-# Keys: 1 the lock, then the generation if there are more arguments than three, then the
-# value if one is accepted.
-# Arguments: 1 version, 2 the record behind the fence, 3 milliseconds. Then, if one of
-# them says anything: 4 whether a later message may take the place of this one, 5
-# microseconds since the first that it may take the place of, or -1, 6 milliseconds to
-# remember that it did.
-# Returns {1, fence, fence of the first, record and milliseconds left of the replaced
-# one} reserved, {2, value} not needed, {0, record, milliseconds left} held.
-RESERVE = """
+# The generation holds the fence of the last message that replaced another and, after a
+# blank, the greatest fence of a replaced message that was notified. The second number
+# stays when other messages replace each other or give their places back.
+#
+# Keys: 1 lock; generation, if there are more than 3 arguments; value, if one is
+#   accepted.
+# Arguments: 1 version; 2 record after the fence; 3 milliseconds that the lock stands.
+#   All or none of: 4 whether a later message may replace this one; 5 microseconds since
+#   the first message of the chain within which this one may replace another, or -1;
+#   6 milliseconds to remember the replacement.
+# Returns {1, fence, fence of the first message, record and milliseconds left of the
+#   replaced one, if any} reserved; {2, value} stored; {0, record, milliseconds left}
+#   held.
+RESERVE = Script("""
 local value = KEYS[ARGV[4] and 3 or 2]
 if value then
   value = redis.call('GET', value)
@@ -97,11 +126,11 @@ local function text(first)
   local more = ARGV[4] == '1' and ' ' .. first or ''
   return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] .. more
 end
-local told = ''
+local notified = ''
 local latest = ARGV[4] and redis.call('GET', KEYS[2])
 if latest then
-  latest, told = string.match(latest, '^(%d+)( ?%d*)$')
-  latest = math.max(tonumber(latest), tonumber(told) or 0)
+  latest, notified = string.match(latest, '^(%d+)( ?%d*)$')
+  latest = math.max(tonumber(latest), tonumber(notified) or 0)
   fence = string.format('%.0f', math.max(tonumber(fence), latest + 1))
 end
 if redis.call('SET', KEYS[1], text(fence), 'NX', 'PX', ARGV[3]) then
@@ -122,18 +151,22 @@ fence = string.format('%.0f', math.max(tonumber(fence), tonumber(last) + 1))
 redis.call('SET', KEYS[1], text(first), 'PX', ARGV[3])
 local known = math.max(left, tonumber(ARGV[3])) + tonumber(ARGV[6])
 known = math.max(known, redis.call('PTTL', KEYS[2]))
-redis.call('SET', KEYS[2], fence .. told, 'PX', string.format('%.0f', known))
+redis.call('SET', KEYS[2], fence .. notified, 'PX', string.format('%.0f', known))
 return {1, fence, first, record, left}
-"""
+""")
 
-# Keys: 1 the lock, 2 the generation, 3 who is to get the lock in place of this token,
-# if that is to get it back, and 4 the same for the replaced one: the publish of either
-# may have failed while a third one held the lock.
-# Arguments: 1 token, 2 the whole record of the replaced one, 3 milliseconds.
-# Returns 1 restored, or freed if the replaced one, or a later one, has arrived and was
-# told so, 0 not held by this token.
-# Freed first: a server that is out of memory refuses a first write that takes some.
-RESTORE = """
+# Gives a lock back to the message that this token replaced.
+#
+# Frees the lock first: a server that is out of memory refuses a script whose first
+# write takes memory.
+#
+# Keys: 1 lock; 2 generation; 3 the record that gets the lock in place of this token, if
+#   a later message gives it back; 4 the same in place of the replaced one: its publish
+#   may have failed, too, while a third message held the lock.
+# Arguments: 1 token; 2 whole record of the replaced message; 3 milliseconds.
+# Returns 1 given back, or freed if the replaced message, or a later one, was notified;
+#   0 not held by this token.
+RESTORE = Script("""
 local record = redis.call('GET', KEYS[1])
 local heir, left = redis.call('GET', KEYS[4]), ARGV[3]
 if heir then left = redis.call('PTTL', KEYS[4]) else heir = ARGV[2] end
@@ -143,22 +176,23 @@ if not record or string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then
 end
 redis.call('DEL', KEYS[1])
 local number, latest = string.match(heir, '^%d+ (%d+)'), redis.call('GET', KEYS[2])
-local told = latest and string.match(latest, ' %d+$') or ''
-if latest then redis.call('SET', KEYS[2], number .. told, 'KEEPTTL') end
-if told ~= '' and tonumber(told) >= tonumber(number) then return 1 end
+local notified = latest and string.match(latest, ' %d+$') or ''
+if latest then redis.call('SET', KEYS[2], number .. notified, 'KEEPTTL') end
+if notified ~= '' and tonumber(notified) >= tonumber(number) then return 1 end
 redis.call('SET', KEYS[1], heir, 'PX', left)
 return 1
-"""
+""")
 
-# Keys: 1 the lock, then the attempt's mark and its record while it leaves if it has
-# finished, or leaves, then the value if one is to be stored.
-# Arguments: 1 token. Then, unless none of them says anything: 2 milliseconds that the
-# mark stands or 0, 3 the heir's record behind the fence or nothing, 4 milliseconds for
-# it, 5 the whole record while it leaves or nothing, 6 milliseconds for it, then value
-# and milliseconds that it stays fresh.
-# Returns 1 freed, 0 not held by this token.
-# Freed first, as above.
-RELEASE = """
+# Releases a lock, and stores what the attempt leaves behind. Frees it first, as above.
+#
+# Keys: 1 lock; mark and leaving record of the attempt, if it has finished or is
+#   leaving; value, if one is stored.
+# Arguments: 1 token. All or none of: 2 milliseconds that the mark "finished" stands, or
+#   0; 3 record of the heir after the fence, or empty; 4 milliseconds for it; 5 whole
+#   leaving record, or empty; 6 milliseconds for it. Then, if one is stored: 7 value; 8
+#   milliseconds that it is fresh.
+# Returns 1 released, 0 not held by this token.
+RELEASE = Script("""
 local record = redis.call('GET', KEYS[1])
 local head, token
 if record then head, token = string.match(record, '^(%d+ %d+ )(%S+)') end
@@ -174,14 +208,17 @@ if leaving ~= '' then redis.call('SET', KEYS[3], leaving, 'PX', ARGV[6])
 elseif KEYS[3] then redis.call('DEL', KEYS[3]) end
 if held and ARGV[7] then redis.call('SET', KEYS[#KEYS], ARGV[7], 'PX', ARGV[8]) end
 return held and 1 or 0
-"""
+""")
 
-# Keys: 1 the lock, then the attempt's mark if there is one.
-# Arguments: 1 token, 2 the whole record, 3 milliseconds, 4 milliseconds for the mark.
+# Renews a lock.
+#
+# pcall: a key of another type must not end the renewal of the others in the batch. A
+# mark "finished" stays: an earlier delivery of the message may have finished since.
+#
+# Keys: 1 lock; mark of the attempt, if it is remembered.
+# Arguments: 1 token; 2 whole record; 3 milliseconds; 4 milliseconds for the mark.
 # Returns 1 renewed, 2 vanished and taken again, 0 held by another token.
-# pcall: a key that is no string must not end the renewal of the others in the batch.
-# An earlier delivery of the message may have finished since; that stays known.
-RENEW = """
+RENEW = Script("""
 local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' then return 0 end
 if record and string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
@@ -191,45 +228,20 @@ if KEYS[2] and redis.pcall('GET', KEYS[2]) ~= 'finished' then
   redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4])
 end
 return record and 1 or 2
-"""
+""")
 
-# Keys: 1 the record of an attempt that leaves.
-# Arguments: 1 that record, 2 milliseconds.
+# Renews the record of an attempt that is leaving.
+#
+# Keys: 1 leaving record.
+# Arguments: 1 whole record; 2 milliseconds.
 # Returns 1 renewed.
-LEAVE = """
+LEAVE = Script("""
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
-"""
+""")
 
-# Keys: 1 the lock.
+# Keys: 1 lock.
 # Returns {record or false, milliseconds left}.
-GET = """
+GET = Script("""
 return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
-"""
-
-#: A script, the number of its keys, the keys, the arguments.
-Eval = Sequence[Any]
-
-
-def eval_all(client: Any, evals: Sequence[Eval]) -> list[Any]:
-    """Return the answers to all of them, sent at once; an error is one, too."""
-    pipeline = client.pipeline(transaction=False)
-    for args in evals:
-        pipeline.eval(*args)
-    answers: list[Any] = pipeline.execute(raise_on_error=False)
-    return answers
-
-
-class Script:
-    """A script that is sent by its digest, and as a whole where the server lost it."""
-
-    def __init__(self, client: Any, text: str) -> None:
-        self._client = client
-        self._text = text
-        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-    def __call__(self, keys: Sequence[str], *args: Any) -> Any:
-        try:
-            return self._client.evalsha(self._digest, len(keys), *keys, *args)
-        except NoScriptError:
-            return self._client.eval(self._text, len(keys), *keys, *args)
+""")

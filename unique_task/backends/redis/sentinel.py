@@ -1,4 +1,4 @@
-"""A client of the Redis that some Sentinels say is the master."""
+"""A client of the Redis master, whose address the Sentinels know."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ PORT = 26379
 
 _OTHERS = "min_other_sentinels"
 
-# It has no types.
+# redis-py gives it no types.
 _SENTINEL: Any = Sentinel
 
 
 def connect_to_master(url: str, timeout: float) -> tuple[TimedClient, Options]:
-    """Return a client of the master that `url` names, and the options of it.
+    """Return a client of the master that `url` names, and its options.
 
     Raises:
-        ConfigurationError: if it names none, or makes no sense.
+        ConfigurationError: if `url` names no master, or cannot be read.
     """
     found, options = servers(url)
     name, others = options.pop("master_name", ""), options.pop(_OTHERS, "0")
@@ -60,7 +60,7 @@ def _complaint(name: str, url: str) -> str:
 
 
 def master_of(pool: Any) -> str:
-    """Return what tells the master of a pool, and its database, from others."""
+    """Return a text that tells the master of a pool and its database from others."""
     sentinels = [known.connection_pool for known in pool.sentinel_manager.sentinels]
     known = ",".join(sorted(address(each.connection_kwargs) for each in sentinels))
     return f"{pool.service_name}@{known}/{database(pool.connection_kwargs)}"
@@ -69,7 +69,7 @@ def master_of(pool: Any) -> str:
 def _sentinel(
     server: str, own: dict[str, str], url: str, timeout: float
 ) -> redis.Redis:
-    """Return a client of a Sentinel, whose login is not that of the master."""
+    """Return a client of a Sentinel, which has a login of its own."""
     host = server.rpartition("@")[2].partition("/")[0]
     options = options_of(server_url(host, own), url)
     options.setdefault("port", PORT)
@@ -79,6 +79,6 @@ def _sentinel(
 
 
 def _take(options: dict[str, str], prefix: str) -> dict[str, str]:
-    """Take out of `options` what begins with `prefix`."""
+    """Move the options with `prefix` out of `options`, without the prefix."""
     names = [name for name in options if name.startswith(prefix)]
     return {name.removeprefix(prefix): options.pop(name) for name in names}

@@ -1,0 +1,184 @@
+"""The keys and arguments of each script, and the answer in what it returns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..record import VERSION, Record, attempt_of
+from ..steps import (
+    Acquired,
+    Acquisition,
+    Finished,
+    Held,
+    Leaving,
+    Release,
+    Renewal,
+    Renewed,
+    Replaced,
+    Reservation,
+    Reserved,
+    StoreAnswer,
+    Stored,
+)
+from .scripts import LEAVE, RENEW, Eval
+
+#: The keys and the arguments of a script.
+Call = tuple[list[str], list[Any]]
+
+#: More seconds than any lock stands; exact in a script, also in microseconds.
+_EVER = 2**32
+
+_RENEWED = {0: Renewed.TAKEN, 1: Renewed.HELD, 2: Renewed.RETAKEN}
+
+
+class Names:
+    """The names of the keys in Redis.
+
+    They are a stored format: workers of two versions share the keys.
+
+    Arguments:
+        prefix: stands before all of them.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.head = f"{prefix}unique:"
+
+    # The braces put all keys of one lock into one slot of a cluster.
+    def lock(self, key: str) -> str:
+        return f"{self.head}{{{key}}}"
+
+    def generation(self, key: str) -> str:
+        return f"{self.head}{{{key}}}:generation"
+
+    def heir(self, key: str, token: str) -> str:
+        return f"{self.head}{{{key}}}:heir:{token}"
+
+    def value(self, key: str) -> str:
+        return f"{self.head}{{{key}}}:value"
+
+    def mark(self, key: str, token: str) -> str:
+        return f"{self.head}{{{key}}}:attempt:{attempt_of(token)}"
+
+    def leaving(self, key: str, token: str) -> str:
+        return f"{self.head}{{{key}}}:leaving:{attempt_of(token)}"
+
+
+def acquire_call(names: Names, wanted: Acquisition) -> Call:
+    key, token = wanted.key, wanted.record.token
+    keys = [names.lock(key)]
+    if wanted.remember_for:
+        keys += [names.mark(key, token), names.leaving(key, token)]
+    if wanted.generation:
+        keys.append(names.generation(key))
+    if wanted.accept_value:
+        keys.append(names.value(key))
+    expire = _milliseconds_or_0(wanted.expire)
+    end = f"keep{expire}" if wanted.keep_end else expire
+    more = (
+        _milliseconds_or_0(wanted.remember_for),
+        wanted.generation or 0,
+        int(wanted.accept_value),
+        *wanted.take_over_from,
+    )
+    # A plain lock, by far the most, needs none of them.
+    return keys, [VERSION, wanted.record.tail, end, *(more if any(more) else ())]
+
+
+def acquire_answer(wanted: Acquisition, number: int, *values: Any) -> StoreAnswer:
+    if number == 1:
+        return Acquired(int(values[0]), bool(values[1]))
+    if number == 2:
+        return Stored(values[0])
+    if number == 3:
+        return Finished()
+    if number == 4:
+        return Replaced(_record_of(values[0]).owner if values[0] else None)
+    held = held_of(*values)
+    again = held.record.token == wanted.record.token
+    return Acquired(held.record.fence) if again else held
+
+
+def reserve_call(names: Names, wanted: Reservation) -> Call:
+    keys, within = [names.lock(wanted.key)], wanted.replace_within
+    args = [VERSION, wanted.record.tail, _milliseconds(wanted.expire)]
+    if wanted.replaceable or within is not None:
+        keys.append(names.generation(wanted.key))
+        back = -1 if within is None else round(min(within, _EVER) * 1e6)
+        args += [int(wanted.replaceable), back, _milliseconds(wanted.remember_for)]
+    if wanted.accept_value:
+        keys.append(names.value(wanted.key))
+    return keys, args
+
+
+def reserve_answer(number: int, *values: Any) -> Reserved | Held | Stored:
+    if number == 0:
+        return held_of(*values)
+    if number == 2:
+        return Stored(values[0])
+    fence, first, *replaced = values
+    since = (int(fence) - int(first)) / 1e6
+    return Reserved(int(fence), since, held_of(*replaced) if replaced else None)
+
+
+def restore_call(names: Names, key: str, token: str, held: Held) -> Call:
+    record = held.record
+    heirs = [names.heir(key, token), names.heir(key, record.token)]
+    keys = [names.lock(key), names.generation(key), *heirs]
+    return keys, [token, record.text(record.fence or 0), _milliseconds(held.remaining)]
+
+
+def release_call(names: Names, left: Release) -> Call:
+    key, token, heir = left.key, left.token, left.heir
+    keys, args = [names.lock(key)], list[Any]([token])
+    if left.finished_for or heir or left.leaving or left.value is not None:
+        args.append(_milliseconds_or_0(left.finished_for))
+        args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
+        args += _leaving(left.leaving)
+    if left.finished_for or left.leaving:
+        keys += [names.mark(key, token), names.leaving(key, token)]
+    if left.value is not None:
+        keys.append(names.value(key))
+        args += [left.value, _milliseconds(left.fresh_for)]
+    return keys, args
+
+
+def _leaving(leaving: Leaving | None) -> list[Any]:
+    if leaving is None or not leaving.expire:
+        return ["", 0]
+    record = leaving.record
+    return [record.text(record.fence or 0), _milliseconds(leaving.expire)]
+
+
+def renew_eval(names: Names, renewal: Renewal) -> Eval:
+    record, expire = renewal.record, _milliseconds(renewal.expire)
+    text = record.text(renewal.fence or 0)
+    if renewal.leaving:
+        return LEAVE.text, 1, names.leaving(renewal.key, record.token), text, expire
+    keys, args = [names.lock(renewal.key)], [record.token, text, expire]
+    if renewal.remember_for:
+        keys.append(names.mark(renewal.key, record.token))
+        args.append(_milliseconds(renewal.remember_for))
+    return RENEW.text, len(keys), *keys, *args
+
+
+def renew_answer(answer: Any) -> Renewed:
+    return _RENEWED.get(answer, Renewed.UNKNOWN)
+
+
+def held_of(text: bytes, milliseconds: int, admitted: int = 0) -> Held:
+    # -1: the key has no end, as after a PERSIST by hand.
+    remaining = math.inf if milliseconds == -1 else max(milliseconds, 0) / 1000
+    return Held(_record_of(text), remaining, bool(admitted))
+
+
+def _record_of(text: bytes) -> Record:
+    return Record.parse(text.decode(errors="backslashreplace"))
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(min(seconds, _EVER) * 1000))
+
+
+def _milliseconds_or_0(seconds: float) -> int:
+    return _milliseconds(seconds) if seconds else 0
