@@ -23,7 +23,7 @@ GUARDED = {
 
 
 def run_demo(*options: str) -> dict[str, dict[str, str]]:
-    """The rows of the table that it prints, by task."""
+    """The rows of the table that the demo prints, by task."""
     environment = {k: v for k, v in os.environ.items() if k != "REDIS_URL"}
     command = [sys.executable, str(DEMO), *options]
     demo = subprocess.run(

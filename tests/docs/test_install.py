@@ -1,4 +1,4 @@
-"""``pip install unique_task`` brings all that the README's first example needs."""
+"""``pip install unique_task`` installs all that the README's first example needs."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from tests.docs.test_readme import README, ROOT, python_blocks
 
 pytestmark = pytest.mark.any_celery
 
-# What is installed besides, for other tests, is not there.
+# Hides the packages that are installed for other tests only.
 BARE = """
 import sys
 from importlib.metadata import packages_distributions

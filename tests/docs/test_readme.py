@@ -1,4 +1,4 @@
-"""What the README and the pages of the documentation say works as it stands there."""
+"""The code in the README and in the pages of the documentation runs."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ def literal_blocks(page: Path) -> list[Any]:
 
 
 def python_blocks(page: Path, redis_url: str) -> list[str]:
-    """The code, with the server of this test for the one it names."""
+    """The python code of a page, with the server of this test."""
     server = redis_url.removesuffix("0")
     return [
         block.astext().replace("redis://localhost/", server)
@@ -41,7 +41,7 @@ def test_every_code_block_runs(page, redis_url):
 
     names: dict[str, Any] = {"__name__": page.stem}
     blocks = python_blocks(page, redis_url)
-    # A body that sends a call is defined before the worker starts, as all are.
+    # All tasks are defined before the worker starts, also those whose body sends one.
     sent = re.compile(r"\.(delay|apply_async)\(")
     calls = [one for one in blocks if sent.search(one) and "@app.task" not in one]
     assert calls
