@@ -55,7 +55,7 @@ class Clients(RuleBasedStateMachine):
         return [one for one in self.alive() if one.number is not None]
 
     def renewable(self) -> list[Attempt]:
-        """Not those whose lock another one had, and freed: few stores remember that."""
+        """Not those whose lock another one has had: few stores remember that."""
         return [
             one
             for one in self.once_held()
@@ -190,7 +190,7 @@ class Clients(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.model.locks))
     @rule(data=st.data())
     def expire(self, data: st.DataObject) -> None:
-        """A lease ends, of whoever has it: one after the last sign of life."""
+        """The lease of any holder ends: one after the last sign of life."""
         key = data.draw(st.sampled_from(sorted(self.model.locks)))
         record = self.model.locks[key].record
         last = Renewal(key, record, record.fence, INSTANT)
@@ -226,7 +226,7 @@ class Clients(RuleBasedStateMachine):
     def _ask(self, attempt: Attempt, fate: Fate) -> None:
         if fate is Fate.REQUEST_LOST:
             return
-        # Nobody takes over from one of whom it is known that it works.
+        # No client takes over from an attempt that is known to work.
         over = [other.record.token for other in attempt.over if not other.works]
         args = attempt.key, attempt.record, attempt.lease
         over += [attempt.message] if attempt.message else []

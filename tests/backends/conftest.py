@@ -18,9 +18,9 @@ from tests.backends.stores import (
     PATIENCE,
     STORES,
     TWO,
-    book,
     open_store,
     record_of,
+    reserve,
 )
 from tests.django_settings import REDIS_CACHE, django_caches
 from tests.servers import Cluster, RedisServer, Sentinels, cluster, sentinels
@@ -168,7 +168,7 @@ def one(backend: Backend) -> Reserved:
 @pytest.fixture
 def two(backend: Backend, one: Reserved) -> Reserved:
     """The lock waits for the second, which took the place of the first."""
-    answer = book(backend, TWO)
+    answer = reserve(backend, TWO)
     assert isinstance(answer, Reserved)
     return answer
 

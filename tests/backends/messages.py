@@ -174,20 +174,20 @@ class Messages(Clients):
     @rule(
         first=any_of(awaited),
         names=st.tuples(names, names),
-        told=st.integers(1, 2),
+        notified=st.integers(1, 2),
         back=st.permutations([0, 1]),
     )
     def fail_in_turn(
-        self, first: Message, names: tuple[Name, Name], told: int, back: list[int]
+        self, first: Message, names: tuple[Name, Name], notified: int, back: list[int]
     ) -> None:
-        """Two messages replace others, the first of which is told; neither is sent."""
+        """A message is notified after one of two replacements, which are not sent."""
         later = []
         for number, name in enumerate(names, 1):
             self.take_the_place(
                 first.client, first, name, LEASES[0], True, Fate.ANSWERED
             )
             later.append(self.messages[-1])
-            if number == told:
+            if number == notified:
                 plain = first.client, LEASES[0], False, REMEMBERED, False
                 self._deliver(first, plain, Fate.ANSWERED)
         for number in back:

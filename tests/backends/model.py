@@ -39,7 +39,7 @@ class Model:
     #: Number of the last message that took the place of another.
     generations: Counter[str] = field(default_factory=Counter)
     #: Greatest number of a message that heard of it.
-    told: Counter[str] = field(default_factory=Counter)
+    notified: Counter[str] = field(default_factory=Counter)
     #: Who gets a lock in place of a token to which it would be given back.
     heirs: dict[tuple[str, str], Held] = field(default_factory=dict)
     #: Attempts that are out of their bodies, and have not stored their outcome.
@@ -64,7 +64,7 @@ class Model:
             return known
         held = self.locks.get(key)
         if generation and self.generations[key] > generation and not admitted:
-            self.told[key] = max(self.told[key], generation)
+            self.notified[key] = max(self.notified[key], generation)
             return Replaced(held.record.owner if held else None)
         if accept_value and key in self.values and not admitted:
             return Stored(self.values[key])
@@ -123,8 +123,8 @@ class Model:
             return False
         self.locks[key] = held
         self.generations[key] = held.record.fence or 0
-        # Those before the last one that was told are not kept apart.
-        if self.told[key] >= (held.record.fence or 0):
+        # Those before the last one that was notified are not kept apart.
+        if self.notified[key] >= (held.record.fence or 0):
             del self.locks[key]
         return True
 

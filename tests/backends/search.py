@@ -27,7 +27,7 @@ search = settings(
     database=None,
 )
 
-#: Told apart by how much remains of them.
+#: So different that what remains of one shows which it is.
 LEASES = [AGES * 2, AGES * 3, AGES * 4]
 
 #: Owner, retries, nesting and message of an attempt.

@@ -118,7 +118,7 @@ def renewals(keys: list[str]) -> list[Renewal]:
     return [Renewal(key, FIRST, 1, 60, REMEMBERED) for key in keys]
 
 
-def book(
+def reserve(
     backend: Backend,
     record: Record,
     expire: float = 10,
@@ -157,7 +157,7 @@ def admit(
 
 
 def undisturbed(steps: Callable[[str, float], Found], short: float) -> Found:
-    """Return what comes of steps that take less than the seconds they are given.
+    """Return the result of steps that take less than the seconds that they get.
 
     If the machine held them up, they are done under another key, with twice the time.
     """

@@ -24,7 +24,7 @@ MANY = 200
 #: Seconds that all of them may take on a busy machine.
 PATIENCE = 60
 
-#: Milliseconds for which a server answers nobody, so that all come together.
+#: Milliseconds for which a server does not answer, so that all come together.
 PAUSE = 500
 
 

@@ -1,8 +1,8 @@
 """What every store of locks does: one suite over all of them.
 
 A backend of this library joins by one line in `STORES`. The other modules named after
-the contract go on with it, and `test_model` with all that nobody thought of. To try a
-backend of your own, name it in ``UNIQUE_TEST_STORE``: see docs/backends.rst.
+the contract go on with it, and `test_model` with random steps. To try a backend of your
+own, name it in ``UNIQUE_TEST_STORE``: see docs/backends.rst.
 """
 
 import time

@@ -12,7 +12,7 @@ from unique_task.backends.steps import Finished, Held, Renewal, Renewed, Stored
 
 
 def is_admitted(backend: Backend, record: Record = FIRST) -> bool:
-    """What an attempt is told that comes (again) while another holds the lock."""
+    """The answer to an attempt that comes (again) while another holds the lock."""
     backend.acquire("key", SECOND, expire=10)
     answer = backend.acquire("key", redelivered(record), 10, remember_for=REMEMBERED)
     assert isinstance(answer, Held) and answer.record.token == SECOND.token

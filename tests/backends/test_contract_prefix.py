@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.backends.stores import FIRST, ONE, REMEMBERED, SECOND, TWO, book
+from tests.backends.stores import FIRST, ONE, REMEMBERED, SECOND, TWO, reserve
 from unique_task import ConfigurationError, RedisBackend
 from unique_task.backends.prefixed import LONGEST, checked_prefix
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed, Reserved
@@ -43,10 +43,10 @@ def test_two_projects_share_no_values_and_no_marks(backend):
 
 def test_no_message_takes_the_place_of_one_of_another_project(backend):
     one, other = backend.with_prefix("one:"), backend.with_prefix("other:")
-    first = book(one, ONE)
+    first = reserve(one, ONE)
 
-    assert book(other, TWO).replaced is None
-    two = book(one, TWO)
+    assert reserve(other, TWO).replaced is None
+    two = reserve(one, TWO)
     assert isinstance(two, Reserved)
     assert one.restore("key", TWO.token, two.replaced)
     assert one.get("key").record.fence == first.fence

@@ -14,9 +14,9 @@ from tests.backends.stores import (
     SECOND,
     THREE,
     TWO,
-    book,
     published,
     redelivered,
+    reserve,
     start,
     undisturbed,
 )
@@ -40,7 +40,7 @@ YEAR = 365 * 24 * 3600 * 1_000_000
 def test_a_later_message_takes_the_place_of_one_that_has_not_started(backend, one):
     before = backend.get("key")
 
-    answer = book(backend, TWO, expire=100)
+    answer = reserve(backend, TWO, expire=100)
 
     assert answer.fence > one.fence
     assert answer.replaced.record == before.record
@@ -51,7 +51,7 @@ def test_a_later_message_takes_the_place_of_one_that_has_not_started(backend, on
 
 
 def test_who_may_replace_reserves_a_free_lock(backend):
-    answer = book(backend, ONE)
+    answer = reserve(backend, ONE)
 
     assert answer == Reserved(answer.fence, 0, None)
     fence = answer.fence
@@ -60,7 +60,7 @@ def test_who_may_replace_reserves_a_free_lock(backend):
 
 def assert_not_replaced(backend: Any, **how: Any) -> None:
     before = backend.get("key")
-    answer = book(backend, THREE, expire=100, **how)
+    answer = reserve(backend, THREE, expire=100, **how)
     assert isinstance(answer, Held)
     assert answer.record == before.record == backend.get("key").record
     assert 0 < backend.get("key").remaining <= answer.remaining <= before.remaining
@@ -97,7 +97,7 @@ def test_a_message_that_does_not_allow_it_is_not_replaced(backend):
 
 
 def test_a_message_that_does_not_allow_it_may_itself_replace(backend, one):
-    answer = book(backend, TWO, replaceable=False)
+    answer = reserve(backend, TWO, replaceable=False)
 
     assert answer.replaced.record.token == ONE.token
     assert answer.since == (answer.fence - one.fence) / 1e6
@@ -108,7 +108,7 @@ def test_awkward_texts_are_replaced_and_come_back(backend, awkward):
     record = replace(published(awkward), task=awkward, worker=awkward)
     fence = backend.reserve("key", record, expire=10).fence
 
-    replaced = book(backend, TWO).replaced
+    replaced = reserve(backend, TWO).replaced
 
     assert replaced.record == replace(record, fence=fence, first=fence)
 
@@ -121,19 +121,19 @@ def test_a_message_is_replaced_within_a_time_and_not_later(backend, one, short):
     wait_until(lambda: time.monotonic() > reserved + short)
 
     assert_not_replaced(backend, replace_within=short)
-    assert isinstance(book(backend, TWO, replace_within=LONG), Reserved)
+    assert isinstance(reserve(backend, TWO, replace_within=LONG), Reserved)
 
 
 def test_the_time_is_counted_from_the_first_that_was_replaced(backend, one, short):
     reserved = time.monotonic()
     wait_until(lambda: time.monotonic() > reserved + short)
-    assert isinstance(book(backend, TWO), Reserved)
+    assert isinstance(reserve(backend, TWO), Reserved)
 
     assert_not_replaced(backend, replace_within=short)
 
 
 def test_the_time_since_the_first_is_told(backend, one, two):
-    three = book(backend, THREE)
+    three = reserve(backend, THREE)
 
     assert two.since == (two.fence - one.fence) / 1e6
     assert three.since == (three.fence - one.fence) / 1e6 > two.since
@@ -143,12 +143,12 @@ def test_the_time_since_the_first_is_told(backend, one, two):
 def test_the_time_starts_anew_when_the_lock_was_free(backend, two):
     backend.release("key", TWO.token)
 
-    assert book(backend, THREE).since == 0
+    assert reserve(backend, THREE).since == 0
 
 
 @pytest.mark.parametrize("bound", [1e10, float("inf")])
 def test_there_may_be_no_bound_to_the_time(backend, one, bound):
-    assert isinstance(book(backend, TWO, replace_within=bound), Reserved)
+    assert isinstance(reserve(backend, TWO, replace_within=bound), Reserved)
 
 
 def test_a_message_is_replaced_under_a_greater_fence_also_if_the_clock_went_back(
@@ -159,7 +159,7 @@ def test_a_message_is_replaced_under_a_greater_fence_also_if_the_clock_went_back
     backend.release("key", ONE.token)
     backend.renew([Renewal("key", replace(ONE, first=ahead), ahead, 10)])
 
-    answer = book(backend, TWO)
+    answer = reserve(backend, TWO)
 
     assert answer.fence > ahead
     assert answer.since >= 0
@@ -176,7 +176,7 @@ def test_who_was_replaced_is_told_so_and_by_whom(backend, one, two):
 
 
 def test_all_that_were_replaced_in_turn_are_told_of_the_last(backend, one, two):
-    book(backend, THREE)
+    reserve(backend, THREE)
 
     assert start(backend, ONE, generation=one.fence) == Replaced("three")
     assert start(backend, TWO, generation=two.fence) == Replaced("three")
@@ -241,15 +241,15 @@ def test_who_was_replaced_and_does_not_ask_is_held(backend, two):
 def test_it_is_known_for_a_time_and_no_longer_who_was_replaced(backend, short):
     """That is, while the message may be on its way: until its lock would have ended."""
 
-    def book_all(key: str, seconds: float) -> tuple[str, int, float]:
+    def reserve_all(key: str, seconds: float) -> tuple[str, int, float]:
         # A store may count in milliseconds.
         ends = time.monotonic() + 4 * seconds - 0.01
-        one = book(backend, ONE, expire=3 * seconds, key=key)
+        one = reserve(backend, ONE, expire=3 * seconds, key=key)
         for message in (TWO, THREE):
-            book(backend, message, expire=seconds, remember_for=seconds, key=key)
+            reserve(backend, message, expire=seconds, remember_for=seconds, key=key)
         return key, one.fence, ends
 
-    key, fence, ends = undisturbed(book_all, short)
+    key, fence, ends = undisturbed(reserve_all, short)
 
     def starts() -> bool:
         answer = start(backend, ONE, key=key, generation=fence)

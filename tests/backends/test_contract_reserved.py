@@ -13,9 +13,9 @@ from tests.backends.stores import (
     SECOND,
     THREE,
     TWO,
-    book,
     published,
     redelivered,
+    reserve,
     start,
 )
 from tests.waiting import wait_until
@@ -230,13 +230,13 @@ def test_an_awkward_owner_starts_under_its_reservation(backend, awkward):
 
 def test_who_was_admitted_is_not_replaced_when_it_comes_again(backend):
     """It started and died; meanwhile later messages replaced each other."""
-    one = book(backend, ONE)
+    one = reserve(backend, ONE)
     first = redelivered(ONE)
     how: Any = {"remember_for": REMEMBERED, "generation": one.fence}
     backend.acquire("key", first, 10, take_over_from=(ONE.token,), **how)
     backend.release("key", first.token)
-    book(backend, TWO)
-    book(backend, THREE)
+    reserve(backend, TWO)
+    reserve(backend, THREE)
     backend.release("key", THREE.token)
 
     answer = backend.acquire("key", redelivered(ONE), 10, **how)

@@ -29,7 +29,7 @@ Step = Callable[[Backend, str], Any]
 
 
 def at_once(backend: Backend, url: str, *steps: Step) -> list[tuple[Any, ...]]:
-    """For each key what came of the steps, each of them in a thread of its own."""
+    """For each key the results of the steps, each in a thread of its own."""
     # Who fails does not let the others wait for ever.
     barrier = Barrier(len(steps), timeout=60)
 

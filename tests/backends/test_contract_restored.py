@@ -1,4 +1,4 @@
-"""What every store of locks does for those whom nobody replaced, or not for long."""
+"""What every store does when a message gets its lock back, or was never replaced."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from tests.backends.stores import (
     ONE,
     THREE,
     TWO,
-    book,
     published,
+    reserve,
     start,
     undisturbed,
 )
@@ -46,7 +46,7 @@ def test_the_replacing_message_is_delivered_again_and_not_replaced(backend, one,
 @pytest.mark.parametrize("bound", [None, LONG])
 def test_a_message_that_finds_the_lock_free_was_not_replaced(backend, two, bound):
     backend.release("key", TWO.token)
-    three = book(backend, THREE, replace_within=bound)
+    three = reserve(backend, THREE, replace_within=bound)
 
     answer = start(backend, THREE, generation=three.fence)
 
@@ -59,10 +59,10 @@ def test_a_message_was_not_replaced_also_if_the_clock_went_back(backend, one, bo
     ahead = one.fence + YEAR
     backend.release("key", ONE.token)
     backend.renew([Renewal("key", replace(ONE, first=ahead), ahead, 10)])
-    two = book(backend, TWO)
+    two = reserve(backend, TWO)
     backend.release("key", TWO.token)
 
-    three = book(backend, THREE, replace_within=bound)
+    three = reserve(backend, THREE, replace_within=bound)
 
     assert three.fence > two.fence > ahead
     assert start(backend, ONE, generation=ahead) == Replaced("three")
@@ -79,14 +79,14 @@ def test_who_does_not_ask_replaces_nobody_also_if_the_clock_went_back(backend, o
 
 
 def test_who_could_not_replace_has_replaced_nobody(backend, one):
-    assert isinstance(book(backend, TWO, replace_within=None), Held)
-    assert isinstance(book(backend, TWO, replace_within=0), Held)
+    assert isinstance(reserve(backend, TWO, replace_within=None), Held)
+    assert isinstance(reserve(backend, TWO, replace_within=0), Held)
 
     assert isinstance(start(backend, ONE, generation=one.fence), Acquired)
 
 
 def test_who_repeats_its_reservation_did_not_replace_itself(backend, one, two):
-    again = book(backend, TWO)
+    again = reserve(backend, TWO)
 
     assert (again.fence, again.since) == (two.fence, two.since)
     assert start(backend, ONE, generation=one.fence) == Replaced("two")
@@ -98,7 +98,7 @@ def test_who_repeats_its_reservation_did_not_replace_itself(backend, one, two):
 
 def test_a_lock_is_given_back_with_the_time_that_it_had(backend, one):
     before = backend.get("key")
-    two = book(backend, TWO, expire=100)
+    two = reserve(backend, TWO, expire=100)
 
     assert backend.restore("key", TWO.token, two.replaced)
 
@@ -108,11 +108,11 @@ def test_a_lock_is_given_back_with_the_time_that_it_had(backend, one):
 
 
 def test_a_lock_that_was_given_back_ends_by_time(backend, short):
-    def book_over(key: str, seconds: float) -> tuple[str, Held | None]:
-        book(backend, ONE, expire=seconds, key=key)
-        return key, book(backend, TWO, expire=100, key=key).replaced
+    def reserve_over(key: str, seconds: float) -> tuple[str, Held | None]:
+        reserve(backend, ONE, expire=seconds, key=key)
+        return key, reserve(backend, TWO, expire=100, key=key).replaced
 
-    key, replaced = undisturbed(book_over, short)
+    key, replaced = undisturbed(reserve_over, short)
     backend.restore(key, TWO.token, replaced)
 
     wait_until(lambda: isinstance(backend.acquire(key, FIRST, 10), Acquired), 60)
@@ -138,7 +138,7 @@ def test_who_gave_the_lock_back_does_not_hold_it(backend, one, two):
 def test_who_got_the_lock_back_may_be_replaced_by_another(backend, one, two):
     backend.restore("key", TWO.token, two.replaced)
 
-    three = book(backend, THREE)
+    three = reserve(backend, THREE)
 
     assert three.replaced.record.token == ONE.token
     assert three.since == (three.fence - one.fence) / 1e6
@@ -147,7 +147,7 @@ def test_who_got_the_lock_back_may_be_replaced_by_another(backend, one, two):
 
 
 def test_who_got_the_lock_back_had_replaced_its_own_predecessor(backend, one, two):
-    three = book(backend, THREE)
+    three = reserve(backend, THREE)
     backend.restore("key", THREE.token, three.replaced)
 
     assert start(backend, ONE, generation=one.fence) == Replaced("two")
@@ -164,7 +164,7 @@ def test_a_lock_is_not_given_back_to_who_has_ended_as_replaced(backend, one, two
 def test_a_lock_is_given_back_though_an_earlier_one_has_ended_as_replaced(
     backend, one, two
 ):
-    three = book(backend, THREE)
+    three = reserve(backend, THREE)
     assert isinstance(start(backend, ONE, generation=one.fence), Replaced)
 
     assert backend.restore("key", THREE.token, three.replaced)
@@ -173,7 +173,7 @@ def test_a_lock_is_given_back_though_an_earlier_one_has_ended_as_replaced(
 
 def test_a_lock_goes_back_past_those_whose_publish_failed_too(backend, one, two):
     """Three publishes; the second one fails while the third one holds the lock."""
-    three = book(backend, THREE)
+    three = reserve(backend, THREE)
 
     assert not backend.restore("key", TWO.token, two.replaced)
     assert backend.restore("key", THREE.token, three.replaced)
@@ -210,7 +210,7 @@ def test_a_message_that_was_delivered_after_all_gives_nothing_back(backend, one,
 
 
 def test_who_was_replaced_itself_gives_nothing_back(backend, one, two):
-    book(backend, THREE)
+    reserve(backend, THREE)
 
     assert not backend.restore("key", TWO.token, two.replaced)
     assert backend.get("key").record.token == THREE.token
@@ -235,7 +235,7 @@ def test_a_lock_is_given_back_once(backend, one, two):
 def test_a_lock_is_given_back_to_an_awkward_owner(backend, awkward):
     record = replace(published(awkward), task=awkward, worker=awkward)
     fence = backend.reserve("key", record, expire=10).fence
-    two = book(backend, TWO)
+    two = reserve(backend, TWO)
 
     assert backend.restore("key", TWO.token, two.replaced)
     assert backend.get("key").record == replace(record, fence=fence, first=fence)

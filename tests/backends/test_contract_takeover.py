@@ -241,7 +241,7 @@ def test_who_took_over_renews_and_frees(backend, taken_over):
     assert backend.get("key") is None
 
 
-# Where nobody has to run
+# Where the call need not run
 
 
 def test_a_finished_attempt_takes_nothing_over(backend):

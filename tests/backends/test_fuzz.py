@@ -1,7 +1,7 @@
 """Many processes take few locks for a while, and some of them die with one in hand.
 
 No two ever hold a lock at one time, and fences grow. A lock whose holder has died
-is given to nobody else before its time is over.
+is held until its time has ended.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Any order of events, on all stores at once, against a plain model of a store.
 
-The contract's other tests say what is right in cases that somebody thought of. Here
-clients take, renew, free, lose answers and die in any order, and after every step all
-stores have to be where the model is.
+The contract's other tests cover single cases. Here clients take, renew, release, lose
+answers and die in any order, and after every step all stores have to be where the model
+is.
 """
 
 import pytest

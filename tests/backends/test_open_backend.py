@@ -219,5 +219,7 @@ def test_a_class_whose_driver_is_missing_says_what_to_install(name, module, extr
     code = f"import sys; sys.modules['{module}'] = None; from unique_task import {name}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
-    said = done.stderr.splitlines()[-1]
-    assert said.startswith("ModuleNotFoundError") and f"unique_task[{extra}]" in said
+    message = done.stderr.splitlines()[-1]
+    assert (
+        message.startswith("ModuleNotFoundError") and f"unique_task[{extra}]" in message
+    )

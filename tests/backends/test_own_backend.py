@@ -71,7 +71,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
 
 
-def said(code: str, environment: dict[str, str]) -> str:
+def output_of(code: str, environment: dict[str, str]) -> str:
     """What the code prints where the package is installed."""
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -84,18 +84,18 @@ def said(code: str, environment: dict[str, str]) -> str:
 
 
 def test_it_is_found_by_its_scheme(environment):
-    found, fence = said(USE, environment).split()
+    found, fence = output_of(USE, environment).split()
 
     assert found == "True"
     assert int(fence) > 1e15
 
 
 def test_it_waits_no_longer_than_an_operation_may_take(environment):
-    assert 0.2 < float(said(WAIT, environment)) < 1
+    assert 0.2 < float(output_of(WAIT, environment)) < 1
 
 
 def test_it_keeps_nothing_that_is_over(environment):
-    assert said(END, environment).split() == ["{}"]
+    assert output_of(END, environment).split() == ["{}"]
 
 
 def test_it_passes_the_contract(environment):

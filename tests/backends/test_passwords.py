@@ -13,7 +13,7 @@ from unique_task.backends.safe_names import without_password
         ("redis://:sesame@host/0", "redis://:**@host/0"),
         ("redis://shop:sesame@host", "redis://shop:**@host"),
         ("redis://sesame@host", "redis://**@host"),
-        # What nobody should write, and somebody will.
+        # Nonsense that a person may write all the same.
         ("redis://:se?same@host/0", "redis://:**@host/0"),
         ("redis://:se@same@host/0", "redis://:**@host/0"),
         ("redis://:se/same#x@host/0?password=sesame", "redis://:**@host/0"),

@@ -53,8 +53,8 @@ def test_a_cache_without_compare_and_delete_is_refused(kind, tmp_path):
 
 @pytest.mark.parametrize("unsafe", [False, True])
 def test_a_dummy_is_refused_always(unsafe):
-    said = "^django-cache://default: a DummyCache keeps nothing, and no locks either"
-    with django_caches(), pytest.raises(ConfigurationError, match=said):
+    message = "^django-cache://default: a DummyCache keeps nothing, and no locks either"
+    with django_caches(), pytest.raises(ConfigurationError, match=message):
         DjangoCacheBackend(unsafe=unsafe)
 
 
@@ -63,8 +63,8 @@ def test_an_unknown_alias_is_an_error_that_lists_the_known():
         with pytest.raises(ConfigurationError) as error:
             open_store("django-cache://locks")
 
-    said = "Django's CACHES has no 'locks'; it has default, sessions"
-    assert str(error.value) == f"django-cache://locks: {said}"
+    message = "Django's CACHES has no 'locks'; it has default, sessions"
+    assert str(error.value) == f"django-cache://locks: {message}"
 
 
 def test_a_cache_that_django_cannot_make_is_an_error():

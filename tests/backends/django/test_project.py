@@ -83,6 +83,6 @@ def test_of_two_equal_calls_one_runs_at_a_time(worker, caller, cache, tmp_path):
     assert (tmp_path / "started").read_text() == "started\n" * 2
     place = cache["LOCATION"]
     place = place if "//" in place else f"memcached://{place}"
-    said = f"locks of 1 unique tasks are in django-cache://default ({place})"
-    assert worker.log.count(said) == 1
+    message = f"locks of 1 unique tasks are in django-cache://default ({place})"
+    assert worker.log.count(message) == 1
     assert worker.log.count("cache.clear() frees all locks") == 1

@@ -6,7 +6,7 @@ import pytest
 from redis import ConnectionPool
 
 from tests.backends.django.stores import assert_locks, opened, refused
-from tests.backends.stores import FIRST, ONE, PATIENCE, SECOND, TWO, book, in_time
+from tests.backends.stores import FIRST, ONE, PATIENCE, SECOND, TWO, in_time, reserve
 from tests.django_settings import DJANGO_REDIS_CACHE, REDIS_CACHE, django_caches
 from unique_task import LockStoreError, RedisBackend
 from unique_task.backends.django import DjangoCacheBackend
@@ -82,11 +82,11 @@ def test_no_password_is_told(kind):
 
 @pytest.mark.parametrize("kind", REDIS_CACHES)
 def test_a_location_that_cannot_be_read_is_an_error_without_password(kind):
-    said = refused(kind, "redis://shop:ses/ame@localhost")
+    message = refused(kind, "redis://shop:ses/ame@localhost")
 
-    assert said.startswith("django-cache://locks: ")
-    assert "are written as %2F %23 %3F %3B and %40" in said
-    assert "shop:ses" not in said and "ame@" not in said
+    assert message.startswith("django-cache://locks: ")
+    assert "are written as %2F %23 %3F %3B and %40" in message
+    assert "shop:ses" not in message and "ame@" not in message
 
 
 @pytest.mark.parametrize("kind", REDIS_CACHES)
@@ -184,8 +184,8 @@ def test_every_step_is_behind_the_prefix(redis_url, redis_server):
     assert backend.renew([renewal]) == [Renewed.HELD]
     assert backend.get("key").record.owner == "first"
     assert backend.release("key", FIRST.token)
-    book(backend, ONE)
-    replaced = book(backend, TWO).replaced
+    reserve(backend, ONE)
+    replaced = reserve(backend, TWO).replaced
     assert backend.restore("key", TWO.token, replaced)
     assert backend.get("key").record.owner == "one"
     assert all("{shop:key}" in key for key in redis_server.client.keys())

@@ -82,8 +82,10 @@ def test_whatever_the_cache_raises_is_an_error_of_the_store():
     with django_caches(locks={"BACKEND": DATABASE, "LOCATION": "missing"}):
         backend: Any = open_store(UNSAFE)
 
-        said = r"^django-cache://locks \(DatabaseCache\): OperationalError: .*missing"
-        with pytest.raises(LockStoreError, match=said):
+        message = (
+            r"^django-cache://locks \(DatabaseCache\): OperationalError: .*missing"
+        )
+        with pytest.raises(LockStoreError, match=message):
             backend.acquire("key", FIRST, expire=10)
 
 

@@ -215,16 +215,16 @@ def test_a_value_that_comes_between_reading_and_taking_is_not_overlooked(backend
 @pytest.mark.parametrize(
     "before, found, own, merged",
     [
-        # Two were told at one time.
+        # Two messages were notified at one time.
         ("9 0", "9 5", "9 7", "9 7"),
         ("9 0", "9 7", "9 5", "9 7"),
         # Two replaced the same message, in turn.
         (None, "12 0", "10 0", "12 0"),
         ("9 0", "12 9", "10 0", "12 9"),
-        # The lock was given back, and somebody was told.
+        # The lock was given back, and a message was notified.
         ("9 0", "9 7", "5 0", "5 7"),
         ("9 0", "5 0", "9 7", "5 7"),
-        # It was given back, and somebody replaced that at once.
+        # The lock was given back, and a message was replaced at once.
         ("9 0", "12 0", "5 0", "12 0"),
     ],
 )

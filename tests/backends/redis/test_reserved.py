@@ -13,9 +13,9 @@ from tests.backends.stores import (
     REMEMBERED,
     THREE,
     TWO,
-    book,
     published,
     redelivered,
+    reserve,
     start,
 )
 from unique_task import RedisBackend
@@ -90,11 +90,11 @@ def test_a_lock_is_reserved_replaced_and_restored_in_one_round_trip_each(
     redis_proxy, backend
 ):
     through_proxy = RedisBackend(redis_proxy.url)
-    two = [book(through_proxy, message) for message in (ONE, TWO)][1]
+    two = [reserve(through_proxy, message) for message in (ONE, TWO)][1]
     through_proxy.restore("key", TWO.token, two.replaced)
     before = redis_proxy.requests
 
-    three = book(through_proxy, THREE)
+    three = reserve(through_proxy, THREE)
     assert through_proxy.restore("key", THREE.token, three.replaced)
 
     assert redis_proxy.requests - before == 2
@@ -105,9 +105,9 @@ def test_a_lock_is_reserved_replaced_and_restored_in_one_round_trip_each(
 
 def use_all(backend: RedisBackend) -> None:
     """All that may be done with locks that wait for messages."""
-    two = [book(backend, message, remember_for=10) for message in (ONE, TWO)][1]
+    two = [reserve(backend, message, remember_for=10) for message in (ONE, TWO)][1]
     backend.restore("key", TWO.token, two.replaced)
-    book(backend, THREE, remember_for=10)
+    reserve(backend, THREE, remember_for=10)
     attempt = redelivered(THREE)
     over = (THREE.token,)
     backend.acquire(
@@ -133,7 +133,7 @@ def test_every_key_has_an_end(backend, client):
 
 
 def test_what_is_given_back_has_an_end_and_so_has_the_generation(backend, client):
-    two = [book(backend, message, remember_for=10) for message in (ONE, TWO)][1]
+    two = [reserve(backend, message, remember_for=10) for message in (ONE, TWO)][1]
 
     assert backend.restore("key", TWO.token, two.replaced)
 
@@ -144,7 +144,7 @@ def test_what_is_given_back_has_an_end_and_so_has_the_generation(backend, client
 def test_what_is_given_back_has_an_end_also_if_the_generation_is_forgotten(
     backend, client
 ):
-    two = [book(backend, message) for message in (ONE, TWO)][1]
+    two = [reserve(backend, message) for message in (ONE, TWO)][1]
     client.delete("unique:{key}:generation")
 
     assert backend.restore("key", TWO.token, two.replaced)
@@ -156,7 +156,7 @@ def test_what_is_given_back_has_an_end_also_if_the_generation_is_forgotten(
 def test_a_lock_without_an_end_is_given_back_and_has_one(backend, client):
     backend.reserve("key", ONE, expire=10)
     client.persist("unique:{key}")
-    two = book(backend, TWO)
+    two = reserve(backend, TWO)
     assert two.replaced.remaining == float("inf")
 
     assert backend.restore("key", TWO.token, two.replaced)
@@ -166,7 +166,7 @@ def test_a_lock_without_an_end_is_given_back_and_has_one(backend, client):
 
 
 def test_who_reserves_and_passes_through_leaves_nothing(backend, client):
-    book(backend, ONE)
+    reserve(backend, ONE)
     start(backend, ONE, expire=0)
     backend.reserve("key", TWO, expire=10)
     backend.release("key", TWO.token)
@@ -176,7 +176,7 @@ def test_who_reserves_and_passes_through_leaves_nothing(backend, client):
 
 def test_who_is_refused_leaves_nothing(backend, client):
     backend.acquire("key", FIRST, expire=10)
-    book(backend, ONE)
+    reserve(backend, ONE)
     start(backend, ONE, expire=0, remember_for=REMEMBERED, generation=1)
 
     assert client.keys() == [b"unique:{key}"]

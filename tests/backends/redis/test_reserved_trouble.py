@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from tests.backends.stores import FIRST, ONE, SECOND, TWO, book, start
+from tests.backends.stores import FIRST, ONE, SECOND, TWO, reserve, start
 from unique_task import LockRecordError, LockStoreError, RedisBackend
 from unique_task.backends.steps import Acquired, Heir, Held, Replaced, Reserved
 
@@ -26,7 +26,7 @@ def client(redis_url: str) -> Iterator[Redis]:
 
 def test_a_server_out_of_memory_still_gives_back_and_hands_on(own_redis):
     backend = RedisBackend(own_redis.url)
-    two = [book(backend, message) for message in (ONE, TWO)][1]
+    two = [reserve(backend, message) for message in (ONE, TWO)][1]
     backend.acquire("another", FIRST, expire=10)
     own_redis.client.config_set("maxmemory", "1")
 
@@ -40,11 +40,11 @@ def test_a_server_out_of_memory_still_gives_back_and_hands_on(own_redis):
 
 def test_a_server_out_of_memory_replaces_nobody_halfway(own_redis):
     backend = RedisBackend(own_redis.url)
-    one = book(backend, ONE)
+    one = reserve(backend, ONE)
     own_redis.client.config_set("maxmemory", "1")
 
     with pytest.raises(LockStoreError):
-        book(backend, TWO)
+        reserve(backend, TWO)
 
     own_redis.client.config_set("maxmemory", "0")
     assert isinstance(start(backend, ONE, generation=one.fence), Acquired)
@@ -53,10 +53,10 @@ def test_a_server_out_of_memory_replaces_nobody_halfway(own_redis):
 def test_a_reservation_whose_answer_was_lost_is_ours(redis_proxy, backend, warm):
     backend.reserve("key", ONE, expire=10)
     through_proxy = RedisBackend(redis_proxy.url)
-    book(through_proxy, ONE)
+    reserve(through_proxy, ONE)
     redis_proxy.swallow_replies(1, to=b"EVALSHA")
 
-    two = book(through_proxy, TWO)
+    two = reserve(through_proxy, TWO)
 
     assert isinstance(two, Reserved)
     assert backend.get("key").record.fence == two.fence
@@ -82,10 +82,10 @@ def test_what_is_not_known_as_replaceable_is_left_alone(
     client.set("unique:{key}", text, px=10_000)
 
     if readable:
-        assert isinstance(book(backend, ONE, replace_within=1e12), Held)
+        assert isinstance(reserve(backend, ONE, replace_within=1e12), Held)
     else:
         with pytest.raises(LockRecordError):
-            book(backend, ONE, replace_within=1e12)
+            reserve(backend, ONE, replace_within=1e12)
     assert not backend.restore("key", ONE.token, Held(SECOND, 10))
 
     assert client.get("unique:{key}") == text
@@ -98,7 +98,7 @@ def test_a_key_of_another_type_is_a_store_error(backend, client):
     client.lpush("unique:{key}", "item")
     client.lpush("unique:{another}:generation", "item")
 
-    for step in (book, start):
+    for step in (reserve, start):
         with pytest.raises(LockStoreError, match="WRONGTYPE"):
             step(backend, ONE)
     with pytest.raises(LockStoreError, match="WRONGTYPE"):
@@ -108,8 +108,8 @@ def test_a_key_of_another_type_is_a_store_error(backend, client):
 
 
 def test_who_replaced_is_not_told_if_a_newer_version_holds_the_lock(backend, client):
-    one = book(backend, ONE)
-    book(backend, TWO)
+    one = reserve(backend, ONE)
+    reserve(backend, TWO)
     assert start(backend, ONE, generation=one.fence) == Replaced("two")
     client.set("unique:{key}", b"2 17 task-1/0/0//ab running", px=10_000)
 

@@ -1,8 +1,8 @@
-"""What every store does for who was told that it is replaced, if publishes fail."""
+"""What every store does for a notified message if publishes of its successors fail."""
 
 from typing import Any
 
-from tests.backends.stores import ONE, THREE, TWO, book, published, start
+from tests.backends.stores import ONE, THREE, TWO, published, reserve, start
 from unique_task.backends.steps import Acquired, Replaced
 
 FOUR = published("four")
@@ -10,10 +10,10 @@ FOUR = published("four")
 
 def replaced_in_turn(backend) -> tuple[Any, Any, Any]:
     """The lock waits for the third of some messages, each of which replaced another."""
-    return book(backend, ONE), book(backend, TWO), book(backend, THREE)
+    return reserve(backend, ONE), reserve(backend, TWO), reserve(backend, THREE)
 
 
-def test_two_failed_publishes_give_no_lock_to_who_was_told_after_both(backend):
+def test_two_failed_publishes_give_no_lock_to_a_notified_message_after_both(backend):
     one, two, three = replaced_in_turn(backend)
     assert isinstance(start(backend, ONE, generation=one.fence), Replaced)
 
@@ -23,10 +23,10 @@ def test_two_failed_publishes_give_no_lock_to_who_was_told_after_both(backend):
     assert backend.get("key") is None
 
 
-def test_two_failed_publishes_give_no_lock_to_who_was_told_between_them(backend):
-    one, two = book(backend, ONE), book(backend, TWO)
+def test_two_failed_publishes_give_no_lock_to_a_notified_message_between_them(backend):
+    one, two = reserve(backend, ONE), reserve(backend, TWO)
     assert isinstance(start(backend, ONE, generation=one.fence), Replaced)
-    three = book(backend, THREE)
+    three = reserve(backend, THREE)
 
     assert backend.restore("key", THREE.token, three.replaced)
     assert backend.restore("key", TWO.token, two.replaced)
@@ -34,7 +34,9 @@ def test_two_failed_publishes_give_no_lock_to_who_was_told_between_them(backend)
     assert backend.get("key") is None
 
 
-def test_two_failed_publishes_in_the_other_order_give_no_lock_to_who_was_told(backend):
+def test_two_failed_publishes_in_the_other_order_give_no_lock_to_a_notified_message(
+    backend,
+):
     one, two, three = replaced_in_turn(backend)
     assert isinstance(start(backend, ONE, generation=one.fence), Replaced)
 
@@ -44,7 +46,7 @@ def test_two_failed_publishes_in_the_other_order_give_no_lock_to_who_was_told(ba
     assert backend.get("key") is None
 
 
-def test_who_was_told_stays_told_though_a_later_one_is_told_too(backend):
+def test_a_notified_message_stays_notified_though_a_later_one_is_notified_too(backend):
     """The second one was sent after all, though its publish failed."""
     one, two, three = replaced_in_turn(backend)
     assert isinstance(start(backend, ONE, generation=one.fence), Replaced)
@@ -62,7 +64,7 @@ def test_who_comes_after_a_lock_that_went_to_nobody_gets_it(backend):
     backend.restore("key", THREE.token, three.replaced)
     backend.restore("key", TWO.token, two.replaced)
 
-    four = book(backend, FOUR)
+    four = reserve(backend, FOUR)
 
     assert four.replaced is None
     assert isinstance(start(backend, FOUR, generation=four.fence), Acquired)
