@@ -1,4 +1,4 @@
-"""A call that breaks off while it asks for its lock leaves none behind."""
+"""A call that breaks off while it asks for its lock leaves no lock behind."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ each_error = pytest.mark.parametrize(
 
 
 class Deaf(MemoryBackend):
-    """Gives locks, but nobody hears of one; then it is away for a while."""
+    """Gives locks but loses its answers, and then does not answer for a while."""
 
     error: BaseException | None = None
     #: Which question it is that nobody hears the answer of, from now on.
@@ -70,7 +70,7 @@ def store(worker_app, monkeypatch) -> Deaf:
 
 @pytest.fixture
 def make(worker_app, store, request) -> Any:
-    """Call it for a task that is guarded by this lock, of a name of its own."""
+    """Make a task with a lock of this type and a name that no other test has."""
 
     def make(lock: str, **options: Any) -> Any:
         guard = unique(lock=lock, renew=False, **options)

@@ -1,4 +1,4 @@
-"""What was reserved for a message is freed when that ends without a guarded run."""
+"""A message that ends without a guarded run: its reservation is released."""
 
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ each_lock = pytest.mark.parametrize("lock", AT_PUBLISH)
 
 @pytest.fixture(autouse=True)
 def own_store(worker_app):
-    """No test meets the window of another."""
+    """No test meets a lock of another test."""
     worker_app.conf.unique_backend = MemoryBackend()
 
 
@@ -35,7 +35,7 @@ def make(request) -> Any:
 
 @pytest.fixture
 def publisher(worker_app):
-    """An app of its own, whose messages go to the worker; its tasks have guards."""
+    """Another app, whose messages go to the worker; its tasks have guards."""
     conf = worker_app.conf
     queue, store = conf.task_default_queue, conf.unique_backend
     with make_app(task_default_queue=queue, unique_backend=store) as app:
@@ -43,19 +43,19 @@ def publisher(worker_app):
 
 
 def first(sent: Sent, result: Any) -> Message:
-    """The message with which a call was sent, of several with its id."""
+    """Return the message that a call sent, of several with its id."""
     return next(message for message in sent if message.id == result.id)
 
 
 def is_freed(app: Any, message: Any) -> bool:
-    """Whether the lock that a message carries is free."""
+    """Tell whether the lock that a message reserved is free."""
     lock = message.lock
     kind = LOCK_TYPES[lock["lock"]]
     return record_at(app, kind.reservation_name(lock["key"])) is None
 
 
 def ends(app: Any, message: Any, lock: str) -> None:
-    """Wait until the lock is free; but a window stands."""
+    """Wait until the lock is free; the lock of `until_expired` stays."""
     if lock != "until_expired":
         wait_until(lambda: is_freed(app, message))
     else:
@@ -86,7 +86,7 @@ BEFORE_START = {
 @each_lock
 @pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
 @pytest.mark.parametrize("end", BEFORE_START)
-def test_a_lock_is_freed_if_its_task_ends_in_before_start(
+def test_a_lock_is_released_if_its_task_ends_in_before_start(
     make, worker_app, sent, end, late, lock
 ):
     task = make(worker_app, unique(lock=lock), acks_late=late)
@@ -139,7 +139,7 @@ def test_a_lock_stays_while_a_message_goes_back_to_its_queue(make, worker_app, s
 def test_a_message_that_cannot_go_back_to_its_queue_leaves_no_lock(
     make, worker_app, sent
 ):
-    """It was acknowledged when it came, whatever the task asks for."""
+    """It is acknowledged when it comes, whatever the task asks for."""
     task = make(worker_app)
     type(task).before_start = raising(Reject("later", requeue=True))
 
@@ -148,7 +148,7 @@ def test_a_message_that_cannot_go_back_to_its_queue_leaves_no_lock(
     wait_until(lambda: is_freed(worker_app, first(sent, result)))
 
 
-def test_a_lock_is_freed_if_the_call_of_a_task_never_comes_to_its_guard(
+def test_a_lock_is_released_if_the_call_of_a_task_does_not_reach_its_guard(
     make, worker_app, sent
 ):
     task = make(worker_app)
@@ -159,7 +159,9 @@ def test_a_lock_is_freed_if_the_call_of_a_task_never_comes_to_its_guard(
     wait_until(lambda: is_freed(worker_app, first(sent, result)))
 
 
-def test_a_lock_is_freed_if_a_decorator_above_the_guard_raises(make, worker_app, sent):
+def test_a_lock_is_released_if_a_decorator_above_the_guard_raises(
+    make, worker_app, sent
+):
     @ONE
     def work() -> None: ...
 
@@ -183,7 +185,7 @@ GUARDS = {
 
 @each_lock
 @pytest.mark.parametrize("guard", GUARDS)
-def test_a_lock_is_freed_by_a_worker_of_another_release(
+def test_a_lock_is_released_by_a_worker_of_another_release(
     make, worker_app, publisher, sent, guard, lock
 ):
     task = make(publisher, unique(lock=lock))
@@ -199,7 +201,7 @@ def test_a_lock_is_freed_by_a_worker_of_another_release(
 def test_a_worker_without_the_guard_finds_the_store_among_its_own(
     make, worker_app, publisher, sent, stores
 ):
-    """Of a task that has one of its own, or of the app."""
+    """The store is the one of the app, or one that a task of the worker names."""
     store = MemoryBackend()
     publisher.conf.unique_backend = store
     if stores:
@@ -213,7 +215,7 @@ def test_a_worker_without_the_guard_finds_the_store_among_its_own(
     wait_until(lambda: store.get(sent.last.lock["key"]) is None)
 
 
-def test_a_lock_is_freed_if_no_task_of_that_name_is_known(
+def test_a_lock_is_released_if_no_task_of_that_name_is_known(
     make, worker_app, publisher, sent
 ):
     make(publisher, name="unknown").delay()
@@ -221,7 +223,7 @@ def test_a_lock_is_freed_if_no_task_of_that_name_is_known(
     wait_until(lambda: is_freed(worker_app, sent.last))
 
 
-def test_a_lock_is_freed_if_its_message_makes_no_sense(make, worker_app, sent):
+def test_a_lock_is_released_if_its_message_cannot_be_read(make, worker_app, sent):
     def spoil(headers: Any, **_: Any) -> None:
         headers["eta"] = "nonsense"
 
@@ -236,7 +238,7 @@ def test_a_lock_is_freed_if_its_message_makes_no_sense(make, worker_app, sent):
 
 
 def test_another_message_does_not_free_a_lock(make, worker_app, publisher, sent):
-    """Headers are passed on to other messages, and anybody may copy them."""
+    """Celery passes headers on to other messages, and users may copy them."""
     task = make(publisher, name="unknown")
     task.apply_async(queue="shelf")
     lock = sent.last.lock

@@ -1,4 +1,4 @@
-"""What is remembered of an attempt that has ended: that it must not run again."""
+"""The finished mark: an attempt that has ended does not run again."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -28,7 +28,7 @@ ENDS: dict[str, BaseException | None] = {
 
 @pytest.fixture
 def end(worker_app):
-    """Run a task that ends in some way; tell whether it is known to have finished."""
+    """Run a task that ends in some way; return whether it has a finished mark."""
 
     def end(how, countdown=None, **options):
         locks = []
@@ -40,7 +40,7 @@ def end(worker_app):
             if error := ENDS[how]:
                 raise error
 
-        # The worker's store keeps what other tests have left there.
+        # The worker's store keeps the marks of other tests.
         work.apply_async([uuid4().hex], countdown=countdown)
         [lock] = wait_until(lambda: locks)
         wait_until(lambda: lock.backend.get(lock.key) is None)
@@ -57,20 +57,20 @@ def end(worker_app):
     return end
 
 
-# With late acknowledgement, what goes back to a queue shall run again.
+# With late acknowledgement, a message that goes back to its queue runs again.
 @pytest.mark.parametrize("how", ENDS)
 def test_a_message_that_is_acknowledged_late(end, how):
     assert end(how, acks_late=True) == (how not in ("reject", "broken off"))
 
 
-# Acknowledged when it starts, it may have been delivered twice while it waited.
+# The broker may deliver it twice while it waits; it is acknowledged at its start.
 @pytest.mark.parametrize("how", ENDS)
 def test_a_message_with_an_eta(end, how):
     assert end(how, countdown=0.01) == (how != "broken off")
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_a_message_that_cannot_come_again_is_forgotten(end, how):
+def test_a_message_that_cannot_come_again_gets_no_mark(end, how):
     assert not end(how)
 
 
@@ -80,7 +80,7 @@ def test_a_failure_that_goes_to_a_queue_of_dead_letters_may_come_again(end):
 
 @pytest.fixture
 def delivered_again():
-    """What is published with an id that was used before is that message once more."""
+    """Publish a second delivery: a message with an id that was used before."""
 
     def mark_alike(headers, **_):
         headers[HEADER] = "00000000-0"
@@ -131,7 +131,7 @@ def test_an_id_that_is_used_again_runs_again(worker_app, countdown):
 
 
 @pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
-def test_a_retry_that_is_not_to_be_counted_runs(worker_app, gate, waits):
+def test_a_retry_that_does_not_count_runs(worker_app, gate, waits):
     """Celery gives it the number of the try that it follows."""
     runs = []
 
@@ -163,7 +163,7 @@ GOOD = "0123abcd-1700000000"
     "header",
     [None, 17, [GOOD], "two words", "a/b-1", f"{GOOD} ", f"{GOOD}\n", GOOD.upper()],
 )
-def test_a_mark_that_is_none_of_ours_is_no_mark(header):
+def test_a_mark_in_another_form_is_no_mark(header):
     assert mark_of(header) == ("", 0.0)
 
 
@@ -199,7 +199,7 @@ def test_a_second_delivery_holds_no_slot_while_the_first_one_runs(worker_app, ga
 
     first = work.delay()
     gate.wait_for_arrival()
-    # What leaves at once would be waited for, for a second.
+    # A duplicate waits up to a second for a try that ends at once.
     in_time(second_delivery, 1)
     assert set(slots) == {"IGNORED"}
     gate.open()

@@ -27,7 +27,7 @@ def clock():
     return Clock()
 
 
-def test_an_equal_call_does_not_run_beside(app, gate):
+def test_an_equal_call_does_not_run_at_the_same_time(app, gate):
     @app.task
     @unique
     def work(a, b=0):
@@ -37,7 +37,7 @@ def test_an_equal_call_does_not_run_beside(app, gate):
         assert work(a=1, b=0) is None
 
 
-def test_a_call_of_another_key_runs_beside(app, gate):
+def test_a_call_of_another_key_runs_at_the_same_time(app, gate):
     @app.task
     @unique
     def work(a):
@@ -76,7 +76,7 @@ def test_an_argument_that_can_be_no_key_is_an_error(app):
         work(object())
 
 
-def test_switched_off_nobody_is_turned_away(app, gate):
+def test_with_guards_switched_off_every_call_runs(app, gate):
     app.conf.unique_enabled = False
 
     @app.task
@@ -88,7 +88,7 @@ def test_switched_off_nobody_is_turned_away(app, gate):
         pass
 
 
-def test_switched_off_a_body_has_a_lock_that_never_ends(app):
+def test_with_guards_switched_off_a_body_has_a_lock_that_never_ends(app):
     app.conf.unique_enabled = False
 
     @app.task
@@ -192,7 +192,7 @@ def test_a_thread_that_the_body_starts_has_no_lock(app):
     @app.task
     @unique
     def work():
-        # An empty context: what a thread starts with, unless Python is told otherwise.
+        # An empty context: a thread starts with one, unless Python is set otherwise.
         thread = threading.Thread(target=contextvars.Context().run, args=(look,))
         thread.start()
         thread.join()

@@ -1,4 +1,4 @@
-"""Every way out of a body frees its lock: queued, eager and direct."""
+"""Every way out of a body releases its lock: queued, eager and direct."""
 
 from collections.abc import Callable
 from threading import Event
@@ -16,7 +16,7 @@ pytest_plugins = "tests.inprocess_fixtures"
 
 
 class Stop(BaseException):
-    """Ends a greenlet, a thread or a process: no Exception."""
+    """Ends a greenlet, a thread or a process; it is no Exception."""
 
 
 EXITS = [
@@ -36,7 +36,7 @@ def named(error: object) -> str:
 
 @pytest.fixture
 def make(worker_app):
-    """Make a task that says under which lock it runs, and ends in a given way."""
+    """Make a task that shows the lock of its run and ends in a given way."""
 
     def make(end, locks, **options):
         @worker_app.task(bind=True, **options)
@@ -62,7 +62,7 @@ def raising(error: BaseException) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize("error", EXITS, ids=named)
-def test_a_direct_call_frees_its_lock(make, error):
+def test_a_direct_call_releases_its_lock(make, error):
     locks: list[Lease] = []
     work = make(raising(error), locks)
 
@@ -73,7 +73,7 @@ def test_a_direct_call_frees_its_lock(make, error):
 
 
 @pytest.mark.parametrize("error", EXITS, ids=named)
-def test_an_eager_call_frees_its_lock(make, error):
+def test_an_eager_call_releases_its_lock(make, error):
     locks: list[Lease] = []
     work = make(raising(error), locks, max_retries=0)
 
@@ -85,10 +85,10 @@ def test_an_eager_call_frees_its_lock(make, error):
     assert is_free(locks[0])
 
 
-# What is no Exception is left to tests with real workers: it may end a worker.
+# Tests with real workers try the others, which may end a worker.
 @pytest.mark.parametrize("error", EXITS[:4], ids=named)
 @pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
-def test_a_queued_run_frees_its_lock(make, error, late):
+def test_a_queued_run_releases_its_lock(make, error, late):
     locks: list[Lease] = []
     ended = Event()
     work = make(raising(error), locks, acks_late=late)
@@ -113,7 +113,7 @@ def test_the_body_still_has_its_lock_when_it_ends(make):
     assert held == [True]
 
 
-def test_a_retry_frees_the_lock_between_two_tries(make):
+def test_a_retry_releases_the_lock_between_two_tries(make):
     locks: list[Lease] = []
 
     def end(task):
@@ -149,7 +149,7 @@ def test_a_duplicate_runs_once_the_first_has_failed(worker_app, gate):
         value_of(work.delay())
 
 
-def test_a_duplicate_frees_nothing_of_the_first(worker_app, gate):
+def test_a_duplicate_releases_nothing_of_the_first(worker_app, gate):
     @worker_app.task
     @unique
     def work():
@@ -165,7 +165,7 @@ def test_a_duplicate_frees_nothing_of_the_first(worker_app, gate):
     value_of(first)
 
 
-def test_what_a_body_raises_is_what_the_caller_gets(make):
+def test_the_caller_gets_the_error_that_a_body_raises(make):
     error = ZeroDivisionError("in the body")
     work = make(raising(error), [])
 

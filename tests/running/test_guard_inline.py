@@ -22,7 +22,7 @@ def queued(task, *args):
 
 @pytest.fixture(params=[direct, eager, queued])
 def call(request):
-    """Each way in which the outer body may come to run."""
+    """Each way to run the outer body."""
     return request.param
 
 
@@ -35,7 +35,7 @@ INLINE = {
 
 @pytest.fixture(params=INLINE.values(), ids=list(INLINE))
 def inline(request):
-    """Each way in which a body may run a task in its own thread."""
+    """Each way for a body to run a task in its own thread."""
     return request.param
 
 
@@ -133,7 +133,7 @@ def test_a_body_inside_meets_the_locks_of_others(worker_app, call, gate, inline)
 
 
 @pytest.mark.parametrize("name", ["self(...)", "self.run(...)"])
-def test_a_duplicate_called_inside_is_no_verdict_on_the_outer_task(
+def test_a_duplicate_called_inside_is_no_error_of_the_outer_task(
     worker_app, call, gate, name
 ):
     @worker_app.task(bind=True)
@@ -197,7 +197,9 @@ def test_run_called_by_another_task_is_a_direct_call(worker_app, call, bind):
     assert task_id in (owner, None)
 
 
-def test_a_duplicate_run_by_another_task_is_no_verdict_on_that(worker_app, call, gate):
+def test_a_duplicate_run_by_another_task_is_no_error_of_that_task(
+    worker_app, call, gate
+):
     @worker_app.task
     @unique
     def inner():

@@ -1,4 +1,4 @@
-"""A body that waits for the result of its own key would wait for ever: it is told."""
+"""A body that waits for the result of its own key, which is an error."""
 
 import pickle
 from typing import Any
@@ -24,7 +24,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize("options", WAITS.values(), ids=WAITS)
-def test_to_wait_for_the_own_key_inside_the_body_is_an_error(worker_app, options):
+def test_a_body_that_waits_for_its_own_key_gets_an_error(worker_app, options):
     sent: list[Any] = []
 
     @worker_app.task
@@ -37,7 +37,7 @@ def test_to_wait_for_the_own_key_inside_the_body_is_an_error(worker_app, options
         return "told"
 
     assert value_of(walk.delay()) == "told"
-    # Outside, when the body is over; and no later test of this worker meets it.
+    # Outside, when the body has ended, so that no later test of this worker meets it.
     assert value_of(sent[0]) == "told"
 
 
@@ -50,7 +50,7 @@ def test_to_wait_for_the_own_key_inside_the_body_is_an_error(worker_app, options
     ],
     ids=["successor", "successor under until_executed", "the next in the queue"],
 )
-def test_who_waits_for_the_body_is_not_waited_for_by_a_duplicate_of_it_either(
+def test_a_body_does_not_wait_for_a_call_that_waits_for_that_body_either(
     worker_app, options, call
 ):
     sent: list[Any] = []
@@ -83,7 +83,7 @@ def test_a_body_may_wait_for_another_key(worker_app):
     assert value_of(walk.delay(2)) == [2, 1, 0]
 
 
-def test_a_result_may_be_waited_for_when_the_body_is_over(worker_app):
+def test_a_caller_may_wait_for_the_result_when_the_body_has_ended(worker_app):
     sent: list[Any] = []
 
     @worker_app.task

@@ -1,4 +1,4 @@
-"""What a duplicate gets that has no queue to go back to: direct and eager calls."""
+"""Direct and eager calls that are duplicates: they have no queue to go back to."""
 
 import pytest
 from celery.exceptions import Ignore

@@ -105,7 +105,7 @@ def test_a_backend_url_of_the_task_wins_over_the_apps(app, gate):
         assert work() is None
 
 
-def test_without_a_store_a_direct_call_says_what_to_set(app):
+def test_without_a_store_the_error_of_a_direct_call_names_the_setting(app):
     app.conf.update(unique_backend=None, result_backend=None, broker_url="amqp://")
 
     @app.task

@@ -1,4 +1,4 @@
-"""What a process remembers does not grow with the calls that it has seen."""
+"""The memory of a process does not grow with the calls that it has seen."""
 
 import gc
 import logging
@@ -35,7 +35,7 @@ FEW = 3
 
 
 class Clock:
-    """Time that the test makes pass."""
+    """A clock that the test moves on."""
 
     now = 0.0
 
@@ -50,7 +50,7 @@ def clock() -> Clock:
 
 @pytest.fixture(autouse=True)
 def unheard() -> Iterator[None]:
-    """Let pytest keep no record of what is logged."""
+    """Keep pytest from collecting log records."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -65,14 +65,14 @@ def store(app, clock) -> MemoryBackend:
 
 @pytest.fixture
 def growth(app, store, clock) -> Callable[[Callable[[str], object]], float]:
-    """Tell how many blocks of memory one call more costs for good."""
+    """Return how many blocks of memory each further call keeps."""
 
     def call_many(call: Callable[[str], object]) -> int:
         for _ in range(CALLS):
             call(uuid())
         with app.connection_for_write() as connection:
             connection.default_channel.queue_purge(app.main)
-        # The locks end, and what is remembered of attempts.
+        # The locks end, and so do the marks of attempts.
         clock.now += 1e7
         store.get("none")
         gc.collect()
@@ -80,7 +80,7 @@ def growth(app, store, clock) -> Callable[[Callable[[str], object]], float]:
 
     def of(call: Callable[[str], object]) -> float:
         counts = [call_many(call) for _ in range(4)]
-        # What grows does so each time; what is filled once is full by then.
+        # A leak grows each time; a cache that fills once is full by then.
         return min(after - before for before, after in pairwise(counts)) / CALLS
 
     return of
@@ -88,7 +88,7 @@ def growth(app, store, clock) -> Callable[[Callable[[str], object]], float]:
 
 @pytest.fixture
 def deliver(app) -> Iterator[Callable[..., object]]:
-    """Run the message that was published last, as the child of a worker does."""
+    """Run the latest message, as the child of a worker does."""
     messages: list[Any] = []
 
     def note(headers: Any, body: Any, **_: Any) -> None:
@@ -97,7 +97,7 @@ def deliver(app) -> Iterator[Callable[..., object]]:
     def deliver(task: Any, **delivery: Any) -> object:
         headers, (args, kwargs, _) = messages[0]
         request = {**headers, "headers": dict(headers), "delivery_info": delivery}
-        # The task itself, not what stands for it.
+        # The task itself, not its proxy.
         own = app.tasks[task.name]
         own.__trace__ = own.__trace__ or build_tracer(own.name, own, app=app)
         return own.__trace__(headers["id"], args, kwargs, request)
@@ -156,7 +156,7 @@ def test_duplicates_of_many_keys_leave_nothing(app, store, growth, deliver, poli
 
 
 @pytest.mark.parametrize("lock", LOCK_TYPES)
-def test_who_calls_with_many_keys_keeps_nothing(app, growth, lock):
+def test_calls_with_many_keys_leave_nothing(app, growth, lock):
     task = task_of(app, lock=lock, on_duplicate="skip")
 
     def call(item: str) -> None:
@@ -168,7 +168,7 @@ def test_who_calls_with_many_keys_keeps_nothing(app, growth, lock):
     assert growth(call) < NONE
 
 
-def test_who_sends_by_name_keeps_nothing(app, growth):
+def test_calls_by_name_leave_nothing(app, growth):
     def send(item: str) -> None:
         app.send_task("elsewhere", (item,), unique_key=item)
 
@@ -182,7 +182,7 @@ def test_who_sends_by_name_keeps_nothing(app, growth):
         lambda: MemcachedBackend("memcached://localhost:1"),
     ],
 )
-def test_a_store_that_nobody_uses_any_more_is_forgotten(make):
+def test_a_store_without_users_is_forgotten(make):
     def make_many() -> int:
         for _ in range(CALLS):
             make()
@@ -194,7 +194,7 @@ def test_a_store_that_nobody_uses_any_more_is_forgotten(make):
     assert (make_many() - before) / CALLS < NONE
 
 
-def test_what_is_gone_is_not_called_in_forks():
+def test_forks_do_not_call_an_object_that_is_gone():
     calls = []
 
     class Thing:
@@ -210,9 +210,7 @@ def test_what_is_gone_is_not_called_in_forks():
     assert in_fork(lambda: calls) == []
 
 
-def test_a_receiver_that_somebody_disconnected_is_connected_again(
-    app, deliver, monkeypatch
-):
+def test_a_receiver_that_was_disconnected_is_connected_again(app, deliver, monkeypatch):
     task = task_of(app, acks_late=True)
     monkeypatch.setattr(signals.task_postrun, "receivers", [])
 

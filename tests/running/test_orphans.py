@@ -1,4 +1,4 @@
-"""The requests that a worker's parent process keeps of its children's tasks."""
+"""The requests that a worker's parent process keeps for the tasks of its children."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from unique_task.running.orphans import watched
 
 
 class OwnRequest(Request):
-    """What a user has made of it."""
+    """A class of requests that a user wrote."""
 
 
-def test_a_class_of_requests_keeps_its_name_and_its_ways():
+def test_a_class_of_requests_keeps_its_name_and_methods():
     assert watched(OwnRequest).__name__ == "OwnRequest"
     assert issubclass(watched(OwnRequest), OwnRequest)
 

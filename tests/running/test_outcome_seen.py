@@ -1,4 +1,4 @@
-"""Whoever can see how a task ended can run the next equal call at once."""
+"""When the outcome of a task can be seen, the next equal call can run at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ ENDS: dict[str, Callable[[], Any]] = {
 
 @dataclass
 class Seen:
-    """Whether the key was held when somebody could see how the task had ended."""
+    """Whether the key was held when the outcome of the task could be seen."""
 
     locks: MemoryBackend = field(default_factory=MemoryBackend)
     name: str = ""
@@ -49,14 +49,14 @@ class Seen:
 
     def look(self, who: str) -> None:
         key = digest_of("seen", "key")
-        # A reservation of the next try is one, too.
+        # A reservation of the next try counts too.
         names = key, f"{key}.pending"
         self.held[who] = any(self.locks.get(name) is not None for name in names)
 
 
 @pytest.fixture
 def seen(monkeypatch, worker_app) -> Iterator[Seen]:
-    """What can be seen from outside, or by receivers of signals."""
+    """Note the first moments when others, or receivers of signals, see the outcome."""
     seen = Seen()
     kind = type(worker_app.backend)
     store = kind.store_result
@@ -107,7 +107,7 @@ def seeing(seen: Seen) -> type[Task]:
 @pytest.fixture
 def make(worker_app, seen):
     def make(lock, **options):
-        # Of no other test: one whose task retries may not have ended.
+        # A new name: a task of another test may still retry.
         @worker_app.task(name=f"work-{uuid4().hex}", base=seeing(seen), **options)
         @unique(key="key", namespace="seen", lock=lock, backend=seen.locks)
         def work(how):
@@ -142,7 +142,7 @@ NOT_RETRIED = {
 
 @pytest.mark.parametrize(("how", "options"), NOT_RETRIED.values(), ids=NOT_RETRIED)
 @pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
-def test_an_error_that_is_not_retried_frees_the_lock_first(
+def test_an_error_that_is_not_retried_releases_the_lock_first(
     make, seen, late, how, options
 ):
     work = make(
@@ -205,7 +205,7 @@ def test_between_two_tries_the_lock_is_kept(worker_app, seen, late, again):
 
 @pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
 @pytest.mark.parametrize("autoretry", [(), (KeyError,)], ids=["plain", "autoretry"])
-def test_a_retry_that_is_one_too_many_frees_the_lock_first(
+def test_a_retry_beyond_the_limit_releases_the_lock_first(
     worker_app, seen, late, autoretry
 ):
     @worker_app.task(bind=True, acks_late=late, autoretry_for=autoretry)
@@ -222,7 +222,7 @@ def test_a_retry_that_is_one_too_many_frees_the_lock_first(
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
-def test_a_value_is_there_before_the_outcome_can_be_seen(worker_app, late):
+def test_a_value_is_stored_before_the_outcome_can_be_seen(worker_app, late):
     runs = []
 
     @worker_app.task(acks_late=late)
@@ -236,7 +236,7 @@ def test_a_value_is_there_before_the_outcome_can_be_seen(worker_app, late):
 
 @pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
 @pytest.mark.parametrize("lock", LOCKS)
-def test_who_waits_for_a_result_runs_the_next_call(worker_app, lock, late):
+def test_a_caller_with_the_result_runs_the_next_call(worker_app, lock, late):
     @worker_app.task(acks_late=late)
     @unique(lock=lock)
     def work():

@@ -1,4 +1,4 @@
-"""What becomes of a reserved lock when something comes between it and its body."""
+"""A reservation whose message does not run at once, or not at all."""
 
 from typing import Any
 from uuid import uuid4
@@ -23,7 +23,7 @@ LATE = {"countdown": 0.05}
 
 
 class Faulty(MemoryBackend):
-    """Does not answer when it is asked for `lock` the next time."""
+    """Does not answer the next question about `lock`."""
 
     lock = ""
 
@@ -43,7 +43,7 @@ def store(worker_app) -> Faulty:
 
 @pytest.fixture
 def guarded(worker_app, store, gate):
-    """Make a task of which a run is noted, and waits at the gate."""
+    """Make a task that notes each run and waits at the gate."""
 
     def guarded(lock, **options):
         @worker_app.task(name=f"redeemed-{lock}")
@@ -63,7 +63,7 @@ def locks_in(store: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("lock", APART)
-def test_a_message_whose_store_was_away_half_way_redeems_its_lock_later(
+def test_a_message_whose_store_was_away_half_way_starts_its_reservation_later(
     guarded, store, lock
 ):
     work = guarded(lock, expire=1000)
@@ -77,10 +77,10 @@ def test_a_message_whose_store_was_away_half_way_redeems_its_lock_later(
     wait_until(lambda: locks_in(store) == window)
 
 
-def test_a_task_that_is_turned_away_again_and_again_never_runs_before_who_waits(
+def test_a_task_that_comes_back_again_and_again_does_not_overtake_a_reservation(
     guarded, worker_app, monkeypatch
 ):
-    """It belongs to a canvas, so it was sent without a lock."""
+    """The task belongs to a canvas, so it was sent without a lock."""
     monkeypatch.setitem(worker_app.conf, "task_track_started", True)
     work = guarded("until_executing")
 
@@ -94,7 +94,7 @@ def test_a_task_that_is_turned_away_again_and_again_never_runs_before_who_waits(
     item, waiting, bound = in_time(two_calls, 1)
 
     assert value_of(bound) == item
-    # Its lock ends at its start, so the other one may end first.
+    # Its reservation ends at its start, so the other task may end first.
     assert waiting.state in {states.STARTED, states.SUCCESS}
 
 
@@ -112,7 +112,7 @@ def test_a_body_that_runs_unguarded_leaves_no_lock_behind(guarded, store, worker
 def test_a_message_that_ends_as_a_duplicate_leaves_no_lock_behind(
     guarded, store, gate, worker_app
 ):
-    """Its place in the queue is free, though it never ran."""
+    """Its place in the queue is free, though it did not run."""
     work = guarded("until_and_while_executing", expire=1000)
     said = {"on_duplicate": {"run": "skip"}}
     gate._open.clear()
@@ -126,7 +126,9 @@ def test_a_message_that_ends_as_a_duplicate_leaves_no_lock_behind(
     assert value_of(running) == 1
 
 
-def test_who_waits_for_a_run_keeps_its_place_for_as_long(guarded, store, gate):
+def test_a_message_that_waits_for_a_run_keeps_its_place_for_as_long(
+    guarded, store, gate
+):
     work = guarded("until_and_while_executing", expire=60)
     gate._open.clear()
     running = work.delay()

@@ -1,4 +1,4 @@
-"""A message that is delivered twice: what the second delivery does and leaves alone."""
+"""A message that is delivered twice: what the second delivery does and keeps."""
 
 import celery
 import pytest
@@ -27,7 +27,7 @@ POLICIES = {"ignore": "ignore", "raise": "raise", "skip": skip(17)}
 
 @pytest.fixture(autouse=True)
 def one_message():
-    """What is published under an id that was used before is that message once more."""
+    """Publish a second delivery: a message with an id that was used before."""
 
     def mark_alike(headers, **_):
         headers[HEADER] = "00000000-0"
@@ -40,7 +40,7 @@ def one_message():
 
 @pytest.fixture
 def ended():
-    """The states in which arrivals ended, and when; by task."""
+    """The states in which arrivals ended, and when, by task."""
     ended: dict[str, list[str]] = {}
 
     @task_postrun.connect
@@ -56,7 +56,7 @@ def stored_state(result: AsyncResult) -> str:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_duplicate_stays_one(worker_app, gate, ended, policy):
+def test_a_duplicate_stays_a_duplicate(worker_app, gate, ended, policy):
     runs = []
 
     @worker_app.task(acks_late=True)
@@ -73,7 +73,7 @@ def test_a_duplicate_stays_one(worker_app, gate, ended, policy):
     gate.open()
     value_of(first)
 
-    # Its worker died before it acknowledged, and nobody holds the key now.
+    # Its worker died before it acknowledged, and the key is free now.
     work.apply_async(task_id=duplicate.id)
     wait_until(lambda: len(ended[duplicate.id]) == 2)
 
@@ -82,7 +82,7 @@ def test_a_duplicate_stays_one(worker_app, gate, ended, policy):
     assert stored_state(duplicate) == settled
 
 
-def test_what_got_a_cached_value_keeps_it(worker_app, ended):
+def test_a_task_that_got_a_cached_value_keeps_it(worker_app, ended):
     runs = []
     clock = Clock()
 
@@ -105,8 +105,8 @@ def test_what_got_a_cached_value_keeps_it(worker_app, ended):
     assert ended[second.id][1] == states.IGNORED
 
 
-def test_a_message_that_waited_for_nothing_yet_is_a_duplicate(worker_app, gate, ended):
-    """Delivered again or not: it was never let in."""
+def test_a_message_that_has_not_run_yet_is_a_duplicate(worker_app, gate, ended):
+    """Delivered again or not, it never got the lock."""
 
     @worker_app.task(acks_late=True)
     @unique
@@ -122,7 +122,9 @@ def test_a_message_that_waited_for_nothing_yet_is_a_duplicate(worker_app, gate, 
     assert stored_state(duplicate) == states.REVOKED
 
 
-def test_what_was_let_in_before_waits_for_who_came_between(worker_app, gate, ended):
+def test_a_task_that_got_the_lock_before_waits_for_a_call_that_came_between(
+    worker_app, gate, ended
+):
     @worker_app.task(acks_late=True)
     @unique(key=(), on_duplicate="raise")
     def work(how):
@@ -147,7 +149,7 @@ def test_what_was_let_in_before_waits_for_who_came_between(worker_app, gate, end
 
 @pytest.fixture
 def waiting(worker_app, gate, ended):
-    """Have a delivery run and call it for what the second one sends when it waits."""
+    """Run a first delivery; return what the second one sends when it waits."""
 
     def waiting(task, *args, **options):
         sent = []
@@ -168,7 +170,9 @@ def waiting(worker_app, gate, ended):
     return waiting
 
 
-def test_what_waits_for_its_living_self_does_not_expire(worker_app, gate, waiting):
+def test_a_delivery_that_waits_for_the_first_one_does_not_expire(
+    worker_app, gate, waiting
+):
     @worker_app.task(acks_late=True)
     @unique
     def work():
@@ -177,11 +181,11 @@ def test_what_waits_for_its_living_self_does_not_expire(worker_app, gate, waitin
     first, [again] = waiting(work, expires=60)
 
     assert again["id"] == first.id
-    # Its expiry would revoke the delivery that runs.
+    # The expiry would revoke the delivery that runs.
     assert again["expires"] is None
 
 
-def test_what_waits_for_its_living_self_and_cannot_is_silent(
+def test_a_delivery_that_cannot_be_sent_to_wait_for_the_first_one_is_silent(
     worker_app, gate, waiting, ended, monkeypatch
 ):
     @worker_app.task
@@ -201,7 +205,7 @@ def test_what_waits_for_its_living_self_and_cannot_is_silent(
     assert stored_state(first) == states.SUCCESS
 
 
-def test_a_lock_that_the_body_freed_is_known_to_have_finished(worker_app, ended):
+def test_an_attempt_whose_body_released_its_lock_has_a_finished_mark(worker_app, ended):
     runs = []
 
     @worker_app.task(base=UniqueCeleryTask, bind=True, acks_late=True)
@@ -260,7 +264,7 @@ def test_the_state_started_is_stored_under_a_lock_that_is_renewed(
         return current_lock().lost
 
     defer_started(worker_app.tasks[work.name])
-    # Each thread has a store of its own.
+    # Each thread has its own store.
     kind = type(worker_app.backend)
     store = kind.store_result
 

@@ -45,7 +45,7 @@ def redeliver():
 
 @pytest.fixture
 def arrivals():
-    """The states in which arrivals of messages ended."""
+    """The states in which arrivals ended."""
     arrivals: list[str] = []
 
     def note(state, **_):
@@ -57,7 +57,7 @@ def arrivals():
 
 
 class Slow(Task):
-    """Takes its time between its body and its end."""
+    """Waits between the end of its body and its outcome."""
 
     abstract = True
     left = Event()
@@ -77,7 +77,7 @@ def slow():
 
 
 class Counting(MemoryBackend):
-    """Counts how often it heard that an attempt which leaves is alive."""
+    """Counts how often an attempt renews that it leaves."""
 
     renewed = 0
 
@@ -132,7 +132,7 @@ def test_it_counts_as_alive_for_as_long_as_it_takes(worker_app, slow, monkeypatc
 
 
 def test_one_that_died_while_it_left_is_run_again(worker_app, redeliver):
-    """What the store would have of it, if its process were gone."""
+    """The store has the record of a process that is gone."""
     runs = []
 
     @worker_app.task(acks_late=True)
@@ -158,7 +158,7 @@ def test_one_that_died_while_it_left_is_run_again(worker_app, redeliver):
 
 
 def dead_process(process: str) -> str:
-    """Tell of another process than this one, that was here before."""
+    """Return the name of a process that ran here before this one."""
     own = f"{os.getpid()}"
     assert own in process
     return process.replace(own, str(os.getpid() ^ 0x3FF))

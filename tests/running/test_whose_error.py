@@ -1,4 +1,4 @@
-"""Errors of the user's code are not taken for errors of the store, nor the reverse."""
+"""Errors of the user's code are not taken for errors of the store, nor vice versa."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ BOUND = {"parent_id": "parent"}
 
 
 class Failing(MemoryBackend):
-    """Fails to reserve as often as it is told to."""
+    """Fails to reserve as often as the test says."""
 
     error: BaseException | None = None
 
@@ -42,7 +42,7 @@ def other_store_is_away(*args: Any, **kwargs: Any) -> Any:
 
 
 class WithId(UniqueCeleryTask):
-    """Asks another store for its ids."""
+    """Takes its ids from another store."""
 
     abstract = True
     unique_options = {"lock": "until_executed"}
@@ -68,7 +68,7 @@ def test_an_error_in_a_key_leaves_the_locks_of_other_tasks_alone(app, sent, keye
     task = task_of(app)
     task.apply_async(**BOUND)
 
-    # Who is sent without a lock has a token all the same.
+    # A message that is sent without a lock has a token all the same.
     assert holder(task).token == sent.last.lock["token"]
 
 

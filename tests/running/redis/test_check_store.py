@@ -21,7 +21,7 @@ def ran():
 
 @pytest.fixture(params=[*LOCKS, "until_and_while_executing"])
 def work(request, worker_app, ran):
-    """Of a burst of calls, the last one is to run."""
+    """A task of which only the last of a burst of calls runs."""
 
     @worker_app.task(name="debounced")
     @unique(key=(), lock=request.param, on_duplicate=replace())
@@ -34,7 +34,7 @@ def work(request, worker_app, ran):
 
 @pytest.fixture(params=["memory", "redis", "another prefix"])
 def new_store(request, worker_app):
-    """Call it for a store that knows no lock, which the app uses from then on."""
+    """Switch the app to a store without locks."""
     url = "" if request.param == "memory" else request.getfixturevalue("redis_url")
     number = iter(range(9))
 
@@ -55,14 +55,14 @@ def new_store(request, worker_app):
 
 
 def published(work: Any, sent: Any, count: int = 4) -> list[Any]:
-    """Publish so many calls to where no worker is; return their messages."""
+    """Publish calls to a queue without a worker; return their messages."""
     for number in range(count):
         work.apply_async((number,), queue=f"nobody-{work.app.main}")
     return list(sent[-count:])
 
 
 def delivered(work: Any, message: Any, **otherwise: Any) -> Any:
-    """Let a message arrive, its header changed like this."""
+    """Let a message arrive, with these changes to its header."""
     lock = {**message.lock, **otherwise}
     headers = {HEADER: lock["message"], LOCK_HEADER: lock}
     with published_with(message.id, headers):

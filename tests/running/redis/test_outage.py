@@ -1,4 +1,4 @@
-"""What becomes of tasks while the store of their locks is out of order.
+"""Tasks while the store of their locks is out of order.
 
 A worker in this process, with a broker that is well, and locks behind a proxy that a
 test may cut. The worker sends messages through a proxy of their own.
@@ -26,7 +26,7 @@ from unique_task.backends.record import Record
 app = Celery("outage_tests", backend="cache+memory://", set_as_current=False)
 app.conf.broker_connection_retry_on_startup = True
 
-# Tasks that are shared would be those of every other test's app as well.
+# Shared tasks would join the apps of all other tests.
 task_of_the_worker = partial(app.task, shared=False)
 
 #: How often a body ran, under which key, and when it may end; by its argument.
@@ -83,7 +83,7 @@ def wait_and_end(name: str, error: bool) -> str:
 
 @pytest.fixture(scope="module")
 def sending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """Stands before the broker for all who send; the worker reads beside it."""
+    """A proxy before the broker for all senders; the worker reads past it."""
     with RedisServer(tmp_path_factory.mktemp("broker")) as broker:
         with Proxy(broker.url) as proxy:
             app.conf.update(broker_read_url=broker.url, broker_write_url=proxy.url)
@@ -112,7 +112,7 @@ def note_end(task_id: str, **_: object) -> None:
 
 @pytest.fixture(autouse=True)
 def store(redis_proxy: Proxy, sending: Proxy) -> Iterator[Proxy]:
-    """Stands before the store of the locks; scripts and connections are in place."""
+    """A proxy before the store of the locks; scripts and connections are ready."""
     app.conf.update(
         unique_backend=redis_proxy.url,
         unique_on_unavailable="retry",
@@ -125,7 +125,7 @@ def store(redis_proxy: Proxy, sending: Proxy) -> Iterator[Proxy]:
 
 @pytest.fixture
 def name() -> str:
-    """Argument of the calls of a test, unlike those of all others."""
+    """An argument that no other test uses."""
     return uuid4().hex
 
 
@@ -134,7 +134,7 @@ def value_of(result: AsyncResult) -> Any:
 
 
 def wait_for_arrivals(result: AsyncResult, count: int) -> None:
-    """Return when the task has left the worker's slot so many times."""
+    """Wait until the task has left the worker's slot so many times."""
     wait_until(lambda: len(slots[result.id]) >= count, timeout=60)
 
 
@@ -165,7 +165,7 @@ def test_a_store_that_hangs_holds_a_slot_for_two_seconds_at_most(store, name):
     store.hang()
 
     result = note.delay(name)
-    # One of its arrivals, on a machine that is busy.
+    # One of the arrivals, on a busy machine.
     wait_until(lambda: slots[result.id] and min(slots[result.id]) < 3)
     assert runs[name] == 0
 
@@ -236,8 +236,8 @@ def test_a_task_knows_the_lock_whose_answer_was_lost(store, name, redis_server):
     assert redis_server.command_counts()["evalsha"] == 3
 
 
-def test_a_task_that_never_heard_of_its_lock_knows_it_when_it_comes_back(store, name):
-    # Longer than the test: nobody waits for the end of a lock that nobody knows of.
+def test_a_task_that_lost_the_answer_knows_its_lock_when_it_comes_back(store, name):
+    # Longer than the test, so that the task cannot wait until the lock ends.
     app.conf.unique_lease = 600
     store.swallow_replies(2, to=b"EVALSHA")
 
@@ -249,7 +249,7 @@ def test_a_task_that_never_heard_of_its_lock_knows_it_when_it_comes_back(store, 
     assert len(slots[result.id]) == 2
 
 
-def test_a_task_that_heard_nothing_several_times_knows_its_lock_too(store, name):
+def test_a_task_that_lost_several_answers_knows_its_lock_too(store, name):
     app.conf.unique_lease = 600
     # Each arrival asks twice, and a script that is not there is sent as a whole.
     store.swallow_replies(6, to=b"EVAL")
@@ -324,7 +324,7 @@ def test_a_message_that_is_acknowledged_late_goes_back_to_its_queue(
 
 @pytest.fixture
 def held_by_newer(name: str, redis_server: RedisServer) -> str:
-    """The key of a lock that this version cannot read."""
+    """Return the key of a lock that this version cannot read."""
     note(name)
     del runs[name]
     lock = f"unique:{{{keys[name]}}}"
@@ -334,7 +334,7 @@ def held_by_newer(name: str, redis_server: RedisServer) -> str:
 
 
 @pytest.mark.parametrize("choice", ["retry", "run"])
-def test_a_lock_of_a_newer_version_is_never_run_over(
+def test_a_lock_of_a_newer_version_is_respected(
     held_by_newer, redis_server, name, choice
 ):
     app.conf.unique_on_unavailable = choice
@@ -352,7 +352,7 @@ def test_a_lock_of_a_newer_version_is_never_run_over(
 
 @pytest.mark.parametrize("choice", ["retry", "run", "raise"])
 @pytest.mark.usefixtures("held_by_newer")
-def test_a_direct_call_does_not_run_over_a_newer_version_either(name, choice):
+def test_a_direct_call_respects_a_lock_of_a_newer_version_too(name, choice):
     app.conf.unique_on_unavailable = choice
 
     with pytest.raises(LockRecordError):

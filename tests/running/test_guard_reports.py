@@ -1,4 +1,4 @@
-"""What is told of locks and duplicates: signals, a counter, the log."""
+"""How the guard reports locks and duplicates: signals, a counter, the log."""
 
 import logging
 from typing import Any
@@ -21,18 +21,18 @@ pytest_plugins = "tests.inprocess_fixtures"
 
 
 @pytest.fixture
-def told():
+def sent_signals():
     """All signals, in their order: name, sender, arguments."""
-    told = []
+    sent_signals = []
     receivers = {}
     for signal in (lock_acquired, lock_released, lock_lost, task_duplicate):
 
         def note(sender=None, signal=None, **arguments):
-            told.append((signal.name, sender, arguments))
+            sent_signals.append((signal.name, sender, arguments))
 
         receivers[signal] = note
         signal.connect(note, weak=False)
-    yield told
+    yield sent_signals
     for signal, note in receivers.items():
         signal.disconnect(note)
 
@@ -49,23 +49,29 @@ def work(app, gate):
     return work
 
 
-def named(told: list[Any], name: str) -> list[Any]:
-    return [(sender, arguments) for found, sender, arguments in told if found == name]
+def named(sent_signals: list[Any], name: str) -> list[Any]:
+    return [
+        (sender, arguments)
+        for found, sender, arguments in sent_signals
+        if found == name
+    ]
 
 
-def test_taking_and_freeing_a_lock_is_told_with_the_lock(app, told, work, gate):
+def test_the_signals_of_taking_and_releasing_carry_the_lock(
+    app, sent_signals, work, gate
+):
     gate.open()
 
     work.apply((1,), task_id="mine")
 
-    assert [name for name, _, _ in told] == ["lock_acquired", "lock_released"]
-    (_, sender, arguments), (_, freed_by, freed) = told
+    assert [name for name, _, _ in sent_signals] == ["lock_acquired", "lock_released"]
+    (_, sender, arguments), (_, freed_by, freed) = sent_signals
     assert sender is freed_by is app.tasks[work.name]
     assert arguments["lock"] is freed["lock"]
     assert arguments["lock"].owner == "mine"
 
 
-def test_a_lock_is_told_of_while_it_is_held_and_freed_when_it_is_free(app, gate, work):
+def test_a_lock_is_held_at_the_first_signal_and_free_at_the_second(app, gate, work):
     store = app.conf.unique_backend
     held = []
 
@@ -81,12 +87,12 @@ def test_a_lock_is_told_of_while_it_is_held_and_freed_when_it_is_free(app, gate,
     assert held == [True, False]
 
 
-def test_a_duplicate_is_told_with_the_ids_of_both(app, told, work, gate):
+def test_the_signal_of_a_duplicate_carries_both_ids(app, sent_signals, work, gate):
     with gate.holding(work.apply, (1,), task_id="first"):
         work.apply((1,), task_id="second")
-        [(_, _, taken)] = told[:1]
+        [(_, _, taken)] = sent_signals[:1]
 
-        [(sender, arguments)] = named(told, "task_duplicate")
+        [(sender, arguments)] = named(sent_signals, "task_duplicate")
 
     assert sender is app.tasks[work.name]
     assert arguments == {
@@ -98,19 +104,25 @@ def test_a_duplicate_is_told_with_the_ids_of_both(app, told, work, gate):
     }
 
 
-def test_a_direct_call_that_is_a_duplicate_is_told_without_an_id(told, work, gate):
+def test_the_signal_of_a_direct_call_that_is_a_duplicate_carries_no_id(
+    sent_signals, work, gate
+):
     with gate.holding(work, 1):
         work(1)
 
-    [(_, arguments)] = named(told, "task_duplicate")
+    [(_, arguments)] = named(sent_signals, "task_duplicate")
     assert arguments["task_id"] is None
 
 
-def test_a_duplicate_takes_and_frees_no_lock(told, work, gate):
+def test_a_duplicate_takes_and_releases_no_lock(sent_signals, work, gate):
     with gate.holding(work, 1):
         work(1)
 
-    assert len(named(told, "lock_acquired")) == len(named(told, "lock_released")) == 1
+    assert (
+        len(named(sent_signals, "lock_acquired"))
+        == len(named(sent_signals, "lock_released"))
+        == 1
+    )
 
 
 def test_an_error_of_a_receiver_does_not_reach_the_task(app, caplog):
@@ -140,7 +152,7 @@ def test_duplicates_are_counted_by_task(work, gate):
     assert duplicates[work.name] - before == 2
 
 
-def test_a_value_out_of_the_cache_counts_as_a_duplicate(app, told):
+def test_a_call_that_gets_a_stored_value_counts_as_a_duplicate(app, sent_signals):
     @app.task
     @unique(on_duplicate="cached")
     def work():
@@ -151,11 +163,11 @@ def test_a_value_out_of_the_cache_counts_as_a_duplicate(app, told):
     work(), work()
 
     assert duplicates[work.name] - before == 1
-    [(_, arguments)] = named(told, "task_duplicate")
+    [(_, arguments)] = named(sent_signals, "task_duplicate")
     assert arguments["owner"] is None
 
 
-def test_a_duplicate_is_logged_with_the_ids_of_both(work, gate, caplog):
+def test_the_log_of_a_duplicate_has_both_ids(work, gate, caplog):
     caplog.set_level(logging.INFO, logger="unique_task")
 
     with gate.holding(work.apply, (1,), task_id="first"):
@@ -175,13 +187,13 @@ def test_a_run_without_a_duplicate_logs_nothing(work, gate, caplog):
     assert not [r for r in caplog.records if r.name.startswith("unique_task")]
 
 
-def test_a_lock_that_is_not_held_any_more_is_told_as_lost(app, told, caplog):
+def test_a_lock_that_another_call_took_is_reported_as_lost(app, sent_signals, caplog):
     store = app.conf.unique_backend
 
     @app.task
     @unique
     def work():
-        [(_, _, taken)] = told
+        [(_, _, taken)] = sent_signals
         lock = taken["lock"]
         store.release(lock.key, lock.record.token)
         return lock
@@ -189,7 +201,7 @@ def test_a_lock_that_is_not_held_any_more_is_told_as_lost(app, told, caplog):
     lock = work.apply(task_id="mine").result
 
     assert lock.lost
-    assert [name for name, _, _ in told][1:] == ["lock_lost", "lock_released"]
+    assert [name for name, _, _ in sent_signals][1:] == ["lock_lost", "lock_released"]
     assert f"{work.name}[mine] lost its lock" in caplog.text
 
 
@@ -201,7 +213,7 @@ class Faulty(MemoryBackend):
 
 
 @pytest.mark.parametrize("policy", ["ignore", "cached"])
-def test_an_error_on_freeing_does_not_replace_the_result(app, caplog, policy):
+def test_an_error_on_releasing_does_not_replace_the_result(app, caplog, policy):
     app.conf.unique_backend = Faulty()
 
     @app.task
@@ -214,7 +226,7 @@ def test_an_error_on_freeing_does_not_replace_the_result(app, caplog, policy):
     assert "the store is gone" in caplog.text
 
 
-def test_an_error_on_freeing_does_not_replace_the_exception(app, caplog):
+def test_an_error_on_releasing_does_not_replace_the_exception(app, caplog):
     app.conf.unique_backend = Faulty()
 
     @app.task
@@ -227,7 +239,7 @@ def test_an_error_on_freeing_does_not_replace_the_exception(app, caplog):
     assert "could not free its lock" in caplog.text
 
 
-def test_a_lock_that_could_not_be_freed_stands_for_its_lease(app):
+def test_a_lock_that_could_not_be_released_stands_for_its_lease(app):
     app.conf.unique_backend = Faulty()
 
     @app.task
