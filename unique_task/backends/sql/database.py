@@ -102,7 +102,7 @@ class Database:
         """Create the table or wait; raise the error if a retry cannot help."""
         if is_missing(error):
             self._create_table()
-            _check_time(error)
+            _raise_if_late(error)
         elif not is_for_now(error):
             raise error
         pause = _pause_after(error)
@@ -179,7 +179,7 @@ def _pause_after(error: DBAPIError) -> float:
     return _PAUSE if is_read_only(error) or is_full(error) else 0
 
 
-def _check_time(error: DBAPIError) -> None:
+def _raise_if_late(error: DBAPIError) -> None:
     """Raise a timeout in place of the missing table, which exists by now."""
     if seconds_left() < 0:
         raise TimeoutError("creating the table took all the time") from error

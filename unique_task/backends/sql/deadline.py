@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import local
+from typing import Any
 
 #: When the operation of this thread must end, by the monotonic clock.
 _deadline = local()
@@ -32,3 +33,10 @@ def seconds_left() -> float:
     """Return the seconds left before the deadline; infinity outside such a block."""
     end: float = getattr(_deadline, "end", math.inf)
     return end - time.monotonic()
+
+
+def check_time(*_: Any) -> None:
+    """Raise an error after the deadline; an engine calls it before each statement."""
+    # Each answer may come within its own limit, and all together too late.
+    if seconds_left() < 0:
+        raise TimeoutError("the database is too slow")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from ...exceptions import ConfigurationError
 from ..registry import advice
 from ..safe_names import QUOTING, without_password
-from .deadline import seconds_left
+from .deadline import check_time
 from .table import SQLITE_CLOCK
 
 #: The driver for each database. We use drivers whose waiting can be bounded.
@@ -111,7 +111,7 @@ def open_engine(url: URL, timeout: float) -> sa.Engine:
         timeout: seconds that one operation may take at most.
     """
     engine = _created(url, timeout)
-    sa.event.listen(engine, "before_cursor_execute", _check_limit)
+    sa.event.listen(engine, "before_cursor_execute", check_time)
     kind = url.get_backend_name()
     if kind == "postgresql":
         sa.event.listen(engine, "do_connect", _connect_bounded)
@@ -182,12 +182,6 @@ def _of_mysql(part: float) -> dict[str, Any]:
         # READ COMMITTED: whoever takes a free lock does not lock its neighbours.
         "init_command": "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     }
-
-
-def _check_limit(*_: Any) -> None:
-    # Each answer may come within its own limit, and all together too late.
-    if seconds_left() < 0:
-        raise TimeoutError("the database is too slow")
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
