@@ -29,7 +29,7 @@ PAUSE = 500
 
 
 def all_together(backend: Backend, count: int = MANY) -> None:
-    """As many tasks begin at one moment, and then end at one."""
+    """As many tasks begin at one moment, and end at another."""
     records = [record_of(f"task {number}") for number in range(count)]
     barrier = Barrier(count)
 

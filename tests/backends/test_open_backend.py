@@ -120,7 +120,7 @@ def test_threads_that_open_a_store_together_get_the_same():
 
 
 def opened_by_threads(count: int, timeout: float) -> set[Backend]:
-    """What so many threads get that open the same at once, for the first time."""
+    """The backends of so many threads that open one URL at once, for the first time."""
     together, found = Barrier(count), set()
 
     def find() -> None:

@@ -1,4 +1,4 @@
-"""A backend of another package: as its page has it, found by its scheme, and tested."""
+"""A backend of another package, as docs/backends.rst has it, found by its scheme."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ print(*[file.read_text() for file in FOLDER.iterdir()])
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """With the package that the page describes, as if it were installed."""
+    """An environment with the package of the page, as if it were installed."""
     code, points = [], ""
     for block in literal_blocks(PAGE):
         if "python" in block["classes"]:
@@ -72,7 +72,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def output_of(code: str, environment: dict[str, str]) -> str:
-    """What the code prints where the package is installed."""
+    """The output of the code where the package is installed."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment,

@@ -1,4 +1,4 @@
-"""What is done in forked processes, and on systems that have none."""
+"""Functions that run in forked processes, and systems without forks."""
 
 import subprocess
 import sys

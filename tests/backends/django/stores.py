@@ -1,4 +1,4 @@
-"""What is behind a cache of Django, for the tests that open one."""
+"""Opens backends for caches of Django, for the tests."""
 
 from typing import Any
 
@@ -12,21 +12,21 @@ from unique_task.backends.steps import Acquired, Held
 
 
 def opened(backend: str, location: Any = "", **more: Any) -> Any:
-    """What is behind a cache that is configured so."""
+    """The backend for a cache of this configuration."""
     cache = {"BACKEND": backend, "LOCATION": location, **more}
     with django_caches(locks=cache):
         return DjangoCacheBackend("locks")
 
 
 def refused(backend: str, location: Any = "", **more: Any) -> str:
-    """Why nothing is."""
+    """The error for a cache that is refused."""
     with pytest.raises(ConfigurationError) as error:
         opened(backend, location, **more)
     return str(error.value)
 
 
 def assert_locks(backend: Any) -> None:
-    """One takes a lock, another does not, and it is free again."""
+    """One attempt takes a lock, another finds it held, and it is free again."""
     assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
     assert isinstance(backend.acquire("key", SECOND, expire=10), Held)
     assert not backend.release("key", SECOND.token)

@@ -1,4 +1,4 @@
-"""Which of Django's caches hold locks, which are refused, and what that tells."""
+"""Which of Django's caches hold locks, which are refused, and with which error."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ from unique_task.backends.registry import backend_class, can_hold_locks
 
 
 class OwnCache(BaseCache):  # type: ignore[misc]
-    """A cache that is made elsewhere."""
+    """A cache of another package."""
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)

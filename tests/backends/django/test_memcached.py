@@ -13,7 +13,7 @@ from unique_task.backends.memcached import MemcachedBackend
 
 @pytest.fixture
 def pylibmc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Django's cache needs to be made, which is not what locks need."""
+    """A module that Django's cache needs, and locks do not."""
     module: Any = SimpleNamespace(Client=None, NotFound=KeyError)
     monkeypatch.setitem(sys.modules, "pylibmc", module)
 

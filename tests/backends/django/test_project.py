@@ -36,7 +36,7 @@ def cache(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def urls(redis_url: str) -> dict[str, str]:
-    """Where its messages and results are: not where its cache is."""
+    """The project's broker and result backend, not the store of its cache."""
     server = redis_url.removesuffix("/0")
     return {"broker": f"{server}/1", "backend": f"{server}/2"}
 
@@ -59,7 +59,7 @@ def worker(
 
 @pytest.fixture
 def caller(urls: dict[str, str]) -> Iterator[Celery]:
-    """Who calls the project's task by its name, and knows no Django."""
+    """An app without Django, which calls the project's task by its name."""
     app = Celery(broker=urls["broker"], backend=urls["backend"], set_as_current=False)
     yield app
     # Its results unsubscribe when they are collected.

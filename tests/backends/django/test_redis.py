@@ -17,11 +17,11 @@ REDIS_CACHES = [REDIS_CACHE, DJANGO_REDIS_CACHE]
 
 
 class OwnPool(ConnectionPool):
-    """A pool that does more, of which we know nothing."""
+    """A pool of a class that we do not know."""
 
 
 def options_of(backend: DjangoCacheBackend) -> Any:
-    """What the connections to Redis are made with."""
+    """The options of the connections to Redis."""
     assert isinstance(backend.store, RedisBackend)
     return backend.store._client.driver.connection_pool.connection_kwargs
 

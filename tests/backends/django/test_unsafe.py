@@ -1,4 +1,4 @@
-"""What is kept of the contract in caches that know only add, get and delete."""
+"""What remains of the contract in caches that have only add, get and delete."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -38,14 +38,14 @@ UNSAFE = "django-cache://locks?unsafe=true"
 
 @pytest.fixture(params=[LOCMEM, FILES])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty cache that knows no compare-and-delete."""
+    """An empty cache without compare-and-delete."""
     with django_caches(locks={"BACKEND": request.param, "LOCATION": str(tmp_path)}):
         yield UNSAFE
 
 
 @pytest.fixture
 def local() -> Iterator[Any]:
-    """A cache in memory, the one that its locks are in."""
+    """A cache in memory with its locks."""
     with django_caches(locks={"BACKEND": LOCMEM, "LOCATION": "local"}):
         yield caches["locks"]
         caches["locks"].clear()

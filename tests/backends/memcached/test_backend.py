@@ -147,7 +147,7 @@ def test_the_log_is_told_what_may_be_lost(backend):
 
 
 def test_a_holder_that_others_came_before_in_between_frees_nothing(backend):
-    """It read the lock as its own, and another took that over before it went on."""
+    """It read the lock as its own; then another attempt took the lock over."""
     backend.acquire("key", FIRST, expire=10)
     node = backend._nodes[backend._hash.get_node("key")]
     command = node.raw_command

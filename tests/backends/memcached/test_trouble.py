@@ -1,4 +1,4 @@
-"""What becomes of locks in a memcached that is out of order, or not ours alone."""
+"""Locks in a memcached that is out of order, or that other programs use too."""
 
 import math
 from typing import Any
