@@ -136,15 +136,8 @@ def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
     Raises:
         ConfigurationError: if no class knows it, or its driver is missing.
     """
-    scheme, known = _scheme(url), known_schemes()
-    if scheme not in known:
-        raise ConfigurationError(
-            f"{name}={without_password(url)!r}: no store of locks has such URLs; "
-            f"known schemes are {', '.join(sorted(known))}; those of other stores than "
-            "Redis need an extra: pip install unique_task[postgresql], [mysql], "
-            "[sqlalchemy] for SQLite, [memcached] or [django]"
-        )
-    module, _, attribute = known[scheme].partition(":")
+    scheme = _scheme(url)
+    module, _, attribute = _class_name(scheme, url, name).partition(":")
     try:
         found: type[Backend] = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
@@ -155,6 +148,18 @@ def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
             f"{advice(scheme)}"
         ) from error
     return found
+
+
+def _class_name(scheme: str, url: str, name: str) -> str:
+    known = known_schemes()
+    if scheme not in known:
+        raise ConfigurationError(
+            f"{name}={without_password(url)!r}: no store of locks has such URLs; "
+            f"known schemes are {', '.join(sorted(known))}; those of other stores than "
+            "Redis need an extra: pip install unique_task[postgresql], [mysql], "
+            "[sqlalchemy] for SQLite, [memcached] or [django]"
+        )
+    return known[scheme]
 
 
 def advice(scheme: str) -> str:
