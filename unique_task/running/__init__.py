@@ -1,1 +1,1 @@
-"""What happens to a guarded call in a worker, up to its body and out again."""
+"""What happens to a guarded call in a worker: into its body and out again."""

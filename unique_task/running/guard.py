@@ -116,7 +116,8 @@ def _acquire(attempt: Attempt) -> Lease | Answer:
         raise
     if isinstance(entry, Answer):
         _end_without_run(attempt)
-    attempt.note_reservation_handled()
+    else:
+        attempt.note_reservation_handled()
     return entry
 
 
