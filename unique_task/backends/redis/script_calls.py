@@ -129,17 +129,20 @@ def restore_call(names: Names, key: str, token: str, held: Held) -> Call:
 
 
 def release_call(names: Names, left: Release) -> Call:
-    key, token, heir = left.key, left.token, left.heir
-    keys, args = [names.lock(key)], list[Any]([token])
-    if left.finished_for or heir or left.leaving or left.value is not None:
-        args.append(_milliseconds_or_0(left.finished_for))
-        args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
-        args += _leaving(left.leaving)
-    if left.finished_for or left.leaving:
+    key, token, heir, value = left.key, left.token, left.heir, left.value
+    keys: list[str] = [names.lock(key)]
+    args: list[Any] = [token]
+    ended = left.finished_for or left.leaving
+    if not ended and heir is None and value is None:
+        return keys, args
+    args.append(_milliseconds_or_0(left.finished_for))
+    args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
+    args += _leaving(left.leaving)
+    if ended:
         keys += [names.mark(key, token), names.leaving(key, token)]
-    if left.value is not None:
+    if value is not None:
         keys.append(names.value(key))
-        args += [left.value, _milliseconds(left.fresh_for)]
+        args += [value, _milliseconds(left.fresh_for)]
     return keys, args
 
 
