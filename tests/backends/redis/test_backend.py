@@ -1,4 +1,4 @@
-"""What is special about locks in Redis."""
+"""Locks in Redis: URLs, clients, forks."""
 
 import pytest
 from redis import Redis
@@ -179,7 +179,7 @@ def test_parent_and_child_do_not_get_each_others_answers(backend):
     assert [child.result() for child in children] == [expected] * 2
 
 
-# Clients and options that are of no use
+# Clients and options that cannot be used
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_an_option_that_the_client_does_not_know_is_an_error(scheme):
     assert "sesame" not in str(error.value)
 
 
-def test_the_least_version_of_tls_is_told_by_its_name(tmp_path):
+def test_the_least_version_of_tls_is_given_by_its_name(tmp_path):
     with RedisServer(tmp_path, Certificate(tmp_path)) as server:
         backend = RedisBackend(f"{server.url}&ssl_min_version=TLSv1_2")
 

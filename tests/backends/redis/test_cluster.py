@@ -1,4 +1,4 @@
-"""What is special about locks that are spread over the nodes of a Redis Cluster."""
+"""Locks that are spread over the nodes of a Redis Cluster."""
 
 import pytest
 from redis.crc import key_slot
@@ -38,7 +38,7 @@ def test_locks_on_all_nodes_are_renewed_by_one_call(backend, redis_cluster):
     outcomes = backend.renew(renewals(keys * 5))
 
     assert outcomes == [Renewed.HELD] * 15
-    # Each of the nodes is asked for its own ones only.
+    # Each node is asked for its own locks only.
     for node in redis_cluster.nodes:
         assert node.command_counts()["eval"] == 5
 

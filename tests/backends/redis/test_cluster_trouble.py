@@ -1,4 +1,4 @@
-"""What becomes of locks in a Redis Cluster some nodes of which are down."""
+"""Locks in a Redis Cluster while some of its nodes are down."""
 
 from typing import Any
 

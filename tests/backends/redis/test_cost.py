@@ -1,4 +1,4 @@
-"""What locks cost in Redis: commands, round trips, memory."""
+"""The cost of locks in Redis: commands, round trips, memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +20,7 @@ def backend(redis_url: str) -> RedisBackend:
     return RedisBackend(redis_url)
 
 
-#: What a message asks of the server that can come once, and one that can come again.
+#: Commands for a message that comes once, and for one that may be delivered again.
 RUNS = {
     "once": ({}, {}, {"evalsha": 2, "time": 1, "set": 1, "get": 1, "del": 1}),
     "again": (
@@ -84,7 +84,7 @@ def test_many_locks_are_renewed_in_one_round_trip(redis_proxy, redis_server):
 
     with ThreadPoolExecutor(1) as beside:
         renewed = beside.submit(through_proxy.renew, renewals)
-        # All are there before any answer is.
+        # All commands are there before the first answer.
         wait_until(lambda: redis_server.command_counts().get("eval") == 10)
         redis_proxy.restore()
 
@@ -145,12 +145,12 @@ def test_every_mark_has_an_end(backend, redis_server):
     backend.release("lost", SECOND.token, leaving=Leaving(SECOND, 10))
     backend.renew([Renewal("taken", SECOND, 1, 10, leaving=True)])
 
-    # Two locks, three marks of the admitted, two of those who have finished, and two
-    # who are leaving.
+    # Two locks, three marks "admitted", two marks "finished", and two records of
+    # attempts that are leaving.
     assert_ends(redis_server, 9)
 
 
-def test_a_mark_lasts_as_long_as_the_latest_step_says(backend, redis_server):
+def test_a_mark_lasts_as_long_as_the_latest_step_wants(backend, redis_server):
     backend.acquire("key", FIRST, expire=10, remember_for=20)
     [mark] = redis_server.client.keys("*first*")
     admitted = redis_server.client.pttl(mark)
@@ -160,7 +160,7 @@ def test_a_mark_lasts_as_long_as_the_latest_step_says(backend, redis_server):
     assert 10_000 < admitted <= 20_000 < finished <= 30_000
 
 
-def test_who_is_turned_away_leaves_nothing(backend, redis_server):
+def test_a_duplicate_leaves_nothing(backend, redis_server):
     backend.acquire("key", FIRST, expire=10)
 
     backend.acquire("key", SECOND, expire=10, remember_for=REMEMBERED)
@@ -183,7 +183,7 @@ def test_a_mark_takes_200_bytes_at_most(finished, backend, redis_server):
 
 
 def assert_ends(server: RedisServer, count: int) -> None:
-    """All the `count` keys that there are end by themselves, in 10 seconds."""
+    """Assert that all `count` keys expire within 10 seconds."""
     ends = [server.client.pttl(name) for name in server.client.keys()]
     assert len(ends) == count
     assert all(0 < end <= 10_000 for end in ends)

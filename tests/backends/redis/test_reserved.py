@@ -1,4 +1,4 @@
-"""What locks that wait for a message cost in Redis: commands, and keys."""
+"""The cost of reservations in Redis: commands and keys."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -104,7 +104,7 @@ def test_a_lock_is_reserved_replaced_and_restored_in_one_round_trip_each(
 
 
 def use_all(backend: RedisBackend) -> None:
-    """All that may be done with locks that wait for messages."""
+    """Take every step that a reservation can take."""
     two = [reserve(backend, message, remember_for=10) for message in (ONE, TWO)][1]
     backend.restore("key", TWO.token, two.replaced)
     reserve(backend, THREE, remember_for=10)
@@ -132,7 +132,9 @@ def test_every_key_has_an_end(backend, client):
     assert all(0 < client.pttl(name) <= 20_000 for name in client.keys())
 
 
-def test_what_is_given_back_has_an_end_and_so_has_the_generation(backend, client):
+def test_a_lock_that_is_given_back_has_an_end_and_so_has_the_generation(
+    backend, client
+):
     two = [reserve(backend, message, remember_for=10) for message in (ONE, TWO)][1]
 
     assert backend.restore("key", TWO.token, two.replaced)
@@ -141,7 +143,7 @@ def test_what_is_given_back_has_an_end_and_so_has_the_generation(backend, client
     assert all(0 < client.pttl(name) <= 20_000 for name in client.keys())
 
 
-def test_what_is_given_back_has_an_end_also_if_the_generation_is_forgotten(
+def test_a_lock_that_is_given_back_has_an_end_without_the_generation_too(
     backend, client
 ):
     two = [reserve(backend, message) for message in (ONE, TWO)][1]
@@ -165,7 +167,7 @@ def test_a_lock_without_an_end_is_given_back_and_has_one(backend, client):
     assert client.pttl("unique:{key}") > 100 * 365 * 24 * 3600 * 1000
 
 
-def test_who_reserves_and_passes_through_leaves_nothing(backend, client):
+def test_a_reservation_that_is_acquired_for_no_time_leaves_nothing(backend, client):
     reserve(backend, ONE)
     start(backend, ONE, expire=0)
     backend.reserve("key", TWO, expire=10)
@@ -174,7 +176,7 @@ def test_who_reserves_and_passes_through_leaves_nothing(backend, client):
     assert client.keys() == []
 
 
-def test_who_is_refused_leaves_nothing(backend, client):
+def test_a_duplicate_leaves_nothing(backend, client):
     backend.acquire("key", FIRST, expire=10)
     reserve(backend, ONE)
     start(backend, ONE, expire=0, remember_for=REMEMBERED, generation=1)

@@ -1,4 +1,4 @@
-"""What becomes of locks that wait for a message in a Redis that is out of order."""
+"""Reservations in a Redis that fails, or loses answers."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ def test_a_server_out_of_memory_still_gives_back_and_hands_on(own_redis):
     assert [one.record.token for one in held if one] == [ONE.token, SECOND.token]
 
 
-def test_a_server_out_of_memory_replaces_nobody_halfway(own_redis):
+def test_a_server_out_of_memory_replaces_no_message_halfway(own_redis):
     backend = RedisBackend(own_redis.url)
     one = reserve(backend, ONE)
     own_redis.client.config_set("maxmemory", "1")
@@ -63,7 +63,7 @@ def test_a_reservation_whose_answer_was_lost_is_ours(redis_proxy, backend, warm)
     assert isinstance(start(backend, TWO, generation=two.fence), Acquired)
 
 
-#: What lies where a lock would be -> whether it can be read.
+#: The text under the name of a lock -> whether it can be read.
 ODD = {
     "newer": (b"2 17 task-1/0/0//ab pending  task  17", False),
     "no record": (b"a text of somebody else", False),
@@ -76,9 +76,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("text, readable", ODD.values(), ids=ODD)
-def test_what_is_not_known_as_replaceable_is_left_alone(
-    backend, client, text, readable
-):
+def test_a_lock_not_known_as_replaceable_is_left_alone(backend, client, text, readable):
     client.set("unique:{key}", text, px=10_000)
 
     if readable:
@@ -90,7 +88,7 @@ def test_what_is_not_known_as_replaceable_is_left_alone(
 
     assert client.get("unique:{key}") == text
     assert 0 < client.pttl("unique:{key}") <= 10_000
-    # Beside it, who gets the lock should it be given back to this one.
+    # And the record that gets the lock if it is given back to this one.
     assert client.dbsize() == 2
 
 
@@ -107,7 +105,7 @@ def test_a_key_of_another_type_is_a_store_error(backend, client):
         start(backend, ONE, key="another", generation=1)
 
 
-def test_who_replaced_is_not_told_if_a_newer_version_holds_the_lock(backend, client):
+def test_a_replaced_message_learns_no_owner_of_a_newer_version(backend, client):
     one = reserve(backend, ONE)
     reserve(backend, TWO)
     assert start(backend, ONE, generation=one.fence) == Replaced("two")

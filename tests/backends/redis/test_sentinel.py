@@ -1,4 +1,4 @@
-"""What becomes of locks when Sentinels put another Redis in the master's place."""
+"""Locks behind Sentinels: fail-over, and the URL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +115,7 @@ def test_while_no_master_is_known_each_operation_ends_in_time(own):
     own.replica.pause()
     own.master.pause()
 
-    # Held for the master first, and for none later on.
+    # The Sentinels take it for the master at first, and later for none.
     assert_ends_in_time(backend, 0.4)
     wait_until(lambda: "o_down" in own.sentinels[0].master()["flags"])
     assert_ends_in_time(backend, 0.4)

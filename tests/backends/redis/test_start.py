@@ -1,4 +1,4 @@
-"""What a worker learns of its Redis when it starts."""
+"""Checks of Redis when a worker starts: evictions and rights."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ def server(redis_server: RedisServer, redis_url: str) -> Iterator[RedisServer]:
 
 
 def guest(server: RedisServer, *rights: str) -> RedisBackend:
-    """The store as a user sees it who has these rights."""
+    """The store of a user with these rights."""
     client: Any = server.client
     client.execute_command(
         "ACL", "SETUSER", "guest", "reset", "on", ">sesame", "~unique:*", *rights
@@ -31,7 +31,7 @@ def guest(server: RedisServer, *rights: str) -> RedisBackend:
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "allkeys-random"])
-def test_a_redis_that_gives_held_locks_away_is_warned_of(server, policy):
+def test_a_redis_that_evicts_held_locks_is_warned_of(server, policy):
     server.client.config_set("maxmemory-policy", policy)
 
     [warning] = RedisBackend(server.url).warnings()
@@ -45,7 +45,7 @@ def test_a_redis_that_keeps_all_is_not_warned_of(server):
 
 
 @pytest.mark.parametrize("rights", [["-info"], ["-config"], ["-info", "-config"]])
-def test_who_may_not_ask_one_way_asks_the_other(server, rights):
+def test_the_policy_is_read_by_info_or_by_config(server, rights):
     server.client.config_set("maxmemory-policy", "volatile-lru")
 
     warnings = guest(server, "+@all", *rights).warnings()
@@ -57,7 +57,7 @@ SEVERAL = {"sentinel_url": "redis_sentinels", "cluster_url": "redis_cluster"}
 
 
 @pytest.mark.parametrize("url", SEVERAL)
-def test_one_server_of_several_that_gives_locks_away_is_warned_of(url, request):
+def test_one_server_of_several_that_evicts_locks_is_warned_of(url, request):
     backend: Backend = _opened(request.getfixturevalue(url))
     servers: Any = request.getfixturevalue(SEVERAL[url])
     one = servers.master if url == "sentinel_url" else servers.nodes[-1]
@@ -74,7 +74,7 @@ def _opened(url: str) -> Backend:
 
 
 @pytest.mark.parametrize("command", NEEDED)
-def test_a_missing_right_is_told_at_the_start(server, command):
+def test_a_missing_right_is_an_error_at_the_start(server, command):
     RedisBackend(server.url).check()  # so that the server knows the scripts
 
     with pytest.raises(LockStoreRefusedError, match=f"(?i)'{command}'.* command"):
@@ -85,7 +85,7 @@ def test_the_rights_that_are_named_are_enough(server):
     guest(server, *(f"+{command}" for command in NEEDED)).check()
 
 
-def test_a_right_that_is_missing_on_one_primary_is_told(cluster_url, redis_cluster):
+def test_a_right_that_is_missing_on_one_primary_is_an_error(cluster_url, redis_cluster):
     backend = _opened(cluster_url)
     backend.check()
     client = redis_cluster.nodes[-1].client

@@ -1,4 +1,4 @@
-"""What becomes of locks in a Redis that is out of order, or that others write to."""
+"""Locks in a Redis that fails, hangs, restarts or holds keys of others."""
 
 from contextlib import suppress
 
@@ -10,7 +10,7 @@ from tests.servers import RedisServer
 from unique_task import LockRecordError, LockStoreError, RedisBackend
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 
-#: What a process that was updated already may have left: text, or anything else.
+#: Values that a newer version may have left: text, or anything else.
 NEWER = {
     "text": b"2 17 3 task-1/0/0//ab task-2/0/0//cd",
     "the same form": b"2 17 task-1/0/0//ab running worker task",
@@ -50,8 +50,8 @@ def test_a_server_that_hangs_is_given_up_in_time(redis_proxy, connected):
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.2, 0.29])
-def test_a_server_that_is_slow_has_no_more_time_in_all(redis_proxy, seconds):
-    # Each answer comes in time for one; but to connect takes several.
+def test_the_answers_of_a_slow_server_share_one_deadline(redis_proxy, seconds):
+    # Each answer comes within its own limit; to connect takes several.
     backend = RedisBackend(f"{redis_proxy.url.removesuffix('/0')}/1", timeout=0.6)
     redis_proxy.delay(seconds)
 
@@ -109,7 +109,7 @@ def test_a_release_whose_answer_was_lost_has_freed_the_lock(
 
     assert through_proxy.release("key", FIRST.token, **more)
     assert backend.get("key") is None
-    # This one is answered the first time.
+    # The first answer to this one arrives.
     assert not through_proxy.release("key", FIRST.token, **more)
 
 
@@ -134,7 +134,7 @@ def test_a_server_out_of_memory_still_frees(own_redis):
 
 @pytest.fixture
 def no_lock(redis_server: RedisServer, backend: RedisBackend) -> str:
-    """A key under which there is no text."""
+    """A key of another type than text."""
     backend.acquire("list", FIRST, expire=10)
     [name] = redis_server.client.keys()
     redis_server.client.delete(name)
@@ -151,9 +151,7 @@ def test_a_key_of_another_type_is_a_store_error(backend, no_lock):
         backend.get(no_lock)
 
 
-def test_a_key_of_another_type_does_not_keep_others_from_their_renewal(
-    backend, no_lock
-):
+def test_a_key_of_another_type_does_not_stop_the_renewal_of_others(backend, no_lock):
     fence = backend.acquire("key", FIRST, expire=10).fence
 
     outcomes = backend.renew(
@@ -170,7 +168,7 @@ def test_a_key_of_another_type_does_not_keep_others_from_their_renewal(
 def newer(
     request: pytest.FixtureRequest, redis_server: RedisServer, backend: RedisBackend
 ) -> bytes:
-    """What lies, in a form of the future, where the lock "key" would be."""
+    """A text of a newer version under the name of the lock "key"."""
     backend.acquire("key", FIRST, expire=10)
     [name] = redis_server.client.keys()
     redis_server.client.set(name, NEWER[request.param], px=10_000)
@@ -187,7 +185,7 @@ def test_a_lock_of_a_newer_version_is_not_taken_over(backend, newer):
         backend.acquire("key", FIRST, expire=10, take_over_from=["task-1/0/0//ab"])
 
 
-def test_who_holds_a_lock_of_a_newer_version_is_not_told(backend, newer):
+def test_to_read_a_lock_of_a_newer_version_is_an_error(backend, newer):
     with pytest.raises(LockRecordError):
         backend.get("key")
 

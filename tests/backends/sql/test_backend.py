@@ -1,4 +1,4 @@
-"""What is special about locks in a database."""
+"""Locks in a database: URLs, names, statements, transactions."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ from unique_task.backends.steps import Acquired, Held, Renewal
 
 PAGE = ROOT / "docs" / "stores.rst"
 
-#: As SQLAlchemy and as Celery spell them.
+#: URLs as SQLAlchemy and as Celery spell them.
 URLS = [
     "postgresql://shop@localhost/shop",
     "postgresql+psycopg://shop@localhost/shop",
@@ -51,7 +51,7 @@ def backend(url: str) -> SQLBackend:
 
 
 @pytest.fixture
-def said(backend: SQLBackend):
+def statements(backend: SQLBackend):
     """The statements that the backend sends."""
     statements: list[str] = []
 
@@ -99,7 +99,7 @@ def test_a_database_that_is_no_file_is_refused(url):
         "sqlite+pysqlcipher://:sesame@/locks.sqlite",
     ],
 )
-def test_a_url_of_no_use_is_an_error_without_its_password(url):
+def test_a_url_that_cannot_be_used_is_an_error_without_its_password(url):
     with pytest.raises(ConfigurationError, match="cannot be (read|used)") as error:
         SQLBackend(url)
 
@@ -111,16 +111,16 @@ def test_a_driver_that_is_not_whole_says_what_it_misses():
     program = "from unique_task import SQLBackend; SQLBackend('postgresql://db/shop')"
     done = subprocess.run(
         [sys.executable, "-c", program],
-        # As where the library of PostgreSQL's client is not installed.
+        # As if the library of PostgreSQL's client were not installed.
         env={**os.environ, "PSYCOPG_IMPL": "c"},
         capture_output=True,
         text=True,
     )
 
-    said = done.stderr.splitlines()[-1]
-    assert "the driver psycopg is not whole: " in said
-    assert "pip install 'unique_task[postgresql]'" in said
-    assert "pip install 'psycopg[binary]'" in said
+    error = done.stderr.splitlines()[-1]
+    assert "the driver psycopg is not whole: " in error
+    assert "pip install 'unique_task[postgresql]'" in error
+    assert "pip install 'psycopg[binary]'" in error
 
 
 def test_databases_that_the_options_tell_apart_are_different_stores():
@@ -130,7 +130,7 @@ def test_databases_that_the_options_tell_apart_are_different_stores():
     assert len(stores) == len(urls)
 
 
-def test_the_name_does_not_tell_the_password():
+def test_the_name_does_not_show_the_password():
     backend: Any = SQLBackend(
         "postgresql://shop:sesame@localhost/shop?sslpassword=secret"
     )
@@ -154,33 +154,35 @@ def test_the_code_of_the_page_runs(capsys):
     assert "CREATE TABLE IF NOT EXISTS shop_locks" in capsys.readouterr().out
 
 
-def test_a_lock_is_taken_and_freed_by_one_statement_each(backend, said):
+def test_a_lock_is_taken_and_freed_by_one_statement_each(backend, statements):
     backend.acquire("key", FIRST, expire=10)
     backend.release("key", FIRST.token)
 
-    assert said == ["INSERT", "UPDATE"]
+    assert statements == ["INSERT", "UPDATE"]
 
 
-def test_a_lock_is_reserved_by_one_statement(backend, said):
+def test_a_lock_is_reserved_by_one_statement(backend, statements):
     reserved = backend.reserve("key", FIRST, expire=10, replaceable=False)
 
-    assert said == ["INSERT"]
+    assert statements == ["INSERT"]
     assert (reserved.since, reserved.replaced) == (0, None)
     assert backend.get("key").record.fence == reserved.fence
 
 
-def test_where_no_row_is_told_a_lock_is_taken_in_a_transaction(backend, said):
-    """As by MySQL, or an old SQLite."""
+def test_where_an_insert_returns_no_row_a_lock_is_taken_in_a_transaction(
+    backend, statements
+):
+    """MySQL and an old SQLite return none."""
     backend._database._engine.dialect.insert_returning = False
 
     taken = backend.acquire("key", FIRST, expire=10)
 
     assert isinstance(taken, Acquired)
-    assert said.count("INSERT") == 2  # of the row, and of the lock
+    assert statements.count("INSERT") == 2  # of the row, and of the lock
     assert isinstance(backend.acquire("key", SECOND, expire=10), Held)
 
 
-def test_all_leases_are_renewed_by_one_statement(backend, said):
+def test_all_leases_are_renewed_by_one_statement(backend, statements):
     records = [record_of(f"task {number}") for number in range(50)]
     renewals = [
         Renewal(
@@ -188,16 +190,16 @@ def test_all_leases_are_renewed_by_one_statement(backend, said):
         )
         for record in records
     ]
-    said.clear()
+    statements.clear()
 
     backend.renew(renewals)
 
-    assert said == ["UPDATE"]
+    assert statements == ["UPDATE"]
     assert all(backend.get(record.owner).remaining <= 9 for record in records)
 
 
 def hold_with(url: str, expire: float) -> bool:
-    """Take the lock in a process of its own, which then ends without freeing it."""
+    """Take the lock in another process, which ends without releasing it."""
     return isinstance(SQLBackend(url).acquire("key", FIRST, expire), Acquired)
 
 
@@ -208,8 +210,8 @@ def test_a_lock_outlives_the_process_that_took_it(url):
     assert isinstance(SQLBackend(url).acquire("key", SECOND, 10), Held)
 
 
-def test_a_transaction_of_the_caller_is_none_of_ours(url, backend):
-    """What is taken stays taken, whatever becomes of the caller's transaction."""
+def test_a_lock_takes_no_part_in_the_transaction_of_the_caller(url, backend):
+    """The lock stays taken whether the caller commits or rolls back."""
     engine = sa.create_engine(url)
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT 1"))

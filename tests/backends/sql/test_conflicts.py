@@ -1,4 +1,4 @@
-"""Transactions that a database breaks off because of another one are done again."""
+"""Transactions that a database aborts because of another one are repeated."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,18 +17,18 @@ from unique_task.backends.steps import Acquired, Finished
 NAME = short_name("key", LOCK, 200)
 MARK = short_name("key", mark_name(FIRST.token), 200)
 
-#: Who waits for a row that another transaction has.
+#: Transactions that wait for a row of another one.
 WAITING = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = "
     "'Lock'",
     "mysql": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = "
     "'LOCK WAIT'",
 }
-#: How they say that they broke off a transaction.
+#: Codes of a transaction that was aborted.
 DEADLOCK = {"postgresql": "40P01", "mysql": 1213}
 
-#: PostgreSQL looks for a deadlock once, so many seconds after the wait began: ours has
-#: to be there by then, and the other transaction must not be the one that finds it.
+#: PostgreSQL looks for a deadlock once, so many seconds after a wait began: ours must
+#: wait by then, and the other transaction must not find the deadlock first.
 LOOK = {"postgresql": "?options=-c%20deadlock_timeout%3D{}s"}
 OURS, OTHERS = 3, 60
 
@@ -54,20 +54,20 @@ def backend(url: str) -> SQLBackend:
 
 @pytest.fixture
 def broken_off(backend: SQLBackend) -> list[set[Any]]:
-    """What the database said to the backend, other than answers."""
-    said: list[set[Any]] = []
+    """The errors that the database sent to the backend."""
+    codes: list[set[Any]] = []
 
     def note(context: Any) -> None:
         error = context.original_exception
-        said.append({getattr(error, "sqlstate", None), *error.args[:1]})
+        codes.append({getattr(error, "sqlstate", None), *error.args[:1]})
 
     sa.event.listen(backend._database._engine, "handle_error", note)
-    return said
+    return codes
 
 
 @pytest.fixture
 def another(url: str) -> Iterator[sa.Connection]:
-    """The transaction of somebody else."""
+    """A transaction that is not ours."""
     engine = sa.create_engine(
         url + look_after(url, OTHERS), isolation_level="READ COMMITTED"
     )
@@ -84,7 +84,7 @@ def beside() -> Iterator[ThreadPoolExecutor]:
 
 
 def wait_for(engine: sa.Engine, asked: Future[Any]) -> None:
-    """Return when what was asked waits for another transaction."""
+    """Wait until our transaction waits for another one."""
     query = sa.text(WAITING[engine.dialect.name])
     with engine.connect() as connection:
         wait_until(lambda: connection.scalar(query) == 1 or asked.done())
@@ -92,8 +92,8 @@ def wait_for(engine: sa.Engine, asked: Future[Any]) -> None:
 
 
 def test_a_deadlock_is_no_error(backend, broken_off, another, engine, beside):
-    """Ours has the row of the lock, the other that of the mark; each wants both."""
-    # The database breaks off who has done less, or who waits for longer.
+    """Ours holds the row of the lock, the other that of the mark; each wants both."""
+    # The database aborts the one that did less, or waits for longer.
     another.execute(sa.text(WEIGHT), [{"name": f"{n}"} for n in range(100)])
     another.execute(sa.text(TOUCH), {"name": MARK})
     freed = beside.submit(backend.release, "key", FIRST.token, finished_for=100)
@@ -110,7 +110,7 @@ def test_a_deadlock_is_no_error(backend, broken_off, another, engine, beside):
 
 @pytest.fixture
 def serializable(postgresql: PostgreSQLServer) -> Iterator[None]:
-    """A server may be set to a level at which a statement fails if it was overtaken."""
+    """At some isolation levels a statement fails if another one was faster."""
     level = "ALTER DATABASE shop {} default_transaction_isolation"
     with postgresql.connect() as connection:
         connection.execute(level.format("SET") + " = 'serializable'")

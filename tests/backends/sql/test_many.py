@@ -1,4 +1,4 @@
-"""What a database does with thousands of leases, and with rows of locks long gone."""
+"""A database with thousands of leases, and with rows of old locks."""
 
 from typing import Any
 
@@ -75,7 +75,7 @@ def test_a_batch_that_fails_costs_no_other_its_leases(backend, monkeypatch):
 
 @pytest.fixture
 def crowded(backend: SQLBackend) -> SQLBackend:
-    """As many locks that were freed an hour ago, and as many that are held."""
+    """A table with many locks freed an hour ago, and as many that are held."""
     taken: Any = backend.acquire("now", SECOND, 10)
     hour = taken.fence - 3600 * 10**6
     for ends in (0, LATE):
@@ -83,13 +83,13 @@ def crowded(backend: SQLBackend) -> SQLBackend:
         keep(backend, some)
     kind = backend._database.kind
     analyze = {"sqlite": "ANALYZE", "postgresql": "ANALYZE unique_task_locks"}
-    said = analyze.get(kind, "ANALYZE TABLE unique_task_locks")
-    backend._database.run(lambda one: one.exec_driver_sql(said).close())
+    statement = analyze.get(kind, "ANALYZE TABLE unique_task_locks")
+    backend._database.run(lambda one: one.exec_driver_sql(statement).close())
     return backend
 
 
 def test_a_sweep_that_finds_nothing_looks_at_no_row(crowded):
-    """Of all that the index has, at none that is not old."""
+    """It looks at no entry of the index that is not old."""
     past = crowded.get("now").record.fence - 86400 * 10**6
     dialect = crowded._database._engine.dialect
     kind = "mariadb" if "mysql" in dialect.name else dialect.name

@@ -1,4 +1,4 @@
-"""What the locks of a database cost that are renewed together, if some are lost."""
+"""The cost of renewing many locks of a database together, if some are lost."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def backend(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def renewals(backend: SQLBackend) -> list[Renewal]:
-    """Of many locks that are held, and in the middle one that another has by now."""
+    """Renewals of many held locks; another token holds the one in the middle."""
     found = []
     for number in range(HELD + LOST):
         record = record_of(f"task {number}")
@@ -34,14 +34,16 @@ def renewals(backend: SQLBackend) -> list[Renewal]:
 
 
 def test_one_lock_that_is_lost_costs_the_others_nothing(backend, renewals):
-    said: list[str] = []
+    statements: list[str] = []
     engine = backend._database._engine
-    sa.event.listen(engine, "before_cursor_execute", lambda *args: said.append(args[2]))
+    sa.event.listen(
+        engine, "before_cursor_execute", lambda *args: statements.append(args[2])
+    )
 
     outcomes = backend.renew(renewals)
 
-    # For all together, and for the one that has to be looked at.
-    assert len(said) < 15
+    # For all together, and for the one that is lost.
+    assert len(statements) < 15
     assert outcomes.pop(HELD // 2) is Renewed.TAKEN
     assert outcomes == [Renewed.HELD] * HELD
     assert all(
@@ -51,9 +53,7 @@ def test_one_lock_that_is_lost_costs_the_others_nothing(backend, renewals):
     )
 
 
-def test_what_there_is_no_time_for_is_unknown_and_the_rest_is_renewed(
-    backend, renewals
-):
+def test_renewals_out_of_time_are_unknown_and_the_rest_are_renewed(backend, renewals):
     def too_slow(*args: Any) -> None:
         if "UPDATE" not in args[2] and "SELECT" not in args[2]:
             raise TimeoutError

@@ -1,4 +1,4 @@
-"""What is special about a file of SQLite: the processes that share it."""
+"""Processes that share a file of SQLite."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -24,7 +24,7 @@ def parent(sqlite_url: str) -> Any:
 
 
 def test_what_a_fork_takes_is_taken_though_its_parent_is_gone(parent, sqlite_url):
-    """Whoever closes the file and thinks to be the last one removes its journal."""
+    """A process that closes the file as the last one removes its journal."""
     opened, alone = fork.Event(), fork.Event()
 
     def child() -> None:
@@ -44,8 +44,8 @@ def test_what_a_fork_takes_is_taken_though_its_parent_is_gone(parent, sqlite_url
     assert isinstance(SQLBackend(sqlite_url).acquire("key", SECOND, 10), Held)
 
 
-def test_no_process_is_forked_in_the_middle_of_an_operation(parent):
-    """Its fork would take the locks of that operation for its own, and lock nothing."""
+def test_no_process_is_forked_during_an_operation(parent):
+    """The fork would take that operation's file locks for its own, and lock nothing."""
     begun, ended = Event(), Event()
 
     def slow(connection: sa.Connection) -> None:
@@ -62,8 +62,8 @@ def test_no_process_is_forked_in_the_middle_of_an_operation(parent):
     assert isinstance(parent.acquire("key", FIRST, expire=10), Acquired)
 
 
-def test_a_fork_in_the_middle_of_one_that_does_not_end_locks_nothing(sqlite_url):
-    """Not waited for as ever: it is told, and nothing runs unguarded."""
+def test_a_fork_during_an_operation_that_does_not_end_locks_nothing(sqlite_url):
+    """The fork gets an error, and no task runs unguarded."""
     store: Any = SQLBackend(sqlite_url, timeout=0.1)
     store.check()
 
@@ -72,14 +72,14 @@ def test_a_fork_in_the_middle_of_one_that_does_not_end_locks_nothing(sqlite_url)
             store.get("key")
         return str(error.value)
 
-    said: list[str] = []
-    store._database.run(lambda _: said.append(in_fork(tried)))
+    errors: list[str] = []
+    store._database.run(lambda _: errors.append(in_fork(tried)))
 
-    assert said
+    assert errors
     assert store.get("key") is None
 
 
-def test_a_store_is_of_use_after_a_fork_too(parent):
+def test_a_store_works_after_a_fork_too(parent):
     parent.acquire("key", FIRST, expire=100)
 
     in_fork(lambda: None)
@@ -87,7 +87,7 @@ def test_a_store_is_of_use_after_a_fork_too(parent):
     assert parent.release("key", FIRST.token)
 
 
-def test_who_finds_the_file_locked_waits_for_it(sqlite_url):
+def test_a_process_that_finds_the_file_locked_waits_for_it(sqlite_url):
     store = SQLBackend(sqlite_url, timeout=20)
     store.check()
     other = sa.create_engine(sqlite_url, isolation_level="AUTOCOMMIT")

@@ -1,4 +1,4 @@
-"""When the rows of a database that count no more are deleted."""
+"""When the sweeper deletes old rows of a database."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def backend(postgresql_url: str) -> Any:
 
 @pytest.fixture
 def old(backend: SQLBackend, postgresql: Any) -> Any:
-    """Tells how many rows there are that have been over for two days."""
+    """Counts the rows that have been over for two days."""
     with postgresql.connect() as connection:
         connection.execute(
             "INSERT INTO unique_task_locks SELECT 'old ' || number, NULL, 'b', 0, 0 "
@@ -36,7 +36,7 @@ def old(backend: SQLBackend, postgresql: Any) -> Any:
     return count
 
 
-def test_who_takes_a_lock_when_it_is_time_sweeps_beside_that(backend, old):
+def test_an_acquisition_starts_a_sweep_when_one_is_due(backend, old):
     backend._sweeper.due = 0
 
     backend.acquire("key", FIRST, expire=10)
@@ -45,7 +45,7 @@ def test_who_takes_a_lock_when_it_is_time_sweeps_beside_that(backend, old):
     assert backend.get("key").record.token == FIRST.token
 
 
-def test_nobody_sweeps_before_it_is_time(backend, old):
+def test_no_process_sweeps_before_it_is_time(backend, old):
     backend._sweeper.due = 0
     backend.acquire("key", FIRST, expire=10)
     wait_until(lambda: not old())

@@ -1,4 +1,4 @@
-"""The table of locks: who makes it, what others wrote into it, and what is swept."""
+"""The table of locks: its creation, its sweep, and records of a newer version."""
 
 import time
 from typing import Any
@@ -28,7 +28,7 @@ def backend(url: str) -> SQLBackend:
 # A table that is missing, or full
 
 
-def test_the_table_is_made_by_the_first_who_needs_it(url, backend, engine):
+def test_the_first_operation_creates_the_table(url, backend, engine):
     with engine.connect() as connection:
         connection.execute(sa.text("DROP TABLE unique_task_locks"))
 
@@ -37,7 +37,7 @@ def test_the_table_is_made_by_the_first_who_needs_it(url, backend, engine):
 
 @pytest.mark.parametrize("kind", ["before_create", "after_create"])
 def test_a_table_that_takes_too_long_to_make_is_no_refusal(url, engine, kind):
-    """A refusal ends a worker; this may go well the next time."""
+    """A refusal ends a worker; this may succeed the next time."""
     backend: Any = SQLBackend(url, table="slow_locks", timeout=1)
     sa.event.listen(backend._table, kind, lambda *_, **__: time.sleep(1.1), once=True)
 
@@ -92,7 +92,7 @@ def migrate(engine: sa.Engine, statements: str) -> None:
             connection.execute(sa.text(statement.strip(";")))
 
 
-def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
+def test_a_sweep_deletes_old_rows_and_nothing_else(backend, engine):
     backend.acquire("held", FIRST, expire=100)
     backend.acquire("over", SECOND, expire=0.001)
     third = record_of("third")
@@ -100,7 +100,7 @@ def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
     backend.release("freed", third.token)
     time.sleep(0.01)
 
-    # Also what was freed stays: it is over since the beginning, by its end alone.
+    # A freed row stays, too, although its end is 0.
     assert backend.sweep(retention=86400) == 0
     assert names_in(engine) >= {f"unique:{key}:lock" for key in ("over", "freed")}
     assert backend.sweep(retention=0.001) == 2
@@ -108,7 +108,7 @@ def test_what_is_long_over_is_swept_and_nothing_else(backend, engine):
     assert "unique:held:lock" in names_in(engine)
     assert not names_in(engine) & {"unique:over:lock", "unique:freed:lock"}
     assert backend.get("held").record.token == FIRST.token
-    # The mark of an attempt that was given its lock.
+    # The mark of an attempt that got its lock.
     again = backend.acquire("freed", redelivered(third), expire=10, remember_for=100)
     assert again.admitted
 
@@ -119,11 +119,11 @@ def names_in(engine: sa.Engine) -> set[str]:
         return set(rows)
 
 
-def test_a_freed_lock_goes_on_to_number_its_holders(backend, engine):
+def test_the_fences_of_a_freed_lock_go_on_to_grow(backend, engine):
     first = backend.acquire("key", FIRST, expire=10)
     backend.release("key", FIRST.token)
     with engine.connect() as connection:
-        # As if the clock had been an hour ahead, and was set back.
+        # As if the clock had been an hour ahead and was set back.
         later = "UPDATE unique_task_locks SET fence = fence + 3600000000"
         connection.execute(sa.text(later))
 
@@ -133,7 +133,7 @@ def test_a_freed_lock_goes_on_to_number_its_holders(backend, engine):
 
 
 def test_a_lock_that_another_had_meanwhile_is_not_taken_again(backend):
-    """Its old fence is smaller than one that a resource may have seen."""
+    """A resource may have seen a greater fence than its old one."""
     taken = backend.acquire("key", FIRST, expire=0.001)
     time.sleep(0.01)
     backend.acquire("key", SECOND, expire=10)
@@ -168,7 +168,7 @@ def test_a_database_without_an_encoding_holds_locks(postgresql):
 
 @pytest.fixture
 def newer(backend: SQLBackend, engine: sa.Engine) -> str:
-    """What lies, in a form of the future, where the lock "key" is."""
+    """A row of a newer version under the name of the lock "key"."""
     backend.acquire("key", FIRST, expire=10)
     change = sa.text(
         "UPDATE unique_task_locks SET content = :content, token = :token"
@@ -197,15 +197,15 @@ def test_a_lock_of_a_newer_version_is_left_alone(backend, newer):
 
 
 def rows_read(backend: SQLBackend, connection: sa.Connection) -> int:
-    """How many rows the database has looked at since the connection was made."""
+    """How many rows the database has read since the connection was opened."""
     found = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
     return sum(int(count) for _, count in found)
 
 
 @pytest.mark.parametrize("url", ["mariadb"], indirect=True)
 @pytest.mark.parametrize("count", [1, 2])
-def test_to_hold_on_to_a_lock_and_to_free_it_no_others_are_read(backend, engine, count):
-    # As the marks of what has run, which count for long.
+def test_renewing_and_releasing_a_lock_reads_no_other_rows(backend, engine, count):
+    # Like the marks of past runs, which stay for long.
     row = f"INSERT INTO unique_task_locks VALUES (:name, NULL, 'b', 0, {10**16})"
     with engine.connect() as connection:
         connection.execute(sa.text(row), [{"name": f"{n}"} for n in range(3000)])

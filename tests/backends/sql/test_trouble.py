@@ -1,4 +1,4 @@
-"""What becomes of locks in a database that is out of order, or that others write to."""
+"""Locks in a database that fails, hangs, restarts or loses answers."""
 
 import os
 import signal
@@ -65,8 +65,8 @@ def test_a_server_that_hangs_is_given_up_in_time(proxy, connected):
         backend.acquire("key", FIRST, expire=10)
 
 
-def test_a_server_that_is_slow_has_no_more_time_in_all(proxy):
-    # Each answer comes in time for one; but there are several.
+def test_the_answers_of_a_slow_server_share_one_deadline(proxy):
+    # Each answer comes within its own limit, and all together too late.
     backend: Any = SQLBackend(proxy.url, timeout=1)
     connect(backend)
     proxy.delay(0.35)
@@ -107,7 +107,7 @@ def test_a_release_whose_answer_was_lost_has_freed_the_lock(proxy, backend, more
     assert not through_proxy.release("key", FIRST.token, **more)
 
 
-def test_a_transaction_that_breaks_off_leaves_nothing_behind(proxy, backend):
+def test_a_transaction_that_is_interrupted_leaves_nothing_behind(proxy, backend):
     through_proxy = SQLBackend(proxy.url)
     through_proxy.get("key")
     proxy.swallow_replies(1, to=b"COMMIT")
@@ -158,7 +158,7 @@ def test_a_fork_leaves_the_connections_of_its_parent_alone(backend, url):
 
 
 class TooLate(Exception):
-    """As Celery's soft time limit, which is raised anywhere."""
+    """Like Celery's soft time limit, which is raised anywhere."""
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_a_freed_lock_stays_free_if_the_clock_is_set_back(backend, engine):
 
 
 def freeze_in_the_middle(url: str) -> None:
-    """Take the row of the lock "key", and stand still."""
+    """Lock the row of the lock "key", and stop."""
     backend = SQLBackend(url, timeout=3)
     backend._write = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)  # type: ignore
     backend.acquire("key", SECOND, expire=10, remember_for=10)
@@ -206,7 +206,7 @@ def freeze_in_the_middle(url: str) -> None:
 
 @pytest.fixture
 def frozen(url: str, backend: SQLBackend) -> Iterator[None]:
-    """A process that took the row of the lock "key", and stands still since."""
+    """A process that has locked the row of the lock "key", and stopped."""
     process = start_fork(lambda: freeze_in_the_middle(url))
     child = psutil.Process(process.pid)
     try:
@@ -218,7 +218,7 @@ def frozen(url: str, backend: SQLBackend) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("frozen")
-def test_a_client_that_is_frozen_in_the_middle_is_not_waited_for_long(url):
+def test_a_client_that_stalls_in_a_transaction_keeps_others_out_for_a_short_time(url):
     backend: Any = SQLBackend(url, timeout=2)
 
     def taken() -> Any:
