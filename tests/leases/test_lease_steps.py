@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from tests.forking import in_fork
+from tests.held_lock import held_lock
 from tests.inprocess import TIMEOUT, Gate
 from tests.waiting import wait_until
 from unique_task import (
-    Lease,
     LockStoreError,
     MemoryBackend,
     UniqueCeleryTask,
-    current_lock,
     lock_acquired,
     lock_lost,
     lock_released,
@@ -24,6 +23,7 @@ from unique_task import (
 from unique_task.backends.record import Record
 from unique_task.backends.steps import Acquired, Renewal, Renewed
 from unique_task.leases.departure import Departure
+from unique_task.leases.held_lease import HeldLease
 from unique_task.leases.keeper import keeper
 
 pytestmark = pytest.mark.any_celery
@@ -67,14 +67,14 @@ class Releasing(UniqueCeleryTask):
 
 
 @pytest.fixture
-def extended_while(app, store, gate, threads) -> Callable[..., tuple[Lease, bool]]:
+def extended_while(app, store, gate, threads) -> Callable[..., tuple[HeldLease, bool]]:
     """Run a body while another thread extends its lock; tell what the thread heard."""
 
     def run(
-        leave: Callable[[Any, Lease], object], **options: Any
-    ) -> tuple[Lease, bool]:
-        def body(task: Any) -> tuple[Lease, Future[bool]]:
-            lock = current_lock()
+        leave: Callable[[Any, HeldLease], object], **options: Any
+    ) -> tuple[HeldLease, bool]:
+        def body(task: Any) -> tuple[HeldLease, Future[bool]]:
+            lock = held_lock()
             store.held.add(lock.key)
             extended = threads.submit(lock.extend, 100)
             gate.wait_for_arrival()
@@ -82,7 +82,7 @@ def extended_while(app, store, gate, threads) -> Callable[..., tuple[Lease, bool
             leave(task, lock)
             return lock, extended
 
-        def open_gate(end: float, lock: Lease) -> None:
+        def open_gate(end: float, lock: HeldLease) -> None:
             """Let the helper go on when the lock would be free."""
             wait_until(lambda: not store.get(lock.key) or time.monotonic() > end)
             gate.open()
@@ -94,14 +94,14 @@ def extended_while(app, store, gate, threads) -> Callable[..., tuple[Lease, bool
     return run
 
 
-def ends(task: Any, lock: Lease) -> None: ...
+def ends(task: Any, lock: HeldLease) -> None: ...
 
 
-def frees(task: Any, lock: Lease) -> None:
+def frees(task: Any, lock: HeldLease) -> None:
     lock.free()
 
 
-def releases(task: Any, lock: Lease) -> None:
+def releases(task: Any, lock: HeldLease) -> None:
     assert task.release_lock(task.generate_lock_id())
 
 
@@ -119,7 +119,7 @@ def test_a_lock_that_was_freed_cannot_be_extended(app, store):
     @app.task
     @unique
     def body():
-        return current_lock()
+        return held_lock()
 
     lock = body()
 
@@ -131,7 +131,7 @@ def test_two_extensions_at_once_leave_the_longer_one(app, store, threads):
     @app.task
     @unique
     def body():
-        lock = current_lock()
+        lock = held_lock()
         asked = [threads.submit(lock.extend, s) for s in (100, 1000, 10)]
         assert all(one.result(TIMEOUT) for one in asked)
         return lock.remaining(), store.get(lock.key).remaining
@@ -145,13 +145,13 @@ def test_an_extension_that_hangs_holds_up_no_other_lease(app, store, gate, threa
     @app.task
     @unique(key=())
     def other():
-        lock = current_lock()
+        lock = held_lock()
         wait_until(lambda: store.renewed.count(lock.key) >= 2)
 
     @app.task
     @unique(key=())
     def body():
-        lock = current_lock()
+        lock = held_lock()
         store.held.add(lock.key)
         extended = threads.submit(lock.extend, 100)
         gate.wait_for_arrival()
@@ -172,7 +172,7 @@ def test_a_fork_of_the_body_neither_extends_nor_loses_its_lock(app, store, caplo
     @app.task
     @unique(key=(), expire=0.05, renew=False)
     def body():
-        lock = current_lock()
+        lock = held_lock()
 
         def in_child():
             wait_until(lambda: not lock.remaining())
@@ -189,7 +189,7 @@ def test_what_another_task_had_in_between_is_not_taken_again(app, store):
     @app.task
     @unique(key=())
     def body():
-        lock, thief = current_lock(), Record("thief/0/0//nonce")
+        lock, thief = held_lock(), Record("thief/0/0//nonce")
         store.release(lock.key, lock.record.token)
         store.acquire(lock.key, thief, expire=100)
         assert not lock.extend(100)
@@ -205,10 +205,10 @@ def test_an_extension_of_which_nothing_is_known_is_an_error(app, store, monkeypa
     @app.task
     @unique
     def body():
-        end = time.monotonic() + current_lock().remaining()
+        end = time.monotonic() + held_lock().remaining()
         with pytest.raises(LockStoreError, match="was not extended"):
-            current_lock().extend(1000)
-        return time.monotonic() + current_lock().remaining() - end
+            held_lock().extend(1000)
+        return time.monotonic() + held_lock().remaining() - end
 
     assert body() < 1
 
@@ -218,14 +218,14 @@ def test_a_receiver_may_free_or_extend_the_lock_it_is_told_of(app, store, thread
     app.conf.unique_lease = 0.3
     told = []
 
-    def act(signal: Any, lock: Lease, **_: Any) -> None:
+    def act(signal: Any, lock: HeldLease, **_: Any) -> None:
         told.append(signal)
         lock.free() if how == "free" else lock.extend(100)
 
     @app.task
     @unique(key=())
     def body():
-        lock = current_lock()
+        lock = held_lock()
         store.release(lock.key, lock.record.token)
         wait_until(lambda: lock.freed or lock_lost in told)
         return lock

@@ -7,9 +7,10 @@ import pytest
 from celery.exceptions import Ignore, Reject, Retry
 from celery.signals import before_task_publish, task_postrun
 
+from tests.held_lock import held_lock
 from tests.inprocess import value_of
 from tests.waiting import in_time, wait_until
-from unique_task import current_lock, retry, unique
+from unique_task import retry, unique
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Finished, Held
 from unique_task.messages.stamp import HEADER, mark_messages, mark_of
@@ -36,7 +37,7 @@ def end(worker_app):
         @worker_app.task(bind=True, ignore_result=True, **options)
         @unique
         def work(self, name):
-            locks.append(current_lock())
+            locks.append(held_lock())
             if error := ENDS[how]:
                 raise error
 
@@ -98,7 +99,7 @@ def test_a_second_delivery_does_not_run_and_leaves_the_result_alone(worker_app, 
     @worker_app.task(acks_late=True)
     @unique(on_duplicate="raise")
     def work():
-        runs.append(current_lock())
+        runs.append(held_lock())
         return len(runs)
 
     first = work.delay()
@@ -119,7 +120,7 @@ def test_an_id_that_is_used_again_runs_again(worker_app, countdown):
     @worker_app.task(acks_late=True)
     @unique
     def work():
-        runs.append(current_lock())
+        runs.append(held_lock())
 
     for _ in range(3):
         result = work.apply_async(task_id="nightly", countdown=countdown)
@@ -171,7 +172,7 @@ def test_an_equal_call_is_another_attempt_and_runs(worker_app):
     @worker_app.task(acks_late=True)
     @unique(on_duplicate="retry")
     def work():
-        return current_lock().owner
+        return held_lock().owner
 
     results = [work.delay() for _ in range(2)]
 

@@ -9,15 +9,16 @@ import pytest
 from celery import Task
 
 from tests.clock import Clock
+from tests.held_lock import held_lock
 from tests.inprocess import Gate
 from tests.waiting import wait_until
 from unique_task import (
-    Lease,
     MemoryBackend,
     UniqueKeyError,
     current_lock,
     unique,
 )
+from unique_task.leases.held_lease import HeldLease
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -140,7 +141,7 @@ def test_a_renewed_lock_outlives_expire(app, gate):
     @app.task
     @unique(expire=4)
     def work():
-        locks.append(current_lock())
+        locks.append(held_lock())
         gate.hold()
 
     with gate.holding(work):
@@ -151,7 +152,7 @@ def test_a_renewed_lock_outlives_expire(app, gate):
         assert not lock.lost
 
 
-def end_in_store(lock: Lease) -> float:
+def end_in_store(lock: HeldLease) -> float:
     held = lock.backend.get(lock.key)
     assert held, "the lock has ended"
     return time.monotonic() + held.remaining
@@ -161,7 +162,7 @@ def test_a_body_has_the_lock_that_the_store_has(app):
     @app.task
     @unique
     def work():
-        lock = current_lock()
+        lock = held_lock()
         return lock, app.conf.unique_backend.get(lock.key)
 
     lock, held = work.apply(task_id="mine").result
@@ -177,15 +178,15 @@ def test_the_lock_ends_with_the_body(app):
 
     assert app.conf.unique_backend.get(lock.key) is None
     with pytest.raises(LookupError, match="inside the body"):
-        current_lock()
+        held_lock()
 
 
 def test_a_thread_that_the_body_starts_has_no_lock(app):
-    seen: list[Lease | None] = []
+    seen: list[HeldLease | None] = []
 
     def look():
         try:
-            seen.append(current_lock())
+            seen.append(held_lock())
         except LookupError:
             seen.append(None)
 

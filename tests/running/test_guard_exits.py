@@ -8,9 +8,11 @@ import pytest
 from celery.exceptions import Ignore, Reject, Retry, TaskRevokedError
 from celery.signals import task_postrun
 
+from tests.held_lock import held_lock
 from tests.inprocess import TIMEOUT, value_of
 from tests.waiting import wait_until
-from unique_task import Lease, current_lock, unique
+from unique_task import unique
+from unique_task.leases.held_lease import HeldLease
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -42,7 +44,7 @@ def make(worker_app):
         @worker_app.task(bind=True, **options)
         @unique
         def work(self):
-            locks.append(current_lock())
+            locks.append(held_lock())
             return end(self)
 
         return work
@@ -50,7 +52,7 @@ def make(worker_app):
     return make
 
 
-def is_free(lock: Lease) -> bool:
+def is_free(lock: HeldLease) -> bool:
     return lock.backend.get(lock.key) is None
 
 
@@ -63,7 +65,7 @@ def raising(error: BaseException) -> Callable[[Any], Any]:
 
 @pytest.mark.parametrize("error", EXITS, ids=named)
 def test_a_direct_call_releases_its_lock(make, error):
-    locks: list[Lease] = []
+    locks: list[HeldLease] = []
     work = make(raising(error), locks)
 
     with pytest.raises(type(error)):
@@ -74,7 +76,7 @@ def test_a_direct_call_releases_its_lock(make, error):
 
 @pytest.mark.parametrize("error", EXITS, ids=named)
 def test_an_eager_call_releases_its_lock(make, error):
-    locks: list[Lease] = []
+    locks: list[HeldLease] = []
     work = make(raising(error), locks, max_retries=0)
 
     try:
@@ -89,7 +91,7 @@ def test_an_eager_call_releases_its_lock(make, error):
 @pytest.mark.parametrize("error", EXITS[:4], ids=named)
 @pytest.mark.parametrize("late", [False, True], ids=["early", "late"])
 def test_a_queued_run_releases_its_lock(make, error, late):
-    locks: list[Lease] = []
+    locks: list[HeldLease] = []
     ended = Event()
     work = make(raising(error), locks, acks_late=late)
 
@@ -104,7 +106,7 @@ def test_a_queued_run_releases_its_lock(make, error, late):
 
 
 def test_the_body_still_has_its_lock_when_it_ends(make):
-    locks: list[Lease] = []
+    locks: list[HeldLease] = []
     held = []
     work = make(lambda task: held.append(not is_free(locks[0])), locks)
 
@@ -114,7 +116,7 @@ def test_the_body_still_has_its_lock_when_it_ends(make):
 
 
 def test_a_retry_releases_the_lock_between_two_tries(make):
-    locks: list[Lease] = []
+    locks: list[HeldLease] = []
 
     def end(task):
         if task.request.retries < 2:

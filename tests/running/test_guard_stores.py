@@ -2,12 +2,12 @@
 
 import pytest
 
+from tests.held_lock import held_lock
 from tests.inprocess import make_app
 from unique_task import (
     ConfigurationError,
     DuplicateTaskError,
     MemoryBackend,
-    current_lock,
     unique,
 )
 
@@ -71,7 +71,7 @@ def test_apps_that_share_a_store_share_the_locks_of_a_task(app, gate):
 def test_a_run_function_called_by_itself_uses_the_store_of_its_own_app(app):
     @unique
     def work():
-        return current_lock().backend
+        return held_lock().backend
 
     with make_app() as other:
         ours, theirs = app.task(work), other.task(work)
@@ -88,7 +88,7 @@ def test_a_backend_object_of_the_task_wins_over_the_apps(app):
     @app.task
     @unique(backend=own)
     def work():
-        return own.get(current_lock().key)
+        return own.get(held_lock().key)
 
     assert work().record.task == work.name
 

@@ -7,9 +7,10 @@ import pytest
 from celery import Task, states
 from celery.signals import before_task_publish, task_postrun
 
+from tests.held_lock import held_lock
 from tests.inprocess import TIMEOUT, value_of
 from tests.waiting import wait_until
-from unique_task import MemoryBackend, current_lock, unique
+from unique_task import MemoryBackend, unique
 from unique_task.backends.steps import Leaving
 from unique_task.messages.stamp import (
     HEADER,
@@ -118,7 +119,7 @@ def test_it_counts_as_alive_for_as_long_as_it_takes(worker_app, slow, monkeypatc
     @worker_app.task(base=slow, acks_late=True)
     @unique(backend=locks)
     def work():
-        runs.append(current_lock())
+        runs.append(held_lock())
 
     first = work.delay()
     assert slow.left.wait(TIMEOUT)
@@ -138,7 +139,7 @@ def test_one_that_died_while_it_left_is_run_again(worker_app, redeliver):
     @worker_app.task(acks_late=True)
     @unique(backend=MemoryBackend())
     def work():
-        lock = current_lock()
+        lock = held_lock()
         runs.append(lock.record.token)
         if len(runs) == 1:
             # Freed as it is when the body ends; then its process is killed.

@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 from celery.signals import task_postrun
 
+from tests.held_lock import held_lock
 from tests.inprocess import TIMEOUT, value_of
 from tests.waiting import wait_until
 from unique_task import (
     DuplicateTaskError,
-    Lease,
     LockStoreError,
     MemoryBackend,
     UniqueKeyError,
-    current_lock,
     unique,
 )
+from unique_task.leases.held_lease import HeldLease
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -24,12 +24,12 @@ pytest_plugins = "tests.inprocess_fixtures"
 def test_with_late_acknowledgement_the_lock_is_freed_when_the_run_is_over(
     worker_app, gate, fails
 ):
-    locks: list[Lease] = []
+    locks: list[HeldLease] = []
 
     @worker_app.task(acks_late=True)
     @unique(on_duplicate="raise")
     def work():
-        locks.append(current_lock())
+        locks.append(held_lock())
         gate.hold()
         if fails:
             raise ZeroDivisionError

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..backends.base import Backend
 from ..forks import in_forks
+from .held_lease import HeldLease
 from .keeper import keeper
 from .lease import Lease
 
@@ -41,7 +42,7 @@ def run_under(lease: Lease, body: Callable[[], Any]) -> Any:
     lease.outer = _current.get()
     before = _current.set(lease)
     try:
-        if lease.renew:
+        if isinstance(lease, HeldLease) and lease.renew:
             keeper.keep(lease)
         return body()
     finally:
@@ -66,19 +67,19 @@ def lease_for(request: Any) -> Lease | None:
     return lease
 
 
-def held_lease(key: str, backend: Backend | None = None) -> Lease | None:
-    """Return the lease on `key` that the running attempt has, itself or around it.
+def held_lease(key: str, backend: Backend | None = None) -> HeldLease | None:
+    """Return the lease on `key` under which this thread runs a body, or a caller of it.
 
     Arguments:
         backend: where the lock lives; None for any.
     """
     lease = _current.get()
-    while lease is not None and (
-        lease.key != key or lease.freed or backend not in (None, lease.backend)
-    ):
+    while lease is not None:
+        if isinstance(lease, HeldLease) and lease.is_on(key, backend):
+            return lease
         lease = lease.outer
-    return lease
+    return None
 
 
-# A fork of the body does not hold the lock: its parent frees it whenever it likes.
+# A fork of the body does not hold the lock: its parent releases it at any time.
 in_forks(lambda: _current.set(None))

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, ref
 from celery import Task
 
 from ..messages.lock_header import LockHeader
-from .lease import Lease
+from .held_lease import HeldLease
 
 #: Attribute of a task's ``run`` that calls :attr:`Progress.after_autoretry`.
 RELEASES_AFTER_AUTORETRY = "__unique_releases_after_autoretry__"
@@ -35,7 +35,7 @@ class Progress:
     # The exception itself would keep the request alive, by the frames of its traceback.
     guard_error: int | None = None
     # Weak: a lease knows its request, and the request is the key to this.
-    lease: ref[Lease] | None = None
+    lease: ref[HeldLease] | None = None
     after_autoretry: Callable[[], None] | None = None
     after_outcome: Callable[[bool], object] | None = None
 
@@ -55,7 +55,7 @@ def progress_of(task: Task) -> Progress | None:
     return _progress.get(request_of(task))
 
 
-def lease_of(task: Task) -> Lease | None:
+def lease_of(task: Task) -> HeldLease | None:
     """Return the lease that the next try of `task`, which runs now, may inherit."""
     progress = progress_of(task)
     return progress.lease() if progress is not None and progress.lease else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..backends.steps import Heir
 from ..leases.current import held_lease
-from ..leases.lease import Lease
+from ..leases.held_lease import HeldLease
 from ..options.lock_types import LOCK_TYPES
 from .outgoing import Outgoing
 from .reserve import reserve
@@ -44,14 +44,14 @@ def send_after(outgoing: Outgoing) -> Ticket | Answered:
         _hand_on_to_waiting(lease, outgoing)
         return decision
     token = decision.published.token if decision.published is not None else None
-    if lease is not None and lease.whole and token is not None:
+    if lease is not None and lease.held_to_end and token is not None:
         _hand_on(lease, outgoing, token)
     return decision
 
 
-def _hand_on_to_waiting(lease: Lease | None, outgoing: Outgoing) -> None:
+def _hand_on_to_waiting(lease: HeldLease | None, outgoing: Outgoing) -> None:
     """Let the one that an earlier try has sent have the lock when its holder ends."""
-    if lease is None or not lease.whole or lease.successor is not None:
+    if lease is None or not lease.held_to_end or lease.successor is not None:
         return
     waits = outgoing.backend.get(outgoing.reservation)
     if waits is not None:
@@ -64,7 +64,7 @@ def _is_free(outgoing: Outgoing) -> bool:
     return whole and outgoing.backend.get(outgoing.key) is None
 
 
-def _hand_on(lease: Lease, outgoing: Outgoing, token: str) -> None:
+def _hand_on(lease: HeldLease, outgoing: Outgoing, token: str) -> None:
     """Let the successor have the lock when its holder ends, if it can be sent."""
     record, undo = replace(outgoing.record(), token=token), outgoing.undo
     before, lease.successor = lease.successor, Heir(record, outgoing.pending)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..backends.steps import Acquired, Finished, Held, Replaced, StoreAnswer, Stored
 from ..exceptions import ConfigurationError, LockStoreError
+from ..leases.held_lease import HeldLease, LeaseTerms
 from ..leases.lease import Lease
 from ..leases.process import is_gone
 from ..messages.lock_header import LockHeader
@@ -101,26 +102,25 @@ def _start_reservation(attempt: Attempt) -> Held | Replaced | None:
     return obstacle
 
 
-def _lease(attempt: Attempt, fence: int | None, asked: float) -> Lease:
+def _lease(attempt: Attempt, fence: int | None, asked: float) -> HeldLease:
     call, plan = attempt.call, attempt.plan
-    lease = Lease(
-        call.task,
-        call.request,
-        call.owner,
-        attempt.backend,
-        attempt.key,
-        attempt.record,
-        fence if attempt.backend.promises.fenced else None,
-        plan.lease,
-        asked,
-        attempt.lock,
+    terms = LeaseTerms(
+        task=call.task,
+        request=call.request,
+        owner=call.owner,
+        backend=attempt.backend,
+        key=attempt.key,
+        lock=attempt.lock,
+        record=attempt.record,
+        fence=fence if attempt.backend.promises.fenced else None,
+        expire=plan.lease,
+        renew=plan.renew,
+        held_to_end=plan.lock.held_to_end,
+        value_ttl=plan.value_ttl,
+        finished_for=attempt.finished_for,
+        remember_for=attempt.remember_for,
     )
-    lease.fresh = plan.value_ttl
-    lease.renew = plan.renew
-    lease.whole = plan.lock.held_to_end
-    lease.remember = attempt.finished_for
-    lease.remember_for = attempt.remember_for
-    return lease
+    return HeldLease(terms, asked)
 
 
 def _take(attempt: Attempt, *, accept_value: bool) -> tuple[StoreAnswer, float]:

@@ -15,10 +15,10 @@ from ..exceptions import LockStoreError
 from ..keys.arguments import Misfit
 from ..leases.background import in_background
 from ..leases.current import held_lease, run_under
-from ..leases.lease import Lease
+from ..leases.held_lease import HeldLease
+from ..leases.lease import Lease, Unguarded
 from ..leases.process import this_process
 from ..leases.progress import RELEASES_AFTER_AUTORETRY, progress_at
-from ..leases.unguarded import Unguarded
 from ..messages.requeue import LeftAlone
 from ..messages.started import note_started
 from ..messages.values import encode_value
@@ -163,11 +163,11 @@ def _run(call: Call, lease: Lease) -> Any:
     value, end = None, End.BROKEN_OFF
     try:
         call.release_unused = None  # from here on, the lease holds the lock
-        if lease.whole and call.queued:
+        if isinstance(lease, HeldLease) and lease.held_to_end and call.queued:
             progress_at(call.request).lease = ref(lease)
         result = run_under(lease, lambda: _body(call, lease))
         end = End.RETURNED
-        if lease.fresh is not None:
+        if lease.value_ttl is not None:
             value = encode_value(call.task, result)
         return result
     except Exception:
@@ -199,7 +199,7 @@ def _end_run(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
     Arguments:
         value: of the run, for duplicates.
     """
-    if end is End.RAISED and lease.whole and _may_autoretry(call):
+    if end is End.RAISED and lease.held_to_end and _may_autoretry(call):
         release = partial(_release, call, lease, value, end)
         progress_at(call.request).after_autoretry = release
     else:

@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 from ..backends.record import attempt_of
 from ..backends.steps import Finished, Held, Replaced, Stored
 from ..exceptions import DuplicateTaskError, LockRecordError, LockStoreError
-from ..leases.lease import Lease
-from ..leases.unguarded import Unguarded
+from ..leases.lease import Lease, Unguarded
 from ..messages.requeue import LeftAlone, come_back
 from ..messages.settle import settle_and_ignore
 from ..messages.values import decode_value

@@ -37,4 +37,4 @@ def leave_before(on_replace: Callable[..., Any]) -> Callable[..., Any]:
 
 def _inherits(lease: Lease, sig: Signature) -> bool:
     """Tell whether the lock goes on to what takes the task's place, like to a retry."""
-    return lease.whole and sig.task == lease.task.name
+    return lease.held_to_end and sig.task == lease.task.name

@@ -11,10 +11,11 @@ from celery import Celery, Task
 from tests.forking import in_fork
 from tests.servers import RedisServer
 from tests.waiting import in_time, wait_until
-from unique_task import Lease, MemoryBackend, RedisBackend, lock_lost
+from unique_task import MemoryBackend, RedisBackend, lock_lost
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Acquired, Renewal, Renewed
+from unique_task.leases.held_lease import HeldLease, LeaseTerms
 from unique_task.leases.keeper import Keeper
 from unique_task.leases.keeper import keeper as keeper_of_the_process
 
@@ -29,7 +30,7 @@ STEADY = 4.5
 #: Seconds of a lease that is not renewed while a test runs.
 LONG = 60.0
 
-Hold = Callable[..., Lease]
+Hold = Callable[..., HeldLease]
 
 
 class Watched(RedisBackend):
@@ -107,7 +108,7 @@ def hold(keeper: Keeper, backend: Watched, task: Task) -> Iterator[Hold]:
         *,
         backend: Backend = backend,
         keeper: Keeper = keeper,
-    ) -> Lease:
+    ) -> HeldLease:
         lease = lease_on(key, expire, backend, task)
         keeper.keep(lease)
         kept.append((keeper, lease))
@@ -118,12 +119,14 @@ def hold(keeper: Keeper, backend: Watched, task: Task) -> Iterator[Hold]:
         its_keeper.let_go(lease)
 
 
-def lease_on(key: str, expire: float, backend: Backend, task: Task) -> Lease:
+def lease_on(key: str, expire: float, backend: Backend, task: Task) -> HeldLease:
     record, asked = record_of("holder"), time.monotonic()
     answer = backend.acquire(key, record, expire)
     assert isinstance(answer, Acquired)
-    held = key, record, answer.fence, expire, asked
-    return Lease(task, None, record.owner, backend, *held)
+    terms = LeaseTerms(
+        *(task, None, record.owner, backend, key, key, record, answer.fence, expire)
+    )
+    return HeldLease(terms, asked)
 
 
 def record_of(owner: str) -> Record:
@@ -131,11 +134,11 @@ def record_of(owner: str) -> Record:
 
 
 @pytest.fixture
-def losses(task: Task) -> Iterator[list[Lease]]:
+def losses(task: Task) -> Iterator[list[HeldLease]]:
     """The leases that the signal `lock_lost` told of."""
-    told: list[Lease] = []
+    told: list[HeldLease] = []
 
-    def note(lock: Lease, **_: object) -> None:
+    def note(lock: HeldLease, **_: object) -> None:
         told.append(lock)
 
     lock_lost.connect(note, sender=task)
@@ -143,7 +146,7 @@ def losses(task: Task) -> Iterator[list[Lease]]:
     lock_lost.disconnect(note, sender=task)
 
 
-def renew(lease: Lease, keeper: Keeper, backend: Watched, times: int = 1) -> None:
+def renew(lease: HeldLease, keeper: Keeper, backend: Watched, times: int = 1) -> None:
     """Have a lease renewed before its time."""
     for _ in range(times):
         enough = backend.ended + 1

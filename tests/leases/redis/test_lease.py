@@ -13,7 +13,6 @@ from celery import Celery
 from tests.forking import in_fork
 from tests.waiting import wait_until
 from unique_task import (
-    Lease,
     LockStoreError,
     RedisBackend,
     current_lock,
@@ -23,6 +22,7 @@ from unique_task import (
     unique,
 )
 from unique_task.backends.record import Record
+from unique_task.leases.held_lease import HeldLease
 from unique_task.leases.keeper import keeper
 
 Run = Callable[..., Any]
@@ -47,7 +47,7 @@ def run(app: Celery) -> Run:
 
     numbers = itertools.count()
 
-    def start(body: Callable[[Lease], Any], **options: Any) -> Any:
+    def start(body: Callable[..., Any], **options: Any) -> Any:
         @app.task(shared=False, name=f"body {next(numbers)}")
         @unique(key="one", namespace="all bodies", **options)
         def task():
@@ -69,7 +69,7 @@ def told() -> Iterator[list[str]]:
     }
 
     def receiver_of(name: str) -> Callable[..., None]:
-        def note(lock: Lease, **_: object) -> None:
+        def note(lock: HeldLease, **_: object) -> None:
             names.append(name)
 
         return note
@@ -82,7 +82,7 @@ def told() -> Iterator[list[str]]:
         signals[name].disconnect(receiver)
 
 
-def end_in(store: RedisBackend, lock: Lease) -> float:
+def end_in(store: RedisBackend, lock: HeldLease) -> float:
     """Until when the store has the lock, if nothing renews it any more."""
     held = store.get(lock.key)
     assert held, "the lock has ended"
@@ -98,7 +98,7 @@ def test_outside_of_a_body_there_is_no_current_lock():
 
 
 def test_a_thread_that_the_body_started_has_no_current_lock(run):
-    def in_thread(lock: Lease) -> BaseException | None:
+    def in_thread(lock: HeldLease) -> BaseException | None:
         with ThreadPoolExecutor(1) as threads:
             return threads.submit(current_lock).exception()
 
@@ -139,7 +139,7 @@ def test_what_remains_is_never_more_than_in_the_store(run, app, store, redis_pro
     app.conf.unique_backend = redis_proxy.url
     redis_proxy.delay(0.2)
 
-    def remaining(lock: Lease) -> tuple[float, float]:
+    def remaining(lock: HeldLease) -> tuple[float, float]:
         held = store.get(lock.key)
         assert held
         return held.remaining, lock.remaining()
@@ -166,7 +166,7 @@ def test_a_lease_is_not_longer_than_the_lock_may_stand(run):
 def test_a_body_outlives_its_lease_and_stays_alone(run, app, store):
     app.conf.unique_lease = 4
 
-    def outlive(lock: Lease) -> bool:
+    def outlive(lock: HeldLease) -> bool:
         end = time.monotonic() + lock.remaining()
         wait_until(lambda: end_in(store, lock) > end + 1)
         held = store.get(lock.key)
@@ -176,7 +176,7 @@ def test_a_body_outlives_its_lease_and_stays_alone(run, app, store):
 
 
 def test_a_body_that_is_not_renewed_loses_its_lock(run, store, told, caplog):
-    def outlive(lock: Lease) -> tuple[Lease, float]:
+    def outlive(lock: HeldLease) -> tuple[HeldLease, float]:
         wait_until(lambda: not store.get(lock.key))
         return lock, lock.remaining()
 
@@ -204,7 +204,7 @@ def test_a_short_run_costs_two_round_trips(run, redis_server):
 
 
 def test_an_extended_lock_stands_so_long(run, store):
-    def extend(lock: Lease) -> tuple[bool, float, float]:
+    def extend(lock: HeldLease) -> tuple[bool, float, float]:
         extended = lock.extend(100)
         held = store.get(lock.key)
         assert held
@@ -220,7 +220,7 @@ def test_an_extended_lock_stands_so_long(run, store):
 def test_a_renewal_does_not_shorten_an_extended_lock(run, app, store, redis_server):
     app.conf.unique_lease = 0.6
 
-    def extend(lock: Lease) -> tuple[float, float]:
+    def extend(lock: HeldLease) -> tuple[float, float]:
         lock.extend(100)
         redis_server.reset_counts()
         wait_until(lambda: redis_server.command_counts().get("eval", 0) >= 2)
@@ -232,14 +232,14 @@ def test_a_renewal_does_not_shorten_an_extended_lock(run, app, store, redis_serv
 
 
 def test_a_lock_that_was_taken_cannot_be_extended(run, store):
-    def extend(lock: Lease) -> bool:
+    def extend(lock: HeldLease) -> bool:
         steal(store, lock)
         return lock.extend(100)
 
     assert run(extend) is False
 
 
-def steal(store: RedisBackend, lock: Lease) -> None:
+def steal(store: RedisBackend, lock: HeldLease) -> None:
     store.release(lock.key, lock.record.token)
     store.acquire(lock.key, Record("thief/0/0//ab"), expire=100)
 
@@ -247,7 +247,7 @@ def steal(store: RedisBackend, lock: Lease) -> None:
 def test_what_could_not_be_extended_is_not_extended_later(run, redis_url, redis_proxy):
     store = RedisBackend(redis_url)
 
-    def extend(lock: Lease) -> float:
+    def extend(lock: HeldLease) -> float:
         redis_proxy.cut()
         with pytest.raises(LockStoreError):
             lock.extend(1000)
@@ -265,7 +265,7 @@ def test_a_lock_that_cannot_be_extended_is_renewed_all_the_same(
 ):
     app.conf.update(unique_backend=redis_proxy.url, unique_lease=4)
 
-    def extend(lock: Lease) -> bool:
+    def extend(lock: HeldLease) -> bool:
         end = time.monotonic() + lock.remaining()
         redis_proxy.cut()
         with pytest.raises(LockStoreError):
@@ -288,7 +288,7 @@ def test_a_lock_is_free_after_the_body(run, store, told):
 
 
 def test_a_lock_is_freed_once(run, store, told):
-    def free(lock: Lease) -> None:
+    def free(lock: HeldLease) -> None:
         lock.free()
         assert store.get(lock.key) is None
         steal(store, lock)
@@ -299,7 +299,7 @@ def test_a_lock_is_freed_once(run, store, told):
 
 
 def test_a_lock_that_was_taken_is_not_freed(run, store, told):
-    def lose(lock: Lease) -> str:
+    def lose(lock: HeldLease) -> str:
         steal(store, lock)
         return lock.key
 
@@ -315,7 +315,7 @@ def test_a_store_that_does_not_hear_of_the_end_changes_no_outcome(
 ):
     app.conf.update(unique_backend=redis_proxy.url, unique_timeout=0.4)
 
-    def finish(lock: Lease) -> str:
+    def finish(lock: HeldLease) -> str:
         getattr(redis_proxy, outage)()
         return "done"
 
@@ -346,7 +346,7 @@ def test_a_renewal_that_fails_while_the_lock_is_freed_has_lost_nothing(
 
 @pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 def test_a_receiver_that_fails_changes_no_outcome(run, store, error):
-    def fail(lock: Lease, **_: object) -> None:
+    def fail(lock: HeldLease, **_: object) -> None:
         raise error("of a receiver")
 
     lock_released.connect(fail)
@@ -359,7 +359,7 @@ def test_a_receiver_that_fails_changes_no_outcome(run, store, error):
 
 
 def test_a_fork_of_the_body_does_not_free_its_parents_lock(run, store):
-    def fork(lock: Lease) -> bool:
+    def fork(lock: HeldLease) -> bool:
         in_fork(lock.free)
         return store.get(lock.key) is not None
 
@@ -437,7 +437,7 @@ def test_a_key_in_another_store_is_another_lock(app, redis_url):
 def test_a_body_that_runs_unguarded_has_a_lock_that_never_ends(run, app, redis_server):
     app.conf.unique_enabled = False
 
-    def use(lock: Lease) -> tuple[float, bool, bool]:
+    def use(lock: HeldLease) -> tuple[float, bool, bool]:
         return lock.remaining(), lock.extend(100), lock.lost
 
     assert run(use) == (math.inf, True, False)
@@ -445,7 +445,7 @@ def test_a_body_that_runs_unguarded_has_a_lock_that_never_ends(run, app, redis_s
 
 
 def test_a_body_is_told_as_soon_as_its_lease_is_over(run, told):
-    def outlive(lock: Lease) -> list[str]:
+    def outlive(lock: HeldLease) -> list[str]:
         wait_until(lambda: lock.lost)
         return list(told)
 
@@ -453,7 +453,7 @@ def test_a_body_is_told_as_soon_as_its_lease_is_over(run, told):
 
 
 def test_nothing_remains_of_a_lock_that_was_freed_early(run):
-    def free(lock: Lease) -> tuple[float, bool]:
+    def free(lock: HeldLease) -> tuple[float, bool]:
         lock.free()
         return lock.remaining(), lock.lost
 
@@ -461,7 +461,7 @@ def test_nothing_remains_of_a_lock_that_was_freed_early(run):
 
 
 def test_a_child_that_the_body_forks_does_not_hold_its_lock(run):
-    def hold(lock: Lease) -> BaseException | None:
+    def hold(lock: HeldLease) -> BaseException | None:
         def look() -> BaseException | None:
             try:
                 current_lock()
@@ -477,10 +477,10 @@ def test_a_child_that_the_body_forks_does_not_hold_its_lock(run):
 def test_a_receiver_of_the_loss_may_extend_the_lock(run, store):
     asked = []
 
-    def extend(lock: Lease, **_: object) -> None:
+    def extend(lock: HeldLease, **_: object) -> None:
         asked.append(lock.extend(5))
 
-    def lose(lock: Lease) -> bool:
+    def lose(lock: HeldLease) -> bool:
         store.release(lock.key, lock.record.token)
         wait_until(lambda: asked)
         return lock.lost
