@@ -28,7 +28,7 @@ def test_a_single_server_is_no_cluster(own_redis):
 
     assert str(error.value) == (
         f"redis+cluster://:**@{place} is no node of a Redis Cluster, but a single "
-        f"server: say redis://:**@{place}"
+        f"server: use redis://:**@{place}"
     )
 
 

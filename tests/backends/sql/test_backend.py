@@ -83,7 +83,7 @@ def test_all_spellings_of_a_database_are_one_store():
     ],
 )
 def test_a_database_that_is_no_file_is_refused(url):
-    with pytest.raises(ConfigurationError, match="names no file: say sqlite:////var"):
+    with pytest.raises(ConfigurationError, match="names no file: use sqlite:////var"):
         SQLBackend(url)
 
 

@@ -95,7 +95,7 @@ def test_a_single_server_that_is_called_a_cluster_ends_the_worker(start, redis_u
     said = refusal(start, redis_url.replace("redis://", "redis+cluster://"))
 
     assert (
-        f"is no node of a Redis Cluster, but a single server: say {redis_url}" in said
+        f"is no node of a Redis Cluster, but a single server: use {redis_url}" in said
     )
 
 
@@ -103,7 +103,7 @@ def test_a_node_that_is_called_a_single_server_ends_the_worker(start, tmp_path):
     with cluster(tmp_path) as nodes:
         said = [refused(node.url) for node in nodes.nodes]
 
-    assert all("say redis+cluster://" in text for text in said)
+    assert all("use redis+cluster://" in text for text in said)
 
 
 def refused(url: str) -> str:

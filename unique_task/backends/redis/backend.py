@@ -108,7 +108,7 @@ class RedisBackend(Backend):
     def check(self) -> None:
         try:  # each step, on each server
             for key in self._ask(lambda one: keys_to_check(one, self._names.lock)):
-                # In a script, old servers do not say which command they refuse.
+                # Old servers do not name the command that they refuse in a script.
                 self._ask(partial(try_commands, name=self._names.lock(key)))
                 exercise(self, key)
             for number in range(8):  # so that each node of a cluster gets some

@@ -67,7 +67,7 @@ def _open(nodes: Sequence[str], options: Options, shown: str) -> RedisCluster:
         if "Cluster mode is not enabled" not in str(error):
             raise
         raise ConfigurationError(
-            f"{shown} is no node of a Redis Cluster, but a single server: say "
+            f"{shown} is no node of a Redis Cluster, but a single server: use "
             f"{shown.replace('+cluster', '', 1)}"
         ) from None
 

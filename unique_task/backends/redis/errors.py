@@ -56,7 +56,7 @@ def is_missing_right(error: Exception) -> bool:
 def reason_of(error: Exception, several: bool) -> str:
     """Return the reason of an error, for people."""
     if isinstance(error, MovedError) and not several:
-        return "this is a node of a Redis Cluster: say redis+cluster://..."
+        return "this is a node of a Redis Cluster: use redis+cluster://..."
     return str(error)
 
 

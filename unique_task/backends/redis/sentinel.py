@@ -53,7 +53,7 @@ def _complaint(name: str, url: str) -> str:
     if name:
         return f"{without_password(url)}: {_OTHERS} must be a number"
     return (
-        f"{without_password(url)} does not say which master: add it, as in "
+        f"{without_password(url)} names no master: add it, as in "
         "sentinel://host:26379/0?master_name=mymaster, or set master_name in the "
         "transport options of the result backend or broker that has this URL"
     )

@@ -81,9 +81,9 @@ def evictions(client: Any) -> list[str]:
     """Return a warning for each policy of the servers that evicts held locks."""
     policies = sorted(set(_policies(client)) - {_KEEPS, ""})
     return [
-        f"Redis has {_POLICY} {policy}: short of memory, it gives held locks "
-        f"away in silence, and two tasks may then run at once; set it to {_KEEPS}, or "
-        "give the locks a Redis of their own"
+        f"Redis has {_POLICY} {policy}: when its memory is full, it deletes "
+        "held locks without an error, and two tasks may then run at once; set it to "
+        f"{_KEEPS}, or give the locks a Redis of their own"
         for policy in policies
     ]
 

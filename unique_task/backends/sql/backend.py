@@ -160,10 +160,10 @@ class SQLBackend(StepwiseBackend):
             return super()._release(release)
         held, lost = held_by([(release.key, release.token)]), False
 
-        def free(connection: sa.Connection) -> bool:
+        def released(connection: sa.Connection) -> bool:
             nonlocal lost
             try:
-                done = connection.execute(self._statements.free, held).rowcount
+                done = connection.execute(self._statements.release, held).rowcount
             except DBAPIError as error:
                 # The first try may have released the lock, and its answer was lost.
                 # Not where the table was missing, or the file locked.
@@ -171,7 +171,7 @@ class SQLBackend(StepwiseBackend):
                 raise
             return done == 1 or lost
 
-        return self._database.run(free)
+        return self._database.run(released)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         outcomes: dict[int, Renewed] = {}
@@ -211,7 +211,7 @@ class SQLBackend(StepwiseBackend):
 
         def change(connection: sa.Connection) -> Answer:
             with self._database.transaction(connection):
-                connection.execute(self._statements.claim, {"name": short[LOCK]})
+                connection.execute(self._statements.lock_row, {"name": short[LOCK]})
                 # Not before: another process may have changed them until now.
                 rows = self._statements.rows(connection, short.values())
                 cells = cells_of(short, rows)
@@ -226,7 +226,7 @@ class SQLBackend(StepwiseBackend):
         for name, cell in cells.changed.items():
             short = short_name(key, name, NAME_LENGTH)
             if cell is None:
-                connection.execute(self._statements.forget, {"cell": short})
+                connection.execute(self._statements.end_cell, {"cell": short})
             else:
                 rows.append(row_of(short, name, cell))
         if rows:

@@ -54,7 +54,7 @@ def engine_url(text: str) -> URL:
         )
     if kind == "sqlite" and not _is_file(url):
         raise ConfigurationError(
-            f"{shown!r} names no file: say sqlite:////var/lib/locks.sqlite, with four "
+            f"{shown!r} names no file: use sqlite:////var/lib/locks.sqlite, with four "
             "slashes before an absolute path and three before a relative one, or use "
             "memory:// in tests"
         )

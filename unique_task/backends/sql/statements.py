@@ -94,7 +94,7 @@ class Statements:
         if self.on_conflict:
             return self._or_update(new, changes, where=free)
         # MariaDB knows no condition for the whole update, and sets the columns one
-        # after the other: the end, which says whether the lock is free, is the last.
+        # after the other: the end decides whether the lock is free, so it is the last.
         return new.on_duplicate_key_update(
             [
                 (name, sa.func.if_(free, value, self._table.c[name]))
@@ -103,7 +103,7 @@ class Statements:
         )
 
     @cached_property
-    def claim(self) -> Any:
+    def lock_row(self) -> Any:
         """Lock the row `name` for this transaction; create it if it is missing."""
         new = self._insert(self._table).values(content=b"", fence=0, ends=0)
         return self._or_update(new, {"name": self._table.c.name})
@@ -134,14 +134,14 @@ class Statements:
         return self._or_update(new, {"ends": _given(new).ends})
 
     @cached_property
-    def free(self) -> sa.Update:
+    def release(self) -> sa.Update:
         """Release the locks `held`: pairs of name and token; `names` once more."""
         # 0: the lock stays free even if the clock is set back.
         return self._held.values(ends=0)
 
     @cached_property
     def renew(self) -> sa.Update:
-        """Renew the locks `held` for `length` microseconds; see :attr:`free`."""
+        """Renew the locks `held` for `length` microseconds; see :attr:`release`."""
         return self._held.values(ends=clock() + sa.bindparam("length", type_=_NUMBER))
 
     @cached_property
@@ -156,7 +156,7 @@ class Statements:
         )
 
     @cached_property
-    def forget(self) -> sa.Update:
+    def end_cell(self) -> sa.Update:
         """End the cell in the row `cell`."""
         named = self._table.c.name == sa.bindparam("cell")
         return sa.update(self._table).where(named).values(ends=0)
