@@ -23,7 +23,7 @@ from .url import alias_of, cache_url
 _NAME_LENGTH = 200
 
 _RISKS = (
-    "without compare-and-delete a task that ends late may free the lock of the next "
+    "without compare-and-delete a task that ends late may release the lock of the next "
     "one, and the cache may forget locks when it is full or cleared"
 )
 

@@ -100,7 +100,7 @@ class Change:
         Another client may have had the lock in between::
 
             one     reads: free, not finished                        takes the lock
-            other                            takes it, finishes, frees
+            other                            takes, finishes, releases it
         """
         alone = len(self._names) == 1 and not self._with_value
         if alone or LOCK in self._found:
