@@ -20,8 +20,13 @@ from unique_task.backends.record import Record
 from unique_task.keys.digest import source_of
 from unique_task.messages.bounds import LONGEST, LONGEST_PAUSE, SHORTEST_PAUSE
 from unique_task.messages.lock_header import LockHeader
-from unique_task.messages.requeue import Waited
-from unique_task.messages.stamp import HEADER, LOCK_HEADER, WAIT_HEADER, published_with
+from unique_task.messages.stamp import (
+    LOCK_HEADER,
+    MESSAGE_HEADER,
+    WAIT_HEADER,
+    stamping,
+)
+from unique_task.messages.waited import Waited
 from unique_task.options.call_options import CallOptions
 from unique_task.options.guarded_class import GUARDED
 from unique_task.options.lock_types import LOCK_TYPES
@@ -42,7 +47,7 @@ def sent_by_hand(task: Any, args: Any = (), **headers: Any) -> Any:
     task_id = headers[LOCK_HEADER]["id"]
     message = task.app.amqp.as_task_v2(task_id, task.name, args)
     with task.app.producer_or_acquire() as producer:
-        with published_with(task_id, {HEADER: MARK, **headers}):
+        with stamping(task_id, {MESSAGE_HEADER: MARK, **headers}):
             task.app.amqp.send_task_message(producer, task.name, message)
     return task.AsyncResult(task_id)
 
@@ -271,7 +276,7 @@ FIELDS: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_header_with_what_makes_no_sense_is_not_honoured(name):
-    message = {"id": "1", HEADER: MARK}
+    message = {"id": "1", MESSAGE_HEADER: MARK}
     lock = {"id": "1", "message": MARK, "namespace": "work"}
 
     for value in FIELDS[name]:
@@ -290,7 +295,7 @@ def test_a_lock_type_of_a_newer_version_voids_the_lock_and_not_the_key(app):
     computed, given = spec.digest(work, (1,), {}), spec.digest_of(work, "mine")
 
     for fields, key in ((newer, computed), (own, given)):
-        message = {"id": "1", HEADER: MARK, **lock_of(work, "1", **fields)}
+        message = {"id": "1", MESSAGE_HEADER: MARK, **lock_of(work, "1", **fields)}
         call_plan = spec.call_plan(work, LockHeader.of(message), (1,), {})
         assert call_plan.key == key
         assert call_plan.published.token is None

@@ -17,14 +17,14 @@ from unique_task.backends.redis.errors import _KINDS, _WORDS
 from unique_task.backends.sql.errors import _REFUSED_WORDS
 from unique_task.exceptions import UniqueError
 from unique_task.messages.lock_header import LockHeader
-from unique_task.messages.stamp import HEADER, LOCK_HEADER, mark_of
+from unique_task.messages.stamp import MESSAGE_HEADER, LOCK_HEADER, mark_of
 from unique_task.keys.digest import digest_of_source
 
 
 def header(text):
     for name in ("key", "token", "source", "store", "namespace", "given", "lock"):
         lock = {"id": "1", "message": text, "namespace": "work", name: text}
-        LockHeader.of({"id": "1", HEADER: text, LOCK_HEADER: lock})
+        LockHeader.of({"id": "1", MESSAGE_HEADER: text, LOCK_HEADER: lock})
 
 
 def record(text):

@@ -8,10 +8,11 @@ from celery import Celery
 from celery.app.task import Context
 from celery.signals import after_task_publish
 
-from unique_task.messages.requeue import LeftAlone, Waited, come_back
-from unique_task.messages.stamp import HEADER as MESSAGE
+from unique_task.messages.requeue import DeliveryOver, requeue
+from unique_task.messages.stamp import MESSAGE_HEADER as MESSAGE
 from unique_task.messages.stamp import WAIT_HEADER as HEADER
-from unique_task.messages.stamp import header_of, new_header
+from unique_task.messages.stamp import message_id_of, new_message_id
+from unique_task.messages.waited import Waited
 
 
 def request(headers: object = None, **changes: object) -> Context:
@@ -22,7 +23,7 @@ def request(headers: object = None, **changes: object) -> Context:
 
 def again(earlier: Context, **changes: Any) -> Context:
     """The message that `earlier` sends when it comes back."""
-    sent = new_header()
+    sent = new_message_id()
     waited = asdict(Waited.of(earlier).again(admitted=False, unanswered=None))
     message = {MESSAGE: sent, **changes}
     return request({HEADER: {"sent": sent, **waited}}, **message)
@@ -39,17 +40,17 @@ def test_waits_are_counted_from_the_first():
 
 def test_a_header_that_came_with_another_message_does_not_count():
     """Celery forwards headers to retries and callbacks."""
-    forwarded = again(again(request()), **{MESSAGE: new_header()})
+    forwarded = again(again(request()), **{MESSAGE: new_message_id()})
 
     assert Waited.of(forwarded).times == 0
-    assert Waited.of(forwarded).message == header_of(forwarded)
+    assert Waited.of(forwarded).message == message_id_of(forwarded)
 
 
 def test_the_first_message_stays_known():
-    first = request(**{MESSAGE: new_header()})
+    first = request(**{MESSAGE: new_message_id()})
 
-    assert Waited.of(first).message == header_of(first)
-    assert Waited.of(again(again(first))).message == header_of(first)
+    assert Waited.of(first).message == message_id_of(first)
+    assert Waited.of(again(again(first))).message == message_id_of(first)
 
 
 def test_who_was_let_in_once_stays_so():
@@ -90,8 +91,8 @@ def test_what_another_serializer_wrote_is_sent_by_it():
         sent.append(body[0])
 
     message = request(args=[object], kwargs={})
-    with pytest.raises(LeftAlone), app:
-        come_back(work, message, 1, TimeoutError("busy"), quiet=True)
+    with pytest.raises(DeliveryOver), app:
+        requeue(work, message, 1, TimeoutError("busy"), quiet=True)
 
     assert sent == [(object,)]
 
@@ -104,4 +105,4 @@ def test_what_no_serializer_can_write_is_not_sent():
 
     message = request(args=[object], kwargs={})
     with pytest.raises(TimeoutError, match="busy"), app:
-        come_back(work, message, 1, TimeoutError("busy"), quiet=True)
+        requeue(work, message, 1, TimeoutError("busy"), quiet=True)

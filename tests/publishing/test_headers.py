@@ -18,7 +18,7 @@ from unique_task import (
 )
 from unique_task.backends.record import Record
 from unique_task.messages.lock_header import LockHeader
-from unique_task.messages.stamp import HEADER, LOCK_HEADER, published_with
+from unique_task.messages.stamp import LOCK_HEADER, MESSAGE_HEADER, stamping
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -39,7 +39,7 @@ GOOD: dict[str, Any] = {
 
 def read(lock: Any, **message: Any) -> LockHeader | None:
     return LockHeader.of(
-        {"id": "task-1", HEADER: "aaaaaaaa-1", LOCK_HEADER: lock, **message}
+        {"id": "task-1", MESSAGE_HEADER: "aaaaaaaa-1", LOCK_HEADER: lock, **message}
     )
 
 
@@ -72,13 +72,13 @@ def test_a_field_of_a_version_to_come_does_not_hide_the_others():
 
 
 def test_a_message_without_the_header_says_nothing():
-    assert LockHeader.of({"id": "task-1", HEADER: "aaaaaaaa-1"}) is None
+    assert LockHeader.of({"id": "task-1", MESSAGE_HEADER: "aaaaaaaa-1"}) is None
 
 
 FORWARDED = {
     "to another task": {"id": "task-2"},
-    "with another message of the task": {HEADER: "bbbbbbbb-2"},
-    "with a message that has no mark": {HEADER: None},
+    "with another message of the task": {MESSAGE_HEADER: "bbbbbbbb-2"},
+    "with a message that has no mark": {MESSAGE_HEADER: None},
 }
 
 
@@ -131,10 +131,10 @@ def work(worker_app):
 
 def sent_by_hand(task: Any, lock: Any, task_id: str = "by-hand") -> Any:
     """Publish as one who does not know the library, with a header of his own."""
-    headers = {HEADER: "aaaaaaaa-1", LOCK_HEADER: lock}
+    headers = {MESSAGE_HEADER: "aaaaaaaa-1", LOCK_HEADER: lock}
     message = task.app.amqp.as_task_v2(task_id, task.name, (1,))
     with task.app.producer_or_acquire() as producer:
-        with published_with(task_id, headers):
+        with stamping(task_id, headers):
             task.app.amqp.send_task_message(producer, task.name, message)
     return task.AsyncResult(task_id)
 
@@ -190,10 +190,12 @@ def test_a_lock_in_another_store_is_an_error(work):
 
 
 def test_what_a_user_writes_into_the_header_is_written_over(app, sent):
-    result = task_of(app).apply_async(headers={LOCK_HEADER: GOOD, HEADER: "mine"})
+    result = task_of(app).apply_async(
+        headers={LOCK_HEADER: GOOD, MESSAGE_HEADER: "mine"}
+    )
 
     assert sent.last.lock["id"] == result.id
-    assert sent.last.headers[HEADER] != "mine"
+    assert sent.last.headers[MESSAGE_HEADER] != "mine"
 
 
 @pytest.mark.parametrize("task_id", [UUID(int=7), 7, 7.5, "№ 7/é"], ids=repr)

@@ -17,7 +17,7 @@ from tests.published_calls import (
     task_of,
 )
 from unique_task import unique
-from unique_task.messages.stamp import HEADER, LOCK_HEADER
+from unique_task.messages.stamp import LOCK_HEADER, MESSAGE_HEADER
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -74,7 +74,7 @@ def test_a_way_to_publish_takes_the_lock(work, sent, publish):
     assert record is not None
     assert (record.owner, record.state, record.task) == (result.id, "pending", "work")
     assert sent.last.lock["token"] == record.token
-    mark = sent.last.headers[HEADER].partition("-")[0]
+    mark = sent.last.headers[MESSAGE_HEADER].partition("-")[0]
     assert record.token.startswith(f"{result.id}/0/0/{mark}/")
     assert sent.last.lock["key"] == key_of(work, 1)
 

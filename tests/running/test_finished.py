@@ -13,7 +13,7 @@ from tests.waiting import in_time, wait_until
 from unique_task import retry, unique
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Finished, Held
-from unique_task.messages.stamp import HEADER, mark_messages, mark_of
+from unique_task.messages.stamp import MESSAGE_HEADER, mark_of, stamp_messages_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -84,9 +84,9 @@ def delivered_again():
     """Publish a second delivery: a message with an id that was used before."""
 
     def mark_alike(headers, **_):
-        headers[HEADER] = "00000000-0"
+        headers[MESSAGE_HEADER] = "00000000-0"
 
-    mark_messages("")  # else it would be told later than this one
+    stamp_messages_of("")  # else it would be told later than this one
     before_task_publish.connect(mark_alike)
     yield
     before_task_publish.disconnect(mark_alike)

@@ -17,8 +17,8 @@ from unique_task import (
     skip,
     unique,
 )
-from unique_task.messages.stamp import HEADER, mark_messages
-from unique_task.messages.started import defer_started
+from unique_task.messages.stamp import MESSAGE_HEADER, stamp_messages_of
+from unique_task.messages.states import defer_started
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -30,9 +30,9 @@ def one_message():
     """Publish a second delivery: a message with an id that was used before."""
 
     def mark_alike(headers, **_):
-        headers[HEADER] = "00000000-0"
+        headers[MESSAGE_HEADER] = "00000000-0"
 
-    mark_messages("")  # else it would be told later than this one
+    stamp_messages_of("")  # else it would be told later than this one
     before_task_publish.connect(mark_alike)
     yield
     before_task_publish.disconnect(mark_alike)

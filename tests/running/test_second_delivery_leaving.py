@@ -13,10 +13,10 @@ from tests.waiting import wait_until
 from unique_task import MemoryBackend, unique
 from unique_task.backends.steps import Leaving
 from unique_task.messages.stamp import (
-    HEADER,
     LOCK_HEADER,
-    mark_messages,
-    published_with,
+    MESSAGE_HEADER,
+    stamp_messages_of,
+    stamping,
 )
 from unique_task.options.lock_types import LOCK_TYPES
 
@@ -31,14 +31,14 @@ def redeliver():
     sent: dict[str, dict[str, object]] = {}
 
     def note(headers, **_):
-        ours = {name: headers.get(name) for name in (HEADER, LOCK_HEADER)}
+        ours = {name: headers.get(name) for name in (MESSAGE_HEADER, LOCK_HEADER)}
         sent.setdefault(headers["id"], ours)
 
     def redeliver(task, result):
-        with published_with(result.id, sent[result.id]):
+        with stamping(result.id, sent[result.id]):
             task.app.send_task(task.name, task_id=result.id)
 
-    mark_messages("")  # else it would be told later than this one
+    stamp_messages_of("")  # else it would be told later than this one
     before_task_publish.connect(note)
     yield redeliver
     before_task_publish.disconnect(note)

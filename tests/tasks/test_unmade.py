@@ -11,7 +11,7 @@ from tests.inprocess import TIMEOUT, Gate, make_app
 from tests.published_calls import ONE
 from unique_task import UniqueCeleryTask, unique
 from unique_task.tasks import unmade
-from unique_task.tasks.lazy_tasks import made_of
+from unique_task.tasks.lazy_tasks import definition_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -183,11 +183,11 @@ def test_what_a_call_says_of_its_guard_is_for_unmade_tasks_too(app, sent):
 
 def test_what_another_thread_makes_meanwhile_is_no_error(app):
     task = app.task(ONE(own()))
-    assert made_of(task) is not None
+    assert definition_of(task) is not None
 
     assert task.name == NAME  # which makes it
 
-    assert made_of(task) is None
+    assert definition_of(task) is None
 
 
 def test_a_name_is_not_looked_up_in_the_middle_of_finalizing(app, sent):

@@ -21,7 +21,9 @@ _LEAST = 1.0
 _DELAY = re.compile(r"([01]\.){28}")
 
 
-def sendable(task: Task, countdown: float, options: Mapping[str, Any]) -> float:
+def sendable_countdown(
+    task: Task, countdown: float, options: Mapping[str, Any]
+) -> float:
     """Return a countdown with which Celery sends the message, which may be longer.
 
     With quorum queues, RabbitMQ waits in place of the worker, and Celery refuses a
@@ -35,7 +37,7 @@ def sendable(task: Task, countdown: float, options: Mapping[str, Any]) -> float:
     return _LEAST
 
 
-def undelayed(routing_key: str) -> str:
+def without_delay(routing_key: str) -> str:
     """Return the routing key of a message without the delay it arrived with."""
     # Kombu strips it only from 5.7 on; with each wait the key would grow by one delay.
     return _DELAY.sub("", routing_key, count=1)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .stamp import HEADER, LOCK_HEADER, is_same_id, ours_in
+from .stamp import LOCK_HEADER, MESSAGE_HEADER, is_same_id, our_headers
 
 _DIGEST = re.compile("[0-9a-f]{32}")
 # One step for each character: 600 slashes must not keep a worker busy for minutes.
@@ -93,9 +93,9 @@ class LockHeader:
         Celery forwards headers to retries, and anybody may write them.
 
         Arguments:
-            message: as for :func:`~unique_task.messages.stamp.ours_in`.
+            message: as for :func:`~unique_task.messages.stamp.our_headers`.
         """
-        ours = ours_in(message)
+        ours = our_headers(message)
         header = ours.get(LOCK_HEADER)
         if header is None:
             return None
@@ -106,7 +106,7 @@ class LockHeader:
         except TypeError:  # no mapping, or something is missing
             return None
         same = is_same_id(published.id, message.get("id"))
-        return published if same and published._fits(ours.get(HEADER)) else None
+        return published if same and published._fits(ours.get(MESSAGE_HEADER)) else None
 
     def _fits(self, message: Any) -> bool:
         return (

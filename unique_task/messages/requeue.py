@@ -1,98 +1,59 @@
-"""A task that comes back later as the same task."""
+"""Sends the message of a task again, so that the same task comes back later."""
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 from celery import Task
+from celery.app.task import Context
 from celery.exceptions import Ignore, Reject
+from kombu import serialization
+from kombu.exceptions import EncodeError
 
-from ..backends.record import Token
 from ..exceptions import DuplicateTaskError
-from .bounds import SHORTEST_PAUSE, count, moment
-from .delays import sendable
-from .same_again import same_again, send
+from .bounds import SHORTEST_PAUSE
+from .delays import sendable_countdown, without_delay
 from .stamp import (
-    HEADER,
     LOCK_HEADER,
+    MESSAGE_HEADER,
+    OURS,
     WAIT_HEADER,
     is_same_id,
-    new_header,
-    ours_in,
-    published_with,
+    new_message_id,
+    our_headers,
+    stamping,
 )
+from .states import ignores_result
+from .waited import Waited
 
 # Documented: the log of duplicates, wherever its lines are written.
 logger = logging.getLogger("unique_task.duplicates")
 
-#: Longest time in seconds before what cannot be sent goes back to its queue.
+#: Longest pause in seconds before a message that cannot be sent again is rejected.
 _PAUSE = 1.0
 
-# The waits for a store grow; after so many, the lock asked for first has ended.
-_UNANSWERED = 5
+#: Options of a message that Celery's own retry drops: how events and logs show the
+#: arguments (they may hide a secret), and the compression.
+_DROPPED_BY_CELERY = ("argsrepr", "kwargsrepr", "compression")
+
+#: Headers that a broker adds: Redis to a redelivery, RabbitMQ to a dead letter. If
+#: they were sent on, they would stick to the task.
+_OF_BROKER = re.compile(
+    "redelivered|x-death|x-(first|last)-death-(exchange|queue|reason)"
+)
 
 
-class LeftAlone(Ignore):
-    """Ends an arrival that says nothing of what becomes of its task."""
+class DeliveryOver(Ignore):
+    """Ends a delivery, not its task: another delivery stores the outcome."""
 
 
-@dataclass(frozen=True)
-class Waited:
-    """How often, and since when, an attempt has come back without running.
-
-    Attributes:
-        times: 0 for an attempt that comes for the first time.
-        since: when it first had to wait, in seconds since 1970.
-        message: header of the message that came first; each that is sent has another.
-        admitted: whether it was let in before, in an earlier delivery.
-        unanswered: the latest tokens with which it asked for the lock and heard
-            nothing; the store may have given it the lock under one of them.
-    """
-
-    times: int
-    since: float
-    message: Any = None
-    admitted: bool = False
-    unanswered: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, request: Any) -> Waited:
-        """Read the waits of the attempt that `request` is about.
-
-        A header that came with another message does not count: Celery forwards headers
-        to retries and callbacks. Nor does one that nobody can read.
-        """
-        ours = ours_in(vars(request))
-        header, message = ours.get(WAIT_HEADER), ours.get(HEADER)
-        if message is None or header is None:
-            return cls(0, time.time(), message)
-        try:
-            if header["sent"] != message:
-                raise LookupError("it came with another message")
-            tokens = _tokens(header["unanswered"], request.id)
-            times, since = count(header["times"]), moment(header["since"])
-            admitted = bool(header["admitted"])
-            return cls(times, since, header["message"], admitted, tokens)
-        except (LookupError, TypeError, ValueError):
-            return cls(0, time.time(), message)
-
-    def again(self, admitted: bool, unanswered: str | None) -> Waited:
-        """Return what the next arrival shall know."""
-        tokens = (*self.unanswered, unanswered)[-_UNANSWERED:] if unanswered else ()
-        return replace(
-            self,
-            times=self.times + 1,
-            admitted=self.admitted or admitted,
-            unanswered=tokens,
-        )
-
-
-def come_back(
+def requeue(
     task: Task,
     request: Any,
     countdown: float,
@@ -105,69 +66,68 @@ def come_back(
 ) -> NoReturn:
     """Send the message of `request` again, to arrive in `countdown` seconds.
 
-    It stays the same task: id, arguments, retries, callbacks, chord, chain, headers,
-    priority, queue and expiry; its own retry budget is untouched.
+    The task stays the same: id, arguments, retries, callbacks, chord, chain, headers,
+    priority, queue and expiry. A requeue does not count as one of its retries.
 
     Arguments:
         reason: what the task's state RETRY and the log show.
-        quiet: write no state. For waits in which another delivery of the same task owns
-            the state, or the store of states may be out of order.
-        admitted: whether the attempt was let in before, so that it can but wait.
-        unanswered: token with which this arrival asked for the lock, to no answer.
-        options: of the new message, where it shall not be the same.
+        quiet: store no state. For waits in which another delivery of the same task owns
+            the state, or the result backend may be out of order.
+        admitted: whether an earlier delivery was admitted, so that the task must wait.
+        unanswered: token for which this delivery asked the store, without an answer.
+        options: of ``apply_async``, where the new message differs.
 
     Raises:
-        LeftAlone: ends this arrival.
+        DeliveryOver: ends this delivery.
         celery.exceptions.Reject: if the message cannot be sent; one that is
             acknowledged late goes back to its queue.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
-    # Shorter ones, of many messages that wait for one lock, keep a broker busy.
+    message_id, again = new_message_id(), copy_of(task, request, **options)
+    waited = Waited.of(request).again(admitted, unanswered).header(message_id)
+    # Shorter pauses, of many messages that wait for one lock, keep a broker busy.
     countdown = max(countdown, SHORTEST_PAUSE)
-    sent = new_header()
-    waited = {"sent": sent, **asdict(Waited.of(request).again(admitted, unanswered))}
-    signature = same_again(task, request, **options)
-    countdown = sendable(task, countdown, signature.options)
-    signature.set(countdown=countdown)
+    countdown = sendable_countdown(task, countdown, again.options)
+    again.set(countdown=countdown)
     if not (quiet or ignores_result(task, request)):
         # Before the message is sent: Celery stores a raised Retry after it::
         #
-        #     this arrival  sends the message                       stores RETRY
-        #     the next one                     runs, stores FAILURE
+        #     this delivery  sends the message                       stores RETRY
+        #     the next one                      runs, stores FAILURE
         #
-        # and whoever waits for the result would wait for ever.
+        # and a caller would wait for the result for ever.
         task.backend.mark_as_retry(request.id, reason, request=request)
     try:
-        with published_with(request.id, _headers(request, sent, waited)):
-            send(signature, task)
+        with stamping(request.id, _headers(request, message_id, waited)):
+            send(again, task)
     except Exception as error:
-        if task.acks_late:
-            # It is delivered again at once, and would be thousands of times a second.
-            time.sleep(min(countdown, _PAUSE))
-            raise Reject(error, requeue=True) from error
-        raise reason from error
-    _report_wait(task, request.id, _whom(request, reason), countdown)
-    raise LeftAlone(f"comes back in {countdown:.1f} s: {reason}")
+        _end_unsent(task, countdown, reason, error)
+    _log_wait(task, request, reason, countdown)
+    raise DeliveryOver(f"comes back in {countdown:.1f} s: {reason}")
 
 
-def _report_wait(task: Task, task_id: str, whom: str, countdown: float) -> None:
-    """Log each time that a task waits: without a word it would look dropped."""
+def _end_unsent(
+    task: Task, countdown: float, reason: Exception, error: Exception
+) -> NoReturn:
+    """End a delivery whose message could not be sent again."""
+    if task.acks_late:
+        # The broker delivers it again at once. Without the pause, thousands of
+        # times a second.
+        time.sleep(min(countdown, _PAUSE))
+        raise Reject(error, requeue=True) from error
+    raise reason from error
+
+
+def _log_wait(task: Task, request: Any, reason: Exception, countdown: float) -> None:
+    """Log each wait: without a line in the log, the task would look dropped."""
     logger.info(
         "%s[%s] waits for %s, back in %g s",
-        *(task.name, task_id, whom, round(countdown, 1)),
+        *(task.name, request.id, _waits_for(request, reason), round(countdown, 1)),
     )
 
 
-def _tokens(tokens: Any, owner: str) -> tuple[str, ...]:
-    """Return those of `tokens` with which the task `owner` asked for its lock."""
-    if not isinstance(tokens, (list, tuple)):
-        raise TypeError("no list of tokens")
-    latest = tokens[-_UNANSWERED:]
-    return tuple(token for token in latest if Token.belongs_to(token, owner))
-
-
-def _whom(request: Any, reason: Exception) -> str:
-    """Return whom a task waits for, for the log."""
+def _waits_for(request: Any, reason: Exception) -> str:
+    """Return what a task waits for, as the log shows it."""
     if not isinstance(reason, DuplicateTaskError):
         return "the store of locks"
     if is_same_id(reason.owner, request.id):
@@ -175,25 +135,100 @@ def _whom(request: Any, reason: Exception) -> str:
     return reason.owner or "another call"
 
 
-def _headers(request: Any, sent: str, waited: dict[str, Any]) -> dict[str, Any]:
-    """Return the headers of the next message: the lock of this one goes with it."""
-    headers = {HEADER: sent, WAIT_HEADER: waited}
-    lock = ours_in(vars(request)).get(LOCK_HEADER)
+def _headers(request: Any, message_id: str, waited: dict[str, Any]) -> dict[str, Any]:
+    """Return the headers of the next message, which takes over the lock of this one."""
+    headers = {MESSAGE_HEADER: message_id, WAIT_HEADER: waited}
+    lock = our_headers(vars(request)).get(LOCK_HEADER)
     if isinstance(lock, dict):
-        headers[LOCK_HEADER] = {**lock, "message": sent}
+        headers[LOCK_HEADER] = {**lock, "message": message_id}
     return headers
 
 
-def is_queued(request: Any) -> bool:
-    """Tell whether a worker got the call from a queue, to which it can go back.
+def copy_of(task: Task, request: Any, **options: Any) -> Any:
+    """Return a signature that sends the message of `request` once more.
 
     Arguments:
-        request: Celery's request; None for a direct call.
+        options: of ``apply_async``, where the new message differs.
     """
-    return request is not None and not request.is_eager
+    request = Context({**vars(request), "headers": _callers_headers(request)})
+    kept = {
+        "retries": request.retries,
+        **options_to_keep(request),
+        **_delivery(request),
+    }
+    if request.ignore_result is not None:
+        kept["ignore_result"] = request.ignore_result
+    options = {**kept, **options}
+    return task.signature_from_request(request, request.args, request.kwargs, **options)
 
 
-def ignores_result(task: Task, request: Any) -> bool:
-    """Tell whether nobody will ask for the result: the call says so, else the task."""
-    ignore = request.ignore_result
-    return bool(task.ignore_result if ignore is None else ignore)
+def options_to_keep(request: Any) -> dict[str, Any]:
+    """Return the options of a message that Celery does not pass on to a retry."""
+    return {
+        name: vars(request)[name]
+        for name in _DROPPED_BY_CELERY
+        if vars(request).get(name)
+    }
+
+
+def _delivery(request: Any) -> dict[str, Any]:
+    delivery = {}
+    mode = (request.properties or {}).get("delivery_mode")
+    if mode is not None:
+        delivery["delivery_mode"] = mode
+    arrived_by = (request.delivery_info or {}).get("routing_key") or ""
+    routing_key = without_delay(arrived_by)
+    if routing_key != arrived_by:
+        delivery["routing_key"] = routing_key
+    return delivery
+
+
+def _callers_headers(request: Any) -> dict[str, Any]:
+    """Return the caller's headers, without those of Celery, the guard and the broker.
+
+    If a message has a header named ``headers``, Celery shows a task only that one. The
+    request has the others all the same.
+    """
+    beside = request._get_custom_headers(vars(request)) or {}
+    shown = request.headers
+    # Protocol 1 has no other place for them.
+    if isinstance(shown, dict) and (not beside or _are_all(shown, beside)):
+        return _callers(shown)
+    headers = _callers(beside)
+    if shown is not None:
+        # A copy: tracers write into it.
+        headers["headers"] = _callers(shown) if isinstance(shown, dict) else shown
+    return headers
+
+
+def _are_all(shown: dict[str, Any], beside: dict[str, Any]) -> bool:
+    """Tell whether Celery shows all headers that stand beside its own."""
+    return beside.keys() & OURS <= shown.keys() and shown.items() <= beside.items()
+
+
+def _callers(headers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in OURS and not _OF_BROKER.fullmatch(str(name))
+    }
+
+
+def send(signature: Any, task: Task) -> None:
+    """Send it with the task's serializer, else with one that this app accepts."""
+    try:
+        signature.apply_async()
+    except EncodeError:
+        # Celery does not tell a task which serializer its message came with. It is one
+        # that this app accepts.
+        for serializer in task.app.conf.accept_content:
+            with suppress(EncodeError):
+                signature.apply_async(serializer=_name_of(serializer))
+                return
+        raise
+
+
+def _name_of(serializer: str) -> str:
+    """Return the name of a serializer, given its name or its content type."""
+    names: dict[str, str] = getattr(serialization, "registry").type_to_name
+    return names.get(serializer, serializer)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from celery import Task, _state, states
-from celery.app.task import Context
-from celery.backends.base import DisabledBackend
 from celery.backends.rpc import RPCBackend
-from celery.exceptions import Ignore, TaskRevokedError
+from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult, EagerResult
 
 from ..backends.record import Record
 from ..exceptions import ConfigurationError
-
-logger = logging.getLogger(__name__)
 
 
 class HolderResult(AsyncResult):
@@ -81,7 +76,9 @@ def _waits_for_itself(task_id: str) -> ConfigurationError:
     )
 
 
-def of_holder(task: Task, holder: Record, *, own: bool, ignored: bool) -> AsyncResult:
+def result_of_holder(
+    task: Task, holder: Record, *, own: bool, ignored: bool
+) -> AsyncResult:
     """Return the result of the task that holds the lock.
 
     Arguments:
@@ -114,56 +111,6 @@ def _out_of_reach(owner: str) -> ConfigurationError:
     )
 
 
-def ready(task: Task, task_id: str, value: Any) -> AsyncResult:
+def ready_result(task: Task, task_id: str, value: Any) -> AsyncResult:
     """Return a result of the task `task_id` that has come already."""
     return EagerResult(task_id, value, states.SUCCESS, name=task.name)
-
-
-def marked(result: Any, duplicate: bool) -> Any:
-    """Return `result`, which tells by ``.duplicate`` whether nothing was sent."""
-    result.duplicate = duplicate
-    return result
-
-
-def store_value(task: Task, task_id: str, value: Any) -> None:
-    """Store the value of a call for which nothing is sent, for whoever polls its id."""
-    _store(task, task_id, value, states.SUCCESS)
-
-
-def store_error(task: Task, task_id: str, error: Exception) -> None:
-    """Store why nothing is sent for a call, unless its id has a state already."""
-    refused = isinstance(error, (Ignore, TaskRevokedError))
-    _store(task, task_id, error, states.REVOKED if refused else states.FAILURE)
-
-
-def _store(task: Task, task_id: str, outcome: Any, state: str) -> None:
-    backend = task.backend
-    if isinstance(backend, DisabledBackend):
-        return
-    # With a request of its own, or Celery would take that of a task which calls.
-    request = Context(id=task_id, task=task.name, delivery_info={})
-    try:
-        if isinstance(backend, RPCBackend):
-            _declare_replies(task, task_id, request)
-        elif state != states.SUCCESS and _has_state(task, task_id):
-            return
-        backend.store_result(task_id, outcome, state, request=request)
-    except Exception as error:
-        # The lock and the call itself are in order.
-        logger.warning(
-            "%s[%s] is %s, which could not be stored: %s",
-            *(task.name, task_id, state, error),
-        )
-
-
-def _declare_replies(task: Task, task_id: str, request: Context) -> None:
-    """Have the reply go to this thread, as that of a task which it sends would."""
-    request.update(reply_to=task.app.thread_oid, correlation_id=task_id)
-    with task.app.producer_or_acquire() as producer:
-        task.backend.on_task_call(producer, task_id)
-
-
-def _has_state(task: Task, task_id: str) -> bool:
-    """Tell whether the id was used before: its outcome then is that of a real run."""
-    meta = task.backend.get_task_meta(task_id, cache=False)
-    return bool(meta["status"] != states.PENDING)

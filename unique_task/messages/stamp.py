@@ -17,7 +17,7 @@ from ..signals import connect_once
 
 #: Message header with what no other message has, and when it was published, in seconds
 #: since 1970. It travels with each delivery of the message.
-HEADER = "unique_task_message"
+MESSAGE_HEADER = "unique_task_message"
 
 #: Message header with the lock that was taken for it: a
 #: :class:`unique_task.messages.lock_header.LockHeader`.
@@ -28,7 +28,7 @@ LOCK_HEADER = "unique_task_lock"
 WAIT_HEADER = "unique_task_wait"
 
 #: All headers of ours.
-OURS = (HEADER, LOCK_HEADER, WAIT_HEADER)
+OURS = (MESSAGE_HEADER, LOCK_HEADER, WAIT_HEADER)
 
 _MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
 
@@ -46,7 +46,7 @@ class Stamp:
 _stamp: ContextVar[Stamp | None] = ContextVar("unique_task_stamp", default=None)
 
 
-def mark_messages(task_name: str) -> None:
+def stamp_messages_of(task_name: str) -> None:
     """Give each message of a task that is published from now on a mark of its own.
 
     An id does not do: whoever publishes may use one again, and the second message has
@@ -54,16 +54,16 @@ def mark_messages(task_name: str) -> None:
     come to run last.
     """
     _marked.add(task_name)
-    listen()
+    connect_stamping()
 
 
-def new_header() -> str:
+def new_message_id() -> str:
     """Return the header of one more message that is published now."""
     return f"{os.urandom(4).hex()}-{int(time.time())}"
 
 
 @contextmanager
-def published_with(task_id: Any, headers: Mapping[str, Any]) -> Iterator[None]:
+def stamping(task_id: Any, headers: Mapping[str, Any]) -> Iterator[None]:
     """Publish the message of the task `task_id` with these headers."""
     before = _stamp.set(Stamp(str(task_id), headers))
     try:
@@ -87,7 +87,7 @@ def is_same_id(one: Any, other: Any) -> bool:
     return bool(one == other) or str(one) == str(other)
 
 
-def listen() -> None:
+def connect_stamping() -> None:
     """See to it that messages get their headers; who needs none pays for none."""
     connect_once(signals.before_task_publish, _mark)
 
@@ -102,7 +102,7 @@ def mark_of(header: Any) -> tuple[str, float]:
     return (mark[1], time.time() - int(mark[2])) if mark else ("", 0.0)
 
 
-def ours_in(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def our_headers(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return our headers of a message that a worker got, wherever Celery left them.
 
     By protocol 2 they stand beside Celery's own. By protocol 1, and in an eager call,
@@ -116,9 +116,9 @@ def ours_in(message: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**_ours(message.get("headers")), **_ours(message)}
 
 
-def header_of(request: Any) -> Any:
+def message_id_of(request: Any) -> Any:
     """Return the header of the message that brought `request`; None without one."""
-    return ours_in(vars(request)).get(HEADER)
+    return our_headers(vars(request)).get(MESSAGE_HEADER)
 
 
 def _ours(headers: Any) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _mark(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
     if stamp is not None and is_same_id(stamp.id, _id_in(headers, body)):
         headers.update(stamp.headers)
     elif sender in _marked:
-        headers[HEADER] = new_header()
+        headers[MESSAGE_HEADER] = new_message_id()
 
 
 def _id_in(headers: Mapping[str, Any], body: Any) -> Any:

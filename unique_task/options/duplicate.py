@@ -12,7 +12,7 @@ from celery import Task
 
 from ..backends.steps import Held
 from ..exceptions import DuplicateTaskError
-from ..messages.requeue import is_queued
+from ..messages.waited import is_queued
 from ..signals import send_signal, task_duplicate
 
 # Documented, and so not the name of a module, which may move.

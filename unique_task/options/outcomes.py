@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.exceptions import Ignore, Reject, Retry
 
-from ..messages.requeue import LeftAlone
+from ..messages.requeue import DeliveryOver
 from .duplicate import ANSWERED, DROPPED, FAILED, WAITS, Duplicate, Policy, report
 from .policies import Cached, Replace, Skip, Wait, fail, ignore
 
@@ -49,6 +49,6 @@ def _known_outcome(policy: Policy, duplicate: Duplicate) -> str | None:
 
 
 def _outcome_of(error: Exception) -> str:
-    if isinstance(error, (LeftAlone, Retry, Reject)):
+    if isinstance(error, (DeliveryOver, Retry, Reject)):
         return WAITS
     return DROPPED if isinstance(error, Ignore) else FAILED

@@ -12,8 +12,9 @@ from celery.exceptions import Ignore
 
 from ..durations import Duration, seconds
 from ..exceptions import ConfigurationError
-from ..messages.requeue import Waited, come_back
-from ..messages.settle import settle_and_ignore
+from ..messages.requeue import requeue
+from ..messages.states import end_as_revoked
+from ..messages.waited import Waited
 from .duplicate import Duplicate, Policy
 
 
@@ -21,7 +22,7 @@ def ignore(duplicate: Duplicate) -> None:
     """Do not run; the result is settled as REVOKED, so that nobody waits for it."""
     if duplicate.queued:
         reason = f"duplicate of {duplicate.owner}"
-        settle_and_ignore(duplicate.task, duplicate.request, reason)
+        end_as_revoked(duplicate.task, duplicate.request, reason)
     if duplicate.request is not None:
         raise Ignore(f"duplicate of {duplicate.owner}")
 
@@ -101,7 +102,7 @@ class Wait:
             if left <= 0:
                 raise duplicate.error
             countdown = min(countdown, left)
-        come_back(
+        requeue(
             duplicate.task,
             duplicate.request,
             countdown,

@@ -13,7 +13,7 @@ from ..backends.record import Record, Token
 from ..keys.arguments import Misfit
 from ..keys.digest import digest_of_source, source_of
 from ..leases.current import held_lease
-from ..messages.delays import sendable
+from ..messages.delays import sendable_countdown
 from ..messages.lock_header import LockHeader
 from ..options.call_options import CallOptions
 from ..options.plan import Plan
@@ -176,7 +176,7 @@ class Outgoing:
     @wait.setter
     def wait(self, seconds: float) -> None:
         self.options.pop("eta", None)
-        self.options["countdown"] = sendable(self.task, seconds, self.options)
+        self.options["countdown"] = sendable_countdown(self.task, seconds, self.options)
 
     def put_off(self, since: float = 0) -> None:
         """Let the message wait as ``replace`` says, for those that may follow.

@@ -14,8 +14,8 @@ from ..exceptions import LockStoreError
 from ..leases.background import in_background
 from ..leases.current import held_lease, is_in_body
 from ..leases.progress import lease_of, unused_reservation
-from ..messages.results import HolderResult, LaterHolderResult, LaterResult, marked
-from ..messages.stamp import HEADER, LOCK_HEADER, published_with
+from ..messages.results import HolderResult, LaterHolderResult, LaterResult
+from ..messages.stamp import LOCK_HEADER, MESSAGE_HEADER, stamping
 from ..options.lock_types import LOCK_TYPES
 from ..options.policies import Cached, Wait
 from .outgoing import Outgoing
@@ -58,11 +58,12 @@ def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         name, task_id = outgoing.task.name, outgoing.id
         logger.exception("%s[%s] is sent without a lock", name, task_id)
         _undo(outgoing)
-        return marked(_sent(outgoing, Ticket(), send), duplicate=False)
+        return _sent(outgoing, Ticket(), send)
     if isinstance(decision, Answered):
-        result = marked(decision.result, duplicate=True)
+        result = decision.result
+        result.duplicate = True
     else:
-        result = marked(_sent(outgoing, decision, send), duplicate=False)
+        result = _sent(outgoing, decision, send)
     return _not_waited_for_inside(outgoing, result)
 
 
@@ -85,11 +86,13 @@ def _is_held_here(outgoing: Outgoing) -> bool:
 
 
 def _sent(outgoing: Outgoing, ticket: Ticket, send: Callable[..., Any]) -> Any:
-    headers: dict[str, Any] = {HEADER: outgoing.message}
+    headers: dict[str, Any] = {MESSAGE_HEADER: outgoing.message}
     if ticket.published is not None:
         headers[LOCK_HEADER] = ticket.published.header()
-    with published_with(outgoing.id, headers):
-        return send(**outgoing.options)
+    with stamping(outgoing.id, headers):
+        result = send(**outgoing.options)
+    result.duplicate = False
+    return result
 
 
 def _undo(outgoing: Outgoing) -> None:

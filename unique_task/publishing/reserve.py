@@ -18,7 +18,8 @@ from ..backends.steps import Held, Reserved, Stored
 from ..exceptions import LockRecordError, LockStoreError
 from ..leases.current import held_lease
 from ..leases.process import is_gone
-from ..messages.results import of_holder, ready, store_error, store_value
+from ..messages.results import ready_result, result_of_holder
+from ..messages.states import store_error, store_value
 from ..messages.values import UNREADABLE, decode_value
 from ..options.duplicate import (
     ANSWERED,
@@ -156,7 +157,7 @@ def _answered(outgoing: Outgoing, value: Any) -> Answered:
         return Answered(value)
     if not outgoing.ignored:
         store_value(task, task_id, value)
-    return Answered(ready(task, task_id, value))
+    return Answered(ready_result(task, task_id, value))
 
 
 def _settle(outgoing: Outgoing, error: Exception) -> None:
@@ -219,7 +220,9 @@ def _shared(outgoing: Outgoing, held: Held) -> Answered:
         else:
             _settle(outgoing, TaskRevokedError(f"duplicate of {owner}"))
     ignored = outgoing.ignored
-    return Answered(of_holder(outgoing.task, held.record, own=own, ignored=ignored))
+    return Answered(
+        result_of_holder(outgoing.task, held.record, own=own, ignored=ignored)
+    )
 
 
 def _decided(outgoing: Outgoing, duplicate: Duplicate) -> Answered:

@@ -14,15 +14,15 @@ from kombu.utils.uuid import uuid
 
 from ..exceptions import ConfigurationError
 from ..messages.lock_header import LockHeader
-from ..messages.same_again import shown_as
+from ..messages.requeue import options_to_keep
 from ..messages.stamp import (
-    HEADER,
     LOCK_HEADER,
+    MESSAGE_HEADER,
+    connect_stamping,
     is_same_id,
     is_stamped,
-    listen,
-    new_header,
-    published_with,
+    new_message_id,
+    stamping,
 )
 from ..options.call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from ..options.guarded_class import guarded_class_of, registered_task
@@ -114,8 +114,8 @@ def _publish(
     if before is not None:
         said = said or _said_before(before)
         if (list(before.args or ()), before.kwargs or {}) == (list(call[0]), call[1]):
-            options.update({**shown_as(before), **options})
-    outgoing = Outgoing(task, *call, options, said, spec, new_header(), named)
+            options.update({**options_to_keep(before), **options})
+    outgoing = Outgoing(task, *call, options, said, spec, new_message_id(), named)
     return publish(outgoing, send)
 
 
@@ -144,7 +144,7 @@ def _send_by_name(
     if not said:
         return send(**options)
     task_id = options["task_id"] = options.get("task_id") or uuid()
-    message = new_header()
+    message = new_message_id()
     published = LockHeader(
         str(task_id),
         message,
@@ -153,7 +153,7 @@ def _send_by_name(
         unique=said.header(),
         follows=task_id if said.successor else None,
     )
-    headers = {HEADER: message, LOCK_HEADER: published.header()}
-    listen()
-    with published_with(task_id, headers):
+    headers = {MESSAGE_HEADER: message, LOCK_HEADER: published.header()}
+    connect_stamping()
+    with stamping(task_id, headers):
         return send(**options)

@@ -18,8 +18,8 @@ from ..leases.background import release_later
 from ..leases.current import is_guarded
 from ..leases.progress import progress_at, request_of
 from ..messages.lock_header import LockHeader
-from ..messages.requeue import Waited, is_queued
 from ..messages.stamp import mark_of
+from ..messages.waited import Waited, is_queued
 from ..options.plan import Plan
 
 

@@ -19,8 +19,8 @@ from ..leases.held_lease import HeldLease
 from ..leases.lease import Lease, Unguarded
 from ..leases.process import this_process
 from ..leases.progress import RELEASES_AFTER_AUTORETRY, progress_at
-from ..messages.requeue import LeftAlone
-from ..messages.started import note_started
+from ..messages.requeue import DeliveryOver
+from ..messages.states import store_started
 from ..messages.values import encode_value
 from ..options.task_spec import CallPlan, TaskSpec, name_of
 from .acquire import acquire
@@ -106,7 +106,7 @@ def _acquire(attempt: Attempt) -> Lease | Answer:
     """Acquire the lock; where the attempt ends here, deal with its reservation."""
     try:
         entry = acquire(attempt)
-    except LeftAlone:  # the reservation goes with the message that comes back
+    except DeliveryOver:  # the reservation goes with the message that comes back
         attempt.note_reservation_handled()
         raise
     except (LockStoreError, Reject):  # see :func:`.release_after_run`
@@ -186,7 +186,7 @@ def _body(call: Call, lease: Lease) -> Any:
 
 def _note_started(call: Call) -> None:
     if call.queued:
-        note_started(call.task, call.request)
+        store_started(call.task, call.request)
 
 
 def _end_run(call: Call, lease: Lease, value: bytes | None, end: End) -> None:

@@ -11,8 +11,8 @@ from ..backends.record import attempt_of
 from ..backends.steps import Finished, Held, Replaced, Stored
 from ..exceptions import DuplicateTaskError, LockRecordError, LockStoreError
 from ..leases.lease import Lease, Unguarded
-from ..messages.requeue import LeftAlone, come_back
-from ..messages.settle import settle_and_ignore
+from ..messages.requeue import DeliveryOver, requeue
+from ..messages.states import end_as_revoked
 from ..messages.values import decode_value
 from ..options.duplicate import (
     ANSWERED,
@@ -81,7 +81,7 @@ def not_acquired(attempt: Attempt, answer: Finished | Held | Replaced) -> Undeci
 def _end_finished(call: Call) -> NoReturn:
     """End a message whose earlier delivery has finished; the task keeps its state."""
     logger.info("%s[%s] has run already", call.task.name, call.owner)
-    raise LeftAlone("an earlier delivery of this message has run to its end")
+    raise DeliveryOver("an earlier delivery of this message has run to its end")
 
 
 def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
@@ -89,11 +89,11 @@ def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
     call = attempt.call
     if replaced.owner == call.owner:  # a frozen signature that was sent once more
         logger.info("%s[%s] was sent once more", call.task.name, call.owner)
-        raise LeftAlone("a later message of the same task takes its place")
+        raise DeliveryOver("a later message of the same task takes its place")
     duplicate = replace(_duplicate(attempt), owner=replaced.owner)
     report(duplicate, call.owner, REPLACED)
     by = replaced.owner or "a later call"
-    settle_and_ignore(call.task, call.request, f"replaced by {by}")
+    end_as_revoked(call.task, call.request, f"replaced by {by}")
 
 
 def _meet_holder(attempt: Attempt, held: Held) -> Undecided:
@@ -133,7 +133,7 @@ def _come_back_for_own(
 ) -> NoReturn:
     """Come back when an earlier delivery or try of this very task may be over."""
     call = attempt.call
-    wait = partial(come_back, call.task, call.request, quiet=True)
+    wait = partial(requeue, call.task, call.request, quiet=True)
     countdown = min(held.remaining, _LOOK_AGAIN)
     if not is_same_message(attempt, held):
         wait(countdown, reason)
@@ -143,7 +143,7 @@ def _come_back_for_own(
     except DuplicateTaskError as error:
         # The message cannot be sent. Its other delivery runs and decides the outcome.
         logger.warning("%s[%s]: %s", call.task.name, call.owner, error.__cause__)
-        raise LeftAlone("an earlier delivery of this message runs") from error
+        raise DeliveryOver("an earlier delivery of this message runs") from error
 
 
 def answer_from_store(attempt: Attempt, stored: Stored) -> Answer:
@@ -201,10 +201,10 @@ def _come_back_later(attempt: Attempt, error: LockStoreError) -> NoReturn:
     countdown = _wait_policy(attempt).next_countdown(call.waited.times)
     token = attempt.record.token
     try:
-        come_back(
+        requeue(
             *(call.task, call.request, countdown, error), quiet=True, unanswered=token
         )
-    except LeftAlone:
+    except DeliveryOver:
         call.release_unused = None  # the next arrival takes the lock over
         raise
 

@@ -51,7 +51,7 @@ class _RunAndLeave:
         return getattr(self._run, name)
 
 
-def no_autoretry(retry: Any) -> Any:
+def guarded_retry(retry: Any) -> Any:
     """Wrap ``Task.retry`` so that a verdict of the guard ends the task at once.
 
     ``autoretry_for=(Exception,)`` catches all but Ignore and Retry, and would answer

@@ -22,7 +22,7 @@ from ..options.guarded_class import (
 )
 from ..options.run_function import function_in, without_celery
 from ..options.task_options import Options, options_from
-from .lazy_tasks import Made, made_of
+from .lazy_tasks import Definition, definition_of
 from .wrapping import Wrapping
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -112,19 +112,19 @@ def _guard_task(options: Options, task: Any) -> Any:
     _refuse_lazy_body(function)
     wrapping = Wrapping(options, function)
     setattr(function, PENDING, wrapping)
-    for made in _made_of(task, function):
+    for made in _existing_tasks(task, function):
         guarded_class_of(made)
     return task
 
 
-def _made_of(task: Any, function: Any) -> Iterator[Task]:
+def _existing_tasks(task: Any, function: Any) -> Iterator[Task]:
     """Yield the tasks that `task` stands for and that exist already.
 
     Of a shared task, each app has its own under the same name.
     """
-    known = made_of(task)
+    known = definition_of(task)
     if known is None:
-        known = Made(function, {"name": task.name})
+        known = Definition(function, {"name": task.name})
         yield task
     for app in _active_apps():
         made = registered_task(app, known.name(app))
@@ -156,7 +156,7 @@ def _refuse_lazy_body(function: Callable[..., Any]) -> None:
 
 def _function_of(task: Any) -> Any:
     """Return the function that a task was, or will be, made of; the task stays lazy."""
-    made = made_of(task)
+    made = definition_of(task)
     if made is not None:
         return made.function
     run = inspect.getattr_static(task.__class__, "run")

@@ -13,7 +13,6 @@ from kombu.utils.uuid import uuid
 from ..exceptions import ConfigurationError
 from ..keys.digest import source_of
 from ..messages.lock_header import LockHeader
-from ..messages.results import marked
 from ..messages.stamp import LOCK_HEADER
 from ..options.call_options import CallOptions
 from ..options.task_spec import TaskSpec
@@ -43,7 +42,9 @@ def guarded_apply(
             )
             headers = _headers(options)
             options["headers"] = {**headers, LOCK_HEADER: published.header()}
-        return marked(apply(task, *args, **options), duplicate=False)
+        result = apply(task, *args, **options)
+        result.duplicate = False
+        return result
 
     return guarded
 

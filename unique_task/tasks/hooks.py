@@ -12,8 +12,7 @@ from kombu.utils.imports import symbol_by_name
 
 from ..backends.base import Backend
 from ..exceptions import LockStoreError, LockStoreRefusedError, UniqueError
-from ..messages.settle import apps_with_events
-from ..messages.started import defer_started
+from ..messages.states import apps_with_events, defer_started
 from ..options.guarded_class import (
     guarded_class_in,
     guarded_class_of,
@@ -29,7 +28,7 @@ from ..running.orphans import watched
 from ..running.redelivery import Unreadable, watch_messages
 from ..signals import connect_once
 from .autoretry import leave_after_autoretry
-from .unmade import made_now
+from .unmade import make_task
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +95,7 @@ def hook() -> None:
     """Hook Celery; more than once does no harm."""
     setattr(Task, "bind", classmethod(_bind_and_guard))
     setattr(base, "add_autoretry_behaviour", _add_autoretry_and_leave)
-    setattr(Celery, "send_task", guarded_send_task(Celery.send_task, made_now))
+    setattr(Celery, "send_task", guarded_send_task(Celery.send_task, make_task))
     watch_messages()
     connect_once(signals.worker_init, _on_worker_init)
     connect_once(signals.worker_ready, _on_worker_ready)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from celery.local import PromiseProxy, Proxy
 
 
-class Made(NamedTuple):
+class Definition(NamedTuple):
     """What Celery makes a task from."""
 
     function: Any
@@ -21,7 +21,7 @@ class Made(NamedTuple):
         )
 
 
-def made_of(task: Any) -> Made | None:
+def definition_of(task: Any) -> Definition | None:
     """Return what a lazy task will be made from; None if there is nothing to make.
 
     The task stays lazy. Another thread may make it at any time, which takes from the
@@ -30,16 +30,16 @@ def made_of(task: Any) -> Made | None:
     try:
         if type(task) is PromiseProxy:
             (function,) = object.__getattribute__(task, "_Proxy__args")
-            return Made(function, object.__getattribute__(task, "_Proxy__kwargs"))
+            return Definition(function, object.__getattribute__(task, "_Proxy__kwargs"))
         if type(task) is Proxy:
             cells = _cells(object.__getattribute__(task, "_Proxy__local"))
-            return Made(cells["fun"], {"name": cells["name"]})
+            return Definition(cells["fun"], {"name": cells["name"]})
     except AttributeError:
         pass
     return None
 
 
-def made_at_finalize(callback: Any) -> Made | None:
+def shared_definition(callback: Any) -> Definition | None:
     """Return what one of Celery's callbacks makes a shared task from, None for others.
 
     Each app calls them when it is finalized.
@@ -48,7 +48,7 @@ def made_at_finalize(callback: Any) -> Made | None:
     options = cells.get("opts", cells.get("options"))
     if "fun" not in cells or not isinstance(options, dict):
         return None
-    return Made(cells["fun"], options)
+    return Definition(cells["fun"], options)
 
 
 def _cells(function: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..leases.lease import Lease
 from ..leases.progress import request_of
 
 
-def leave_before(on_replace: Callable[..., Any]) -> Callable[..., Any]:
+def guarded_on_replace(on_replace: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap ``Task.on_replace``, so that the lock is free before another task runs.
 
     That has the id of this task, so whoever waits for the result can see it end::

@@ -13,7 +13,7 @@ from ..keys.arguments import signature_of
 Enter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
 
-def at_home_with(function: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
+def stand_in_for(function: Callable[..., Any], enter: Enter) -> Callable[..., Any]:
     """Return a function that calls `enter`, and has the look of `function`.
 
     Name, doc, signature and hints; and its global names: whoever reads hints, as

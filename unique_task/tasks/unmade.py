@@ -10,7 +10,7 @@ from celery import _state
 from celery.local import maybe_evaluate
 
 from ..options.guarded_class import installer_in, registered_task
-from .lazy_tasks import Made, made_at_finalize, made_of
+from .lazy_tasks import Definition, definition_of, shared_definition
 from .task_class import UniqueCeleryTask
 
 #: Attribute of an app: what can be made, and how much there was to look at then.
@@ -24,7 +24,7 @@ _PATIENCE = 5.0
 _Makers = dict[str, Callable[[], Any]]
 
 
-def made_now(app: Any, name: str) -> Any:
+def make_task(app: Any, name: str) -> Any:
     """Make the task of that name if it will have a guard; None if there is none.
 
     That one alone: the app is not finalized, tasks without a guard stay as they are,
@@ -66,20 +66,20 @@ def _makers(app: Any) -> _Makers:
     return cached[1]
 
 
-def _own(app: Any) -> Iterator[tuple[Made, Callable[[], Any]]]:
+def _own(app: Any) -> Iterator[tuple[Definition, Callable[[], Any]]]:
     for task in app._pending.copy():
-        made = made_of(task)
+        made = definition_of(task)
         if made is not None:
             yield made, partial(maybe_evaluate, task)
 
 
-def _shared(app: Any, callbacks: Any) -> Iterator[tuple[Made, Callable[[], Any]]]:
-    for made in map(made_at_finalize, set(callbacks)):
+def _shared(app: Any, callbacks: Any) -> Iterator[tuple[Definition, Callable[[], Any]]]:
+    for made in map(shared_definition, set(callbacks)):
         if made is not None:
             yield made, partial(app._task_from_fun, made.function, **made.options)
 
 
-def _is_unique(app: Any, made: Made) -> bool:
+def _is_unique(app: Any, made: Definition) -> bool:
     if installer_in(made.function) is not None:
         return True
     base = made.options.get("base") or _own_base(app)

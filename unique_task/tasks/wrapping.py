@@ -12,7 +12,7 @@ from celery._state import get_current_task
 
 from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
-from ..messages.stamp import mark_messages
+from ..messages.stamp import stamp_messages_of
 from ..options.guarded_class import (
     GUARDED,
     PENDING,
@@ -25,10 +25,10 @@ from ..options.task_options import Options
 from ..options.task_spec import TaskSpec
 from ..running.attempt import call_of
 from ..running.guard import run_guarded
-from .autoretry import leave_after_autoretry, no_autoretry
+from .autoretry import guarded_retry, leave_after_autoretry
 from .eager import guarded_apply
-from .replacing import leave_before
-from .stand_in import at_home_with
+from .replacing import guarded_on_replace
+from .stand_in import stand_in_for
 from .validation import models_by, validator_in
 
 
@@ -83,10 +83,10 @@ class Wrapping:
             setattr(task_class, "run", staticmethod(guarded) if plain else guarded)
         if "__header__" in vars(task_class):
             _check_as_without(task_class, app, inside, bound=not plain)
-        mark_messages(task_class.name)
+        stamp_messages_of(task_class.name)
         if guarded_class_in(task_class) is None:
-            setattr(task_class, "retry", no_autoretry(task_class.retry))
-            setattr(task_class, "on_replace", leave_before(task_class.on_replace))
+            setattr(task_class, "retry", guarded_retry(task_class.retry))
+            setattr(task_class, "on_replace", guarded_on_replace(task_class.on_replace))
             setattr(task_class, "apply", guarded_apply(task_class.apply, spec_of))
         self._latest = ref(guarded_class)
         # Last: who finds it finds all the rest.
@@ -131,7 +131,7 @@ class Wrapping:
                 spec, call_of(task, own, kwargs, lambda: run(*args, **kwargs))
             )
 
-        guarded = at_home_with(run, enter)
+        guarded = stand_in_for(run, enter)
         guarded.__dict__.pop(PENDING, None)
         setattr(guarded, GUARDED, self)
         self._inside[guarded] = run

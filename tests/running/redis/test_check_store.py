@@ -7,7 +7,7 @@ from celery.exceptions import TaskRevokedError
 
 from tests.inprocess import value_of
 from unique_task import ConfigurationError, MemoryBackend, RedisBackend, replace, unique
-from unique_task.messages.stamp import HEADER, LOCK_HEADER, published_with
+from unique_task.messages.stamp import LOCK_HEADER, MESSAGE_HEADER, stamping
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -64,8 +64,8 @@ def published(work: Any, sent: Any, count: int = 4) -> list[Any]:
 def delivered(work: Any, message: Any, **otherwise: Any) -> Any:
     """Let a message arrive, with these changes to its header."""
     lock = {**message.lock, **otherwise}
-    headers = {HEADER: lock["message"], LOCK_HEADER: lock}
-    with published_with(message.id, headers):
+    headers = {MESSAGE_HEADER: lock["message"], LOCK_HEADER: lock}
+    with stamping(message.id, headers):
         return work.apply_async(message.body[0], task_id=message.id)
 
 

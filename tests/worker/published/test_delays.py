@@ -11,7 +11,7 @@ from tests.inprocess import Gate, make_app, value_of
 from tests.published_calls import noted, task_of, wait_of
 from tests.waiting import wait_until
 from unique_task import cached, replace, retry, unique
-from unique_task.messages.delays import sendable, undelayed
+from unique_task.messages.delays import sendable_countdown, without_delay
 from unique_task.recipes import debounce
 
 pytestmark = [
@@ -113,19 +113,19 @@ def test_only_what_the_broker_delays_waits_for_longer(app):
         for kind in ("topic", "direct")
     )
 
-    assert sendable(work, 0.3, topic) == 1
-    assert sendable(work, 0.3, direct) == 0.3
-    assert sendable(work, 0, topic) == 0
-    assert sendable(work, 1.5, topic) == 1.5
+    assert sendable_countdown(work, 0.3, topic) == 1
+    assert sendable_countdown(work, 0.3, direct) == 0.3
+    assert sendable_countdown(work, 0, topic) == 0
+    assert sendable_countdown(work, 1.5, topic) == 1.5
 
 
 def test_another_broker_may_delay_for_less(app):
     with make_app(task_default_queue_type="quorum") as other:
-        assert sendable(task_of(other), 0.3, {}) == 0.3
+        assert sendable_countdown(task_of(other), 0.3, {}) == 0.3
 
 
 def test_a_routing_key_does_not_keep_the_delay_it_came_with():
     delay = "0." * 27 + "1."
 
-    assert undelayed(f"{delay}orders.new") == "orders.new"
-    assert undelayed("0.1.orders") == "0.1.orders"
+    assert without_delay(f"{delay}orders.new") == "orders.new"
+    assert without_delay("0.1.orders") == "0.1.orders"

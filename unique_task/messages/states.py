@@ -1,0 +1,120 @@
+"""Stores the states that Celery does not: of started bodies and of unsent calls."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any, NoReturn
+from weakref import WeakSet
+
+from celery import Celery, Task, states
+from celery.app.task import Context
+from celery.backends.base import DisabledBackend
+from celery.backends.rpc import RPCBackend
+from celery.exceptions import Ignore, TaskRevokedError
+
+logger = logging.getLogger(__name__)
+
+#: Apps whose worker was started with ``-E``.
+apps_with_events: WeakSet[Celery] = WeakSet()
+
+#: Attribute of a task for which the guard stores the state STARTED, in place of Celery.
+_DEFERRED = "__unique_started__"
+
+
+def ignores_result(task: Task, request: Any) -> bool:
+    """Tell whether no result is stored: as the call says, else as the task says."""
+    ignore = request.ignore_result
+    return bool(task.ignore_result if ignore is None else ignore)
+
+
+def defer_started(task: Task) -> None:
+    """Have the state STARTED (``track_started``) stored when the body begins.
+
+    Celery stores it when the message arrives. Of a message that is delivered again
+    after its task has failed, that would be the last word on it::
+
+        first delivery   runs, FAILURE is stored
+        second                                    STARTED is stored, finds it has run
+    """
+    if task.track_started:
+        task.track_started = False
+        setattr(task, _DEFERRED, True)
+
+
+def store_started(task: Task, request: Any) -> None:
+    """Store the state STARTED as Celery would, if Celery leaves it to the guard.
+
+    Arguments:
+        request: of a task that a worker got from a queue.
+    """
+    if getattr(task, _DEFERRED, False) and not ignores_result(task, request):
+        where = {"pid": os.getpid(), "hostname": request.hostname}
+        task.backend.store_result(request.id, where, states.STARTED, request=request)
+
+
+def end_as_revoked(task: Task, request: Any, reason: str) -> NoReturn:
+    """Settle the task as REVOKED and end this run of it.
+
+    Along its chain and its chord too, so that no ``.get()``, group or chord waits for
+    ever; ``mark_as_revoked`` would leave the rest of a chain pending.
+
+    Raises:
+        celery.exceptions.Ignore: always.
+    """
+    task.backend.mark_as_failure(
+        request.id,
+        TaskRevokedError(reason),
+        request=request,
+        store_result=not ignores_result(task, request),
+        call_errbacks=False,
+        state=states.REVOKED,
+    )
+    # To send an event is to publish a message, so only where somebody listens.
+    if task.app in apps_with_events or task.app.conf.worker_send_task_events:
+        task.send_event("task-revoked", terminated=False, signum=None, expired=False)
+    raise Ignore(reason)
+
+
+def store_value(task: Task, task_id: str, value: Any) -> None:
+    """Store the value of a call for which nothing is sent, for whoever polls its id."""
+    _store(task, task_id, value, states.SUCCESS)
+
+
+def store_error(task: Task, task_id: str, error: Exception) -> None:
+    """Store why nothing is sent for a call, unless its id has a state already."""
+    refused = isinstance(error, (Ignore, TaskRevokedError))
+    _store(task, task_id, error, states.REVOKED if refused else states.FAILURE)
+
+
+def _store(task: Task, task_id: str, outcome: Any, state: str) -> None:
+    backend = task.backend
+    if isinstance(backend, DisabledBackend):
+        return
+    # With a request of its own, or Celery would take that of a task which calls.
+    request = Context(id=task_id, task=task.name, delivery_info={})
+    try:
+        if isinstance(backend, RPCBackend):
+            _declare_replies(task, task_id, request)
+        elif state != states.SUCCESS and _has_state(task, task_id):
+            return
+        backend.store_result(task_id, outcome, state, request=request)
+    except Exception as error:
+        # The lock and the call itself are in order.
+        logger.warning(
+            "%s[%s] is %s, which could not be stored: %s",
+            *(task.name, task_id, state, error),
+        )
+
+
+def _declare_replies(task: Task, task_id: str, request: Context) -> None:
+    """Have the reply go to this thread, as that of a task which it sends would."""
+    request.update(reply_to=task.app.thread_oid, correlation_id=task_id)
+    with task.app.producer_or_acquire() as producer:
+        task.backend.on_task_call(producer, task_id)
+
+
+def _has_state(task: Task, task_id: str) -> bool:
+    """Tell whether the id was used before: its outcome then is that of a real run."""
+    meta = task.backend.get_task_meta(task_id, cache=False)
+    return bool(meta["status"] != states.PENDING)
