@@ -142,7 +142,7 @@ def test_it_says_what_it_does_not_promise(local, tmp_path):
     shared, fenced, warning = promised(open_store(UNSAFE))
     assert (shared, fenced) == (False, False)
     assert warning.startswith("locks in a cache in memory hold within one process")
-    assert "without compare-and-delete a task that ends late may free" in warning
+    assert "without compare-and-delete a task that ends late may release" in warning
 
     with django_caches(locks={"BACKEND": FILES, "LOCATION": str(tmp_path)}):
         shared, fenced, warning = promised(open_store(UNSAFE))
