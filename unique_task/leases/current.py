@@ -1,13 +1,18 @@
-"""The lock that the running body runs under, and those around it."""
+"""The attempts of this process: under which lock a body runs, how far each has come."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+from celery import Task
 
 from ..backends.base import Backend
 from ..forks import in_forks
+from ..messages.lock_header import LockHeader
 from .held_lease import HeldLease
 from .keeper import keeper
 from .lease import Lease
@@ -83,3 +88,77 @@ def held_lease(key: str, backend: Backend | None = None) -> HeldLease | None:
 
 # A fork of the body does not hold the lock: its parent releases it at any time.
 in_forks(lambda: _current.set(None))
+
+#: Attribute of a task's ``run`` that calls :attr:`Progress.after_autoretry`.
+RELEASES_AFTER_AUTORETRY = "__unique_releases_after_autoretry__"
+
+
+@dataclass
+class Progress:
+    """How far an attempt has come, from its start until its outcome is stored.
+
+    Attributes:
+        reservation_handled: whether the guard has taken over, released or handed on
+            what was reserved for the message.
+        guard_error: id() of the exception with which the guard ended the attempt.
+        lease: the lease of the body, if the task's next try may inherit the lock.
+        after_autoretry: releases the lock once it is known whether Celery retries the
+            task.
+        after_outcome: is called once the outcome is stored; gets whether the attempt
+            has finished, see :mod:`unique_task.running.redelivery`.
+    """
+
+    reservation_handled: bool = False
+    # The exception itself would keep the request alive, by the frames of its traceback.
+    guard_error: int | None = None
+    # Weak: a lease knows its request, and the request is the key to this.
+    lease: ref[HeldLease] | None = None
+    after_autoretry: Callable[[], None] | None = None
+    after_outcome: Callable[[bool], object] | None = None
+
+
+# Beside the requests, not in them: Celery sends unknown attributes of a request on as
+# headers, and reads attributes of a request from headers.
+_progress: WeakKeyDictionary[Any, Progress] = WeakKeyDictionary()
+
+
+def progress_at(request: Any) -> Progress:
+    """Return the progress of the attempt of `request`, to write to it."""
+    return _progress.setdefault(request, Progress())
+
+
+def progress_of(task: Task) -> Progress | None:
+    """Return the progress of the attempt that `task` is at; None if it has none."""
+    return _progress.get(request_of(task))
+
+
+def lease_of(task: Task) -> HeldLease | None:
+    """Return the lease that the next try of `task`, which runs now, may inherit."""
+    progress = progress_of(task)
+    return progress.lease() if progress is not None and progress.lease else None
+
+
+def unused_reservation(task: Task, task_id: str) -> LockHeader | None:
+    """Return the reservation of the attempt that `task` is at, if it is still there.
+
+    Arguments:
+        task_id: the id that the attempt must have.
+    """
+    request = request_of(task)
+    progress = progress_of(task)
+    if request.id != task_id or (progress is not None and progress.reservation_handled):
+        return None
+    published = LockHeader.of(vars(request))
+    return published if published is not None and published.token else None
+
+
+def request_of(task: Task) -> Any:
+    """Return the request as the worker made it, not a copy of it.
+
+    ``Task.__call__`` works on a copy, from Celery 5.5 on with the same id.
+    """
+    stack = task.request_stack.stack
+    if len(stack) == 1:
+        return stack[0]
+    request = task.request
+    return next((r for r in stack if r.id == request.id), request)

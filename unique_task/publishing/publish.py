@@ -12,8 +12,7 @@ from celery.result import EagerResult
 from ..backends.steps import Acquired, Heir
 from ..exceptions import LockStoreError
 from ..leases.background import in_background
-from ..leases.current import held_lease, is_in_body
-from ..leases.progress import lease_of, unused_reservation
+from ..leases.current import held_lease, is_in_body, lease_of, unused_reservation
 from ..messages.results import HolderResult, LaterHolderResult, LaterResult
 from ..messages.stamp import LOCK_HEADER, MESSAGE_HEADER, stamping
 from ..options.lock_types import LOCK_TYPES

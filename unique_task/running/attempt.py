@@ -15,8 +15,7 @@ from kombu.utils.uuid import uuid
 from ..backends.base import Backend
 from ..backends.record import Record, Token
 from ..leases.background import release_later
-from ..leases.current import is_guarded
-from ..leases.progress import progress_at, request_of
+from ..leases.current import is_guarded, progress_at, request_of
 from ..messages.lock_header import LockHeader
 from ..messages.stamp import mark_of
 from ..messages.waited import Waited, is_queued

@@ -14,11 +14,15 @@ from ..backends.record import Record
 from ..exceptions import LockStoreError
 from ..keys.arguments import Misfit
 from ..leases.background import in_background
-from ..leases.current import held_lease, run_under
+from ..leases.current import (
+    RELEASES_AFTER_AUTORETRY,
+    held_lease,
+    progress_at,
+    run_under,
+)
 from ..leases.held_lease import HeldLease
 from ..leases.lease import Lease, Unguarded
 from ..leases.process import this_process
-from ..leases.progress import RELEASES_AFTER_AUTORETRY, progress_at
 from ..messages.requeue import DeliveryOver
 from ..messages.states import store_started
 from ..messages.values import encode_value
@@ -192,9 +196,9 @@ def _note_started(call: Call) -> None:
 def _end_run(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
     """End an attempt whose body has ended: release its lock, then mark it finished.
 
-    The lock is released before the outcome can be seen: who sees that may run the next
-    call at once. Where Celery may retry the task because of ``autoretry_for``, which is
-    around the guard, the lock waits for that: the next try inherits it.
+    The lock is released before the outcome can be seen. A caller that sees it may run
+    the next call at once. Where ``autoretry_for`` is around the guard and may retry the
+    task, the lock waits for that: the next try inherits it.
 
     Arguments:
         value: of the run, for duplicates.

@@ -32,7 +32,7 @@ from celery import Celery, Task, bootsteps, signals, states
 from ..backends.base import Backend
 from ..exceptions import ConfigurationError
 from ..leases.background import release_later
-from ..leases.progress import progress_at, progress_of, request_of
+from ..leases.current import progress_at, progress_of, request_of
 from ..messages.lock_header import LockHeader
 from ..messages.stamp import LOCK_HEADER
 from ..options.guarded_class import guarded_class_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Task
 
-from ..leases.progress import RELEASES_AFTER_AUTORETRY, progress_of
+from ..leases.current import RELEASES_AFTER_AUTORETRY, progress_of
 
 
 def leave_after_autoretry(task: Task) -> None:

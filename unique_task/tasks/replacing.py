@@ -9,9 +9,8 @@ from typing import Any
 from celery import Task
 from celery.canvas import Signature
 
-from ..leases.current import lease_for
+from ..leases.current import lease_for, request_of
 from ..leases.lease import Lease
-from ..leases.progress import request_of
 
 
 def guarded_on_replace(on_replace: Callable[..., Any]) -> Callable[..., Any]:
