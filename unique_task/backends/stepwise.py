@@ -1,7 +1,7 @@
 """The steps of a lock's life in Python, for stores that run no code.
 
-Such a store shows a step the cells of a key, and keeps at once what the step changed.
-It may run the step several times until that succeeds.
+A store shows a step the cells of a key, and keeps at once what the step changed. It may
+run a step several times. Change ``redis/scripts.py`` with it: the same steps for Redis.
 """
 
 from __future__ import annotations
