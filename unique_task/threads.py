@@ -1,12 +1,19 @@
-"""Starts threads that work beside the tasks of the process."""
+"""Starts threads beside the tasks of the process, and calls functions at its end."""
 
 from __future__ import annotations
 
+import atexit
 import logging
+import sys
 from collections.abc import Callable
 from threading import Thread
 
+from celery import signals
+
 logger = logging.getLogger(__name__)
+
+#: Modules whose child processes end without `atexit`, but call their finalizers.
+_FORKERS = ("multiprocessing.util", "billiard.util")
 
 
 def start_thread(work: Callable[[], object], name: str) -> Thread | None:
@@ -22,3 +29,14 @@ def start_thread(work: Callable[[], object], name: str) -> Thread | None:
         logger.warning("the thread %r cannot be started for now: %s", name, error)
         return None
     return thread
+
+
+def call_at_end(finish: Callable[..., None]) -> None:
+    """Call `finish` when this process ends, in whichever way it does."""
+    atexit.unregister(finish)  # a fork has inherited it
+    atexit.register(finish)
+    # The children of a worker end by os._exit().
+    signals.worker_process_shutdown.connect(finish, dispatch_uid="unique_task free")
+    for name in _FORKERS:
+        if name in sys.modules:
+            sys.modules[name].Finalize(None, finish, exitpriority=1)

@@ -112,7 +112,7 @@ def test_a_lock_that_is_freed_while_it_is_extended_is_free(
     lock, _ = extended_while(leave)
 
     assert store.get(lock.key) is None
-    assert not keeper.let_go(lock)
+    assert not keeper.remove(lock)
 
 
 def test_a_lock_that_was_freed_cannot_be_extended(app, store):
@@ -251,7 +251,7 @@ def test_an_attempt_that_has_left_is_not_renewed_by_what_was_under_way(
     store.release("key", record.token, leaving=departure.leaving)
     store.held.add("key")
     departure.renew_at = 0
-    keeper.keep(departure)
+    keeper.add(departure)
     gate.wait_for_arrival()
 
     ended = threads.submit(departure.end, finished=False)

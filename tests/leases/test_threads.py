@@ -24,8 +24,8 @@ from unique_task import (
 from unique_task.backends.record import Record
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Renewal, Renewed
-from unique_task.leases.aside import Teller
-from unique_task.leases.background import Attendant
+from unique_task.leases.aside import SignalSender
+from unique_task.leases.background import StoreReleases
 
 pytestmark = pytest.mark.any_celery
 
@@ -126,7 +126,7 @@ def test_leases_are_renewed_again_when_the_limit_of_threads_is_lifted(
 
 def test_what_a_receiver_was_not_told_for_want_of_a_thread_it_is_told_later():
     def in_child() -> list[int]:
-        teller, told = Teller(), list[int]()
+        teller, told = SignalSender(), list[int]()
         with no_new_threads():
             assert teller.add(lambda: told.append(1))
         assert not told
@@ -139,11 +139,11 @@ def test_what_a_receiver_was_not_told_for_want_of_a_thread_it_is_told_later():
 
 def test_a_lock_that_no_thread_could_free_is_freed_with_the_next_one():
     def in_child() -> list[int]:
-        attendant, freed = Attendant("store"), list[int]()
+        releases, freed = StoreReleases("store"), list[int]()
         with no_new_threads():
-            attendant.add(lambda: freed.append(1))
+            releases.add(lambda: freed.append(1))
         assert not freed
-        attendant.add(lambda: freed.append(2))
+        releases.add(lambda: freed.append(2))
         wait_until(lambda: len(freed) == 2)
         return freed
 
@@ -220,7 +220,7 @@ def test_the_lock_is_kept_while_a_receiver_takes_its_time(run, store, signal):
 
 def test_only_so_many_calls_wait_for_slow_receivers(gate, monkeypatch):
     monkeypatch.setattr("unique_task.leases.aside._MOST", 2)
-    teller = Teller()
+    teller = SignalSender()
     teller.add(gate.hold)
     gate.wait_for_arrival()
 
@@ -231,7 +231,7 @@ def test_only_so_many_calls_wait_for_slow_receivers(gate, monkeypatch):
 
 def test_a_fork_tells_nothing_of_its_parents(gate):
     told = list[str]()
-    teller = Teller()
+    teller = SignalSender()
     teller.add(gate.hold)
     gate.wait_for_arrival()
     teller.add(lambda: told.append("parent's"))

@@ -1,4 +1,4 @@
-"""Calls the receivers of signals in a thread of their own, for who must not wait."""
+"""Sends signals in a thread of its own, so that their receivers hold up no renewal."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 _MOST = 1000
 
 
-class Teller:
+class SignalSender:
     """Makes calls in turn, in one thread of the process, which ends with the last."""
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew in a fork, which has nothing of its parent's to tell."""
+        """Start anew in a fork: its parent sends the signals that wait."""
         self._mutex = Lock()
         self._calls: deque[Callable[[], object]] = deque()
         self._thread: Thread | None = None
@@ -52,19 +52,19 @@ class Teller:
         with self._mutex:
             if self._calls:
                 return self._calls.popleft()
-            # In the same breath: what comes now starts another thread.
+            # Under the same lock: a call that is added now starts another thread.
             self._thread = None
             return None
 
 
-_teller = Teller()
+_sender = SignalSender()
 
-in_forks(_teller.forget)
+in_forks(_sender.forget)
 
 
-def tell_aside(signal: Signal, task: Any, **told: Any) -> None:
+def send_aside(signal: Signal, task: Any, **arguments: Any) -> None:
     """Send `signal` soon; the caller does not wait for the receivers."""
     if not signal.receivers:
         return
-    if not _teller.add(partial(send_signal, signal, task, **told)):
+    if not _sender.add(partial(send_signal, signal, task, **arguments)):
         logger.error("receivers of %r are too slow, and miss one call", signal)

@@ -1,53 +1,50 @@
-"""Frees locks for which nobody waits: one thread for each store, until it answers."""
+"""Releases locks: at once, or in a thread of each store once the store answers."""
 
 from __future__ import annotations
 
-import atexit
 import logging
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from threading import Condition, Lock, Thread
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from celery import signals
-
 from ..backends.base import Backend
-from ..backends.steps import Heir
+from ..backends.steps import Heir, Release
 from ..exceptions import LockStoreError
 from ..forks import in_forks
-from ..threads import start_thread
+from ..threads import call_at_end, start_thread
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which a store that does not answer is asked again for one lock.
+#: Seconds for which the release of one lock is tried again.
 _PATIENCE = 600.0
 
-#: Seconds between two questions to a store that does not answer: then, and when the
-#: process ends.
+#: Seconds between two requests to a store that does not answer; the second, shorter
+#: one is for a process that ends.
 _PAUSE = 0.5
 _LAST_PAUSE = 0.05
 
 #: Seconds for which a thread without work waits for more.
 _IDLE = 5.0
 
-#: Locks that may wait for one store; those that wait longest give way.
+#: Locks that may wait for one store; the oldest is dropped for a new one.
 _MOST = 100_000
 
-#: Modules whose child processes end without `atexit`, but call their finalizers.
-_FORKERS = ("multiprocessing.util", "billiard.util")
+#: Bytes of a value that some stores refuse, mostly without a reason.
+_BIG = 2**18
 
 _Job = tuple[Callable[[], object], float]
 
 
-class Attendant:
-    """Frees the locks of one store, one after the other.
+class StoreReleases:
+    """Releases the locks of one store, one after the other.
 
-    While the store does not answer, it is asked once in each pause, however many locks
-    are to be freed there.
+    While the store does not answer, one request goes to it in each pause, however many
+    locks wait.
     """
 
     def __init__(self, store: str) -> None:
@@ -58,8 +55,8 @@ class Attendant:
         self._busy = False
         self._leaving = False
 
-    def add(self, free: Callable[[], object]) -> None:
-        """Call `free` soon."""
+    def add(self, release: Callable[[], object]) -> None:
+        """Call `release` soon."""
         with self._changed:
             if len(self._jobs) >= _MOST:
                 self._jobs.popleft()
@@ -67,7 +64,7 @@ class Attendant:
                     "%s: more than %d locks are to be freed; one ends by its time",
                     *(self._store, _MOST),
                 )
-            self._jobs.append((free, time.monotonic() + _PATIENCE))
+            self._jobs.append((release, time.monotonic() + _PATIENCE))
             self._changed.notify_all()
             if self._thread is None:
                 self._start()
@@ -92,9 +89,9 @@ class Attendant:
 
     def _start(self) -> None:
         # Where it cannot be started, the next lock tries again.
-        self._thread = start_thread(self._attend, "unique_task free")
+        self._thread = start_thread(self._work, "unique_task free")
 
-    def _attend(self) -> None:
+    def _work(self) -> None:
         try:
             while job := self._next():
                 self._do(job)
@@ -111,16 +108,16 @@ class Attendant:
             if not self._jobs:
                 self._changed.wait_for(lambda: self._jobs, _IDLE)
             if not self._jobs:
-                # In the same breath: what comes now starts another thread.
+                # Under the same lock: a job that is added now starts another thread.
                 self._thread = None
                 return None
             self._busy = True
             return self._jobs.popleft()
 
     def _do(self, job: _Job) -> None:
-        free, _ = job
+        release, _ = job
         try:
-            free()
+            release()
         except LockStoreError as error:
             self._try_later(job, error)
         except Exception:
@@ -145,55 +142,44 @@ class Attendant:
 
 
 class Background:
-    """The attendants of this process."""
+    """The locks that this process has yet to release, by store."""
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew: what its parent has to free is none of a fork's business."""
+        """Start anew in a fork: its parent releases what waits."""
         self._mutex = Lock()
-        self._attendants: WeakKeyDictionary[Backend, Attendant] = WeakKeyDictionary()
+        self._stores: WeakKeyDictionary[Backend, StoreReleases] = WeakKeyDictionary()
         self._ends_at: float | None = None
-        self._hooked = self._told = False
+        self._hooked = self._warned = False
 
-    def add(self, backend: Backend, free: Callable[[], object]) -> None:
+    def add(self, backend: Backend, release: Callable[[], object]) -> None:
         with self._mutex:
             if not self._hooked:
                 self._hooked = True
-                _call_at_end(self.finish)
-            attendant = self._attendants.get(backend)
-            if attendant is None:
-                attendant = self._attendants[backend] = Attendant(backend.name)
-        attendant.add(free)
+                call_at_end(self.finish)
+            releases = self._stores.get(backend)
+            if releases is None:
+                releases = self._stores[backend] = StoreReleases(backend.name)
+        releases.add(release)
 
     def finish(self, **_: Any) -> None:
-        """Free what is left to free before the process ends, in bounded time.
+        """Release what waits before the process ends.
 
-        That is the time of one operation of the slowest store, in all: several hooks
-        may call it, one after the other.
+        All calls together take at most the time of one operation of the slowest store:
+        several hooks may call it, one after the other.
         """
-        attendants = list(self._attendants.items())
+        stores = list(self._stores.items())
         if self._ends_at is None:
-            longest = max((backend.timeout for backend, _ in attendants), default=0.0)
+            longest = max((backend.timeout for backend, _ in stores), default=0.0)
             self._ends_at = time.monotonic() + longest
-        left = sum(attendant.finish(self._ends_at) for _, attendant in attendants)
-        if left and not self._told:
-            self._told = True
+        left = sum(releases.finish(self._ends_at) for _, releases in stores)
+        if left and not self._warned:
+            self._warned = True
             logger.warning(
                 "the process ends before %d locks are free, which end by time", left
             )
-
-
-def _call_at_end(finish: Callable[..., None]) -> None:
-    """Call `finish` when this process ends, whichever way it does."""
-    atexit.unregister(finish)  # a fork has inherited it
-    atexit.register(finish)
-    # The children of a worker end by os._exit().
-    signals.worker_process_shutdown.connect(finish, dispatch_uid="unique_task free")
-    for name in _FORKERS:
-        if name in sys.modules:
-            sys.modules[name].Finalize(None, finish, exitpriority=1)
 
 
 _background = Background()
@@ -201,16 +187,53 @@ _background = Background()
 in_forks(_background.forget)
 
 
-def in_background(backend: Backend, free: Callable[[], object]) -> None:
-    """Call `free` soon, and again for ten minutes while `backend` does not answer.
+def in_background(backend: Backend, release: Callable[[], object]) -> None:
+    """Call `release` soon, and again for ten minutes while `backend` does not answer.
 
     It does not raise, and does not wait for the store.
     """
-    _background.add(backend, free)
+    _background.add(backend, release)
 
 
 def release_later(
     backend: Backend, key: str, token: str, heir: Heir | None = None
 ) -> None:
-    """Free a lock in the background; see :meth:`Backend.release`."""
+    """Release a lock in the background; see :meth:`Backend.release`."""
     in_background(backend, partial(backend.release, key, token, heir=heir))
+
+
+def release_or_later(
+    backend: Backend, release: Release, owner: str, end: float
+) -> bool | None:
+    """Release a lock, now or in the background; never raise.
+
+    Arguments:
+        owner: task and id, for the log.
+        end: when the lock ends by time, by the monotonic clock.
+
+    Returns:
+        Whether it was still held; None if the store does not answer.
+    """
+    try:
+        return backend.release(
+            *(release.key, release.token),
+            value=release.value,
+            fresh_for=release.fresh_for,
+            heir=release.heir,
+            leaving=release.leaving,
+        )
+    except LockStoreError as error:
+        if release.value is not None and len(release.value) > _BIG:
+            logger.warning(
+                "%s: its value of %d bytes is not kept for duplicates: %s",
+                *(owner, len(release.value), error),
+            )
+            held = release_or_later(backend, replace(release, value=None), owner, end)
+            # Only the answer may have been late: then it is free already.
+            return None if held is None else True
+        logger.warning(
+            "%s could not free its lock, which ends in %.1f s at most: %s",
+            *(owner, max(0.0, end - time.monotonic()), error),
+        )
+        release_later(backend, release.key, release.token, release.heir)
+        return None

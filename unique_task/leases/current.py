@@ -48,7 +48,7 @@ def run_under(lease: Lease, body: Callable[[], Any]) -> Any:
     before = _current.set(lease)
     try:
         if isinstance(lease, HeldLease) and lease.renew:
-            keeper.keep(lease)
+            keeper.add(lease)
         return body()
     finally:
         _current.reset(before)

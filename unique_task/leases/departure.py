@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 class Departure:
     """Keeps a second delivery of a message from running while the first one leaves.
 
-    The lock is free from the end of the body on, so that whoever sees the outcome can
-    run the next call. What is known of the attempt instead::
+    The lock is free from the end of the body on: when a caller sees the outcome, the
+    next call can run. The store knows of the attempt instead::
 
         first   body ends, frees the lock and says that it leaves
                     sends callbacks, stores the outcome ............ has finished
@@ -29,7 +29,7 @@ class Departure:
         third                                                          does not run
 
     If the first dies in between, the second runs: at once if it sees that the process
-    is gone, else when nobody has renewed the departure for one lease.
+    is gone, else when the departure has not been renewed for one lease.
 
     Attributes:
         lock: under what the store has the lock.
@@ -52,7 +52,7 @@ class Departure:
 
     @property
     def leaving(self) -> Leaving:
-        """What the store is told when the lock is freed."""
+        """What the store remembers from the release of the lock on."""
         return Leaving(self.record, self.expire)
 
     @property
@@ -87,7 +87,7 @@ class Departure:
         Arguments:
             finished: whether a second delivery of the message has nothing to run.
         """
-        keeper.let_go(self)
+        keeper.remove(self)
         try:
             with self.step:
                 self.step.over = True

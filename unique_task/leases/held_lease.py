@@ -16,9 +16,9 @@ from ..durations import Duration
 from ..durations import seconds as in_seconds
 from ..exceptions import LockStoreError
 from ..signals import lock_acquired, lock_lost, lock_released, send_signal
-from .aside import tell_aside
+from .aside import send_aside
+from .background import release_or_later
 from .departure import Departure
-from .freeing import free_or_later
 from .keeper import keeper
 from .lease import Lease
 from .one_step import OneStep
@@ -162,17 +162,17 @@ class HeldLease(Lease):
         send_signal(lock_acquired, self.task, lock=self)
 
     def lose(self, reason: str, *, aside: bool = False) -> None:
-        """Tell the body, the log and the signal's receivers, once, of the loss.
+        """Note that the lock is lost: log it and send the signal ``lock_lost``, once.
 
         Arguments:
-            aside: do not wait for the receivers.
+            aside: send the signal in another thread, without waiting for receivers.
         """
         known, self._lost = self._lost, True
         # A fork does not learn of the renewals, and only counts the time.
         if known or self._in_fork:
             return
-        logger.warning("%s lost its lock: %s", self._whose, reason)
-        (tell_aside if aside else send_signal)(lock_lost, self.task, lock=self)
+        logger.warning("%s lost its lock: %s", self._name, reason)
+        (send_aside if aside else send_signal)(lock_lost, self.task, lock=self)
 
     def release(self) -> bool:
         self.successor = None  # it waits, and has no rights before others
@@ -181,18 +181,18 @@ class HeldLease(Lease):
     def free(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
         if self.freed or self._in_fork:
             return False
-        keeper.let_go(self)
+        keeper.remove(self)
         with self.step:
             if self.freed:
                 return False
             if leaves:
                 self._leave()
             self.freed = self.step.over = True
-            held = free_or_later(
-                self.backend, self._what(value), self._whose, self._end
+            held = release_or_later(
+                self.backend, self._release_step(value), self._name, self._end
             )
         if self.departure is not None:
-            keeper.keep(self.departure)
+            keeper.add(self.departure)
         if held is False:
             self.lose("it was not held any more when the task ended")
         if held is not None:
@@ -200,11 +200,11 @@ class HeldLease(Lease):
         return held
 
     @property
-    def _whose(self) -> str:
+    def _name(self) -> str:
         return f"{self.task.name}[{self.owner}]"
 
-    def _what(self, value: bytes | None) -> Release:
-        """Return what the store is told when the lock is freed."""
+    def _release_step(self, value: bytes | None) -> Release:
+        """Return the step that releases the lock in the store."""
         leaving = self.departure.leaving if self.departure else None
         return Release(
             *(self._terms.lock, self.record.token, value, self.value_ttl or 0),

@@ -61,18 +61,18 @@ class Keeper:
         self._of_stores: WeakKeyDictionary[Backend, _KeeperOfStore]
         self._of_stores = WeakKeyDictionary()
 
-    def keep(self, lease: Renewable) -> None:
-        """Renew `lease` until it is let go."""
-        self._of(lease.backend).keep(lease)
+    def add(self, lease: Renewable) -> None:
+        """Renew `lease` until it is removed."""
+        self._store_keeper(lease.backend).add(lease)
 
-    def let_go(self, lease: Renewable) -> bool:
-        """Renew `lease` no more; return whether it was kept.
+    def remove(self, lease: Renewable) -> bool:
+        """Stop renewing `lease`; return whether the keeper had it.
 
         A renewal may be under way; see :class:`~unique_task.leases.one_step.OneStep`.
         """
-        return self._of(lease.backend).let_go(lease)
+        return self._store_keeper(lease.backend).remove(lease)
 
-    def _of(self, backend: Backend) -> _KeeperOfStore:
+    def _store_keeper(self, backend: Backend) -> _KeeperOfStore:
         found = self._of_stores.get(backend)
         if found is None:
             with self._mutex:
@@ -83,37 +83,37 @@ class Keeper:
 class _KeeperOfStore:
     """One thread that renews the leases in one store.
 
-    It starts with the first lease and then looks round in even steps, so that a lease
-    costs one registration, and a run that is over before a third of it no round trip.
+    It starts with the first lease and then wakes up in even steps. A lease costs one
+    registration; a run that ends before a third of its lease costs no round trip.
     It ends when it finds none. Where it cannot be started, or has died, the next lease
-    that is kept or let go starts it.
+    that is added or removed starts it.
     """
 
     def __init__(self) -> None:
         self._changed = Condition()
-        # Weak: a lease that an exception kept from being let go ends with its frames.
+        # Weak: a lease that an exception kept from being removed goes with its frames.
         self._leases: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
         self._thread: Thread | None = None
         self._pause = _IDLE
         self._next_look = 0.0
 
-    def keep(self, lease: Renewable) -> None:
+    def add(self, lease: Renewable) -> None:
         with self._changed:
             self._leases[id(lease)] = lease
-            # Nobody else looks at them while there is no thread.
-            alone = [] if self._see_to_thread() else list(self._leases.values())
+            # While there is no thread, nothing else checks which leases have ended.
+            alone = [] if self._ensure_thread() else list(self._leases.values())
             if lease.renew_at < self._next_look:
                 self._changed.notify_all()
-        _lose_what_is_over(alone)
+        _lose_ended(alone)
 
-    def let_go(self, lease: Renewable) -> bool:
+    def remove(self, lease: Renewable) -> bool:
         with self._changed:
             kept = self._leases.pop(id(lease), None) is not None
-            self._see_to_thread()
+            self._ensure_thread()
         return kept
 
-    def _see_to_thread(self) -> bool:
-        """Start the thread if it is missed; return whether it runs or is not needed."""
+    def _ensure_thread(self) -> bool:
+        """Start the thread if it is needed; return False if that fails."""
         if not self._leases or (self._thread is not None and self._thread.is_alive()):
             return True
         self._next_look = 0.0
@@ -129,10 +129,10 @@ class _KeeperOfStore:
             time.sleep(_TRY_AGAIN)
             with self._changed:
                 self._thread = None
-                self._see_to_thread()
+                self._ensure_thread()
 
     def _look(self) -> bool:
-        """Renew what is due next; return False if there is nothing to keep."""
+        """Renew what is due next; return False if the keeper has no leases."""
         due, begun = self._wait(), list[Renewable]()
         try:
             for lease in due:
@@ -144,14 +144,14 @@ class _KeeperOfStore:
             self._renew(begun)
         except Exception:
             logger.exception("renewing leases failed; they are tried again")
-            _lose_what_is_over(begun)
+            _lose_ended(begun)
         finally:
             for lease in begun:
                 lease.step.end()
         return bool(due)
 
     def _wait(self) -> list[Renewable]:
-        """Return what is to be renewed, and nothing when there is nothing to keep."""
+        """Wait for leases that are due; return none if there is nothing to renew."""
         with self._changed:
             while not (due := self._due(time.monotonic())):
                 if self._next_look and not self._leases:
@@ -181,7 +181,7 @@ class _KeeperOfStore:
             outcomes = backend.renew([lease.renewal(asked) for lease in leases])
         except LockStoreError as error:
             logger.warning("%d leases could not be renewed: %s", len(leases), error)
-            _lose_what_is_over(leases)
+            _lose_ended(leases)
             return
         self._note(leases, outcomes, asked)
 
@@ -199,7 +199,7 @@ class _KeeperOfStore:
                 "%d of %d leases could not be renewed in their part of %s",
                 *(len(unknown), len(leases), unknown[0].backend.name),
             )
-            _lose_what_is_over(unknown)
+            _lose_ended(unknown)
 
 
 def _soon(lease: Renewable) -> float:
@@ -207,7 +207,7 @@ def _soon(lease: Renewable) -> float:
     return time.monotonic() + min(_TRY_AGAIN, lease.interval)
 
 
-def _lose_what_is_over(leases: Sequence[Renewable]) -> None:
+def _lose_ended(leases: Sequence[Renewable]) -> None:
     for lease in leases:
         if not lease.remaining():
             lease.lose("its lease ended while it could not be renewed", aside=True)

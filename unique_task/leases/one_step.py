@@ -9,14 +9,14 @@ class OneStep:
     """The steps of one lock in the store, taken one after the other.
 
     A lock is renewed by the keeper's thread, extended by any, and freed mostly by the
-    task's. Together they would leave a lock with nobody behind it::
+    task's. Together they could leave a lock in the store that no attempt holds::
 
         keeper, helper  renews, extends  ------------------>  no lock: takes it again
         task                                  frees the lock ->
 
-    So each is a step. Who frees or extends waits for the step that is under way, by
+    So each is a step. A thread that frees or extends waits for the step under way, by
     ``with``. The keeper does not wait: it leaves out a lock that is in the middle of
-    another step, and renews all others. What was freed has no step any more. Receivers
+    another step, and renews all others. A released lock has no more steps. Receivers
     of signals are called after a step, not in it.
 
     Attributes:

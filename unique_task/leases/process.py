@@ -16,18 +16,18 @@ _ENDED = ("Z", "X", "x")
 
 
 def this_process() -> str:
-    """Return ``machine/pid/start``: unlike any other process, also of the past.
+    """Return ``machine/pid/start``, which no other process has or had.
 
-    Empty where that cannot be told, which is everywhere but on Linux.
+    It is empty where the system does not show it; only Linux does.
     """
     return _identity(os.getpid())
 
 
 def is_gone(process: str) -> bool:
-    """Tell whether the process that :func:`this_process` named has ended, for sure.
+    """Tell whether the process that :func:`this_process` named has surely ended.
 
-    False for one that lives, and for one of which nothing can be seen from here: of
-    another machine, another container, before the last boot, or not on Linux.
+    False for a process that lives, and for one that this process cannot see: on another
+    machine, in another container, before the last boot, or not on Linux.
     """
     machine, _, rest = process.partition("/")
     if not machine or machine != _machine():

@@ -13,7 +13,7 @@ from functools import partial
 
 from ..backends.record import Record
 from ..backends.steps import Acquired, Finished, Held, Release, Replaced, Stored
-from ..leases.freeing import free_or_later
+from ..leases.background import release_or_later
 from ..options.lock_types import LOCK_TYPES, LockType
 from .attempt import Attempt
 
@@ -146,4 +146,4 @@ def _release_or_later(attempt: Attempt, name: str, token: str) -> None:
     until = attempt.published.until if attempt.published is not None else 0.0
     end = time.monotonic() + until - time.time()
     whose = f"{attempt.call.task.name}[{attempt.call.owner}]"
-    free_or_later(attempt.backend, Release(name, token), whose, end)
+    release_or_later(attempt.backend, Release(name, token), whose, end)

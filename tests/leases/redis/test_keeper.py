@@ -110,13 +110,13 @@ def hold(keeper: Keeper, backend: Watched, task: Task) -> Iterator[Hold]:
         keeper: Keeper = keeper,
     ) -> HeldLease:
         lease = lease_on(key, expire, backend, task)
-        keeper.keep(lease)
+        keeper.add(lease)
         kept.append((keeper, lease))
         return lease
 
     yield start
     for its_keeper, lease in kept:
-        its_keeper.let_go(lease)
+        its_keeper.remove(lease)
 
 
 def lease_on(key: str, expire: float, backend: Backend, task: Task) -> HeldLease:
@@ -150,9 +150,9 @@ def renew(lease: HeldLease, keeper: Keeper, backend: Watched, times: int = 1) ->
     """Have a lease renewed before its time."""
     for _ in range(times):
         enough = backend.ended + 1
-        keeper.let_go(lease)
+        keeper.remove(lease)
         lease.renew_at = 0
-        keeper.keep(lease)
+        keeper.add(lease)
         wait_until(lambda: backend.ended >= enough)
 
 
@@ -176,23 +176,23 @@ def test_a_lease_is_renewed_for_as_long_as_it_is_kept(hold, backend, losses, cap
     assert not caplog.text
 
 
-def test_a_lease_that_was_let_go_is_renewed_no_more(hold, keeper, backend):
-    lease = hold("let go")
+def test_a_lease_that_was_removed_is_renewed_no_more(hold, keeper, backend):
+    lease = hold("removed")
     hold("kept")
     backend.wait_for_rounds(1)
 
-    assert keeper.let_go(lease)
+    assert keeper.remove(lease)
 
     rounds = len(backend.rounds)
     backend.wait_for_rounds(2)
-    assert "let go" not in sum(backend.rounds[rounds:], [])
+    assert "removed" not in sum(backend.rounds[rounds:], [])
 
 
-def test_letting_go_tells_whether_a_lease_was_kept(hold, keeper):
+def test_removing_a_lease_tells_whether_the_keeper_had_it(hold, keeper):
     lease = hold()
 
-    assert keeper.let_go(lease)
-    assert not keeper.let_go(lease)
+    assert keeper.remove(lease)
+    assert not keeper.remove(lease)
 
 
 def test_a_run_that_is_over_before_a_third_of_its_lease_costs_nothing(hold, backend):
@@ -396,7 +396,7 @@ def test_the_thread_of_a_store_ends_with_its_last_lease(hold, keeper, backend):
     lease = hold()
     backend.wait_for_rounds(1)
     assert own()
-    keeper.let_go(lease)
+    keeper.remove(lease)
 
     wait_until(lambda: own() == before)
     hold("again")
@@ -435,7 +435,7 @@ def test_who_frees_a_lock_waits_for_a_renewal_that_is_under_way(
     lease.backend, lease.renew_at = slow, 0
     redis_proxy.delay(0.2)
     redis_server.reset_counts()
-    keeper.keep(lease)
+    keeper.add(lease)
     wait_until(lambda: slow.rounds)
 
     lease.free()
@@ -473,7 +473,7 @@ def test_a_lease_that_nothing_refers_to_is_renewed_no_more(
     keeper, backend, task, redis_server
 ):
     lease = lease_on("forgotten", LEASE, backend, task)
-    keeper.keep(lease)
+    keeper.add(lease)
     backend.wait_for_rounds(1)
 
     del lease
@@ -482,10 +482,10 @@ def test_a_lease_that_nothing_refers_to_is_renewed_no_more(
 
 
 def test_a_lease_may_be_longer_than_a_thread_can_wait(keeper, backend, task):
-    keeper.keep(lease_on("long", 1e10, backend, task))
+    keeper.add(lease_on("long", 1e10, backend, task))
     short = lease_on("short", LEASE, backend, task)
 
-    keeper.keep(short)
+    keeper.add(short)
 
     backend.wait_for_rounds(2)
 

@@ -331,9 +331,9 @@ def test_a_renewal_that_fails_while_the_lock_is_freed_has_lost_nothing(
     def body(lock):
         redis_proxy.hang()
         # Due at once: the keeper asks, and waits for the answer.
-        keeper.let_go(lock)
+        keeper.remove(lock)
         lock.renew_at = 0
-        keeper.keep(lock)
+        keeper.add(lock)
         wait_until(lambda: lock.renew_at)
         return lock.key
 
