@@ -9,7 +9,7 @@ from celery import Celery, signals
 
 from unique_task import MemoryBackend, unique
 from unique_task.options.guarded_class import GUARDED
-from unique_task.publishing.pending_time import seconds_to
+from unique_task.publishing.send_options import seconds_to
 
 #: Its lock is held from publish to the end of the task.
 ONE = unique(lock="until_executed")

@@ -82,7 +82,7 @@ def test_a_value_that_cannot_be_read_is_no_answer(work, leave, sent, caplog, dat
     first = work.delay()
 
     assert not first.duplicate
-    assert "a stored value is of no use" in caplog.text
+    assert "cannot use a stored value" in caplog.text
     assert is_duplicate(work.delay(), of=first)
 
 

@@ -78,7 +78,8 @@ def test_a_store_that_is_down_hides_no_error_of_the_broker(work, unsendable, cap
         work.apply_async(task_id="first")
 
     assert (
-        caplog.messages[0] == "work[first] cannot free its lock yet: the store is down"
+        caplog.messages[0]
+        == "work[first] cannot release its lock yet: the store is down"
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.published_calls import holder, remaining, task_of
 from unique_task import unique
-from unique_task.publishing.pending_time import pending_time, seconds_to
+from unique_task.publishing.send_options import pending_time, seconds_to
 
 pytest_plugins = "tests.inprocess_fixtures"
 

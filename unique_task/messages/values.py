@@ -61,6 +61,18 @@ def decode_value(task: Task, data: bytes) -> Any:
 #: What :func:`decode_value` raises for a value that this app cannot use.
 UNREADABLE = (ContentDisallowed, DecodeError)
 
+#: What :func:`usable_value` returns for such a value.
+UNUSABLE = object()
+
+
+def usable_value(task: Task, data: bytes) -> Any:
+    """Return the value that :func:`decode_value` reads, or ``UNUSABLE``."""
+    try:
+        return decode_value(task, data)
+    except UNREADABLE as error:
+        logger.info("%s cannot use a stored value: %s", task.name, error)
+        return UNUSABLE
+
 
 def _accepted(app: Celery) -> Any:
     conf = app.conf

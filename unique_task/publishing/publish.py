@@ -1,4 +1,4 @@
-"""A guarded task is published: its lock is taken first, then the message is sent."""
+"""Publishes a call of a guarded task: takes the lock first, then sends the message."""
 
 from __future__ import annotations
 
@@ -17,57 +17,108 @@ from ..messages.results import HolderResult, LaterHolderResult, LaterResult
 from ..messages.stamp import LOCK_HEADER, MESSAGE_HEADER, stamping
 from ..options.lock_types import LOCK_TYPES
 from ..options.policies import Cached, Wait
-from .outgoing import Outgoing
+from .outgoing import NotSent, Outgoing, ToSend, Undo
 from .reserve import reserve
 from .successor import send_after
-from .ticket import Answered, Ticket, with_token
 
 logger = logging.getLogger(__name__)
 
 
 def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
-    """Take the lock and send the message, or do what the policy says.
+    """Take the lock and send the message, or apply the policy.
 
     Arguments:
-        send: sends it, given the options of ``apply_async``.
+        send: sends the message, given the options of ``apply_async``.
 
     Returns:
         The result of the task; that of the holder if nothing was sent.
 
     Raises:
-        DuplicateTaskError: if the policy says so.
+        DuplicateTaskError: if the policy raises it.
         LockStoreError: if the store does not answer, unless the settings say "run".
         UniqueKeyError: if the arguments cannot be made a key.
-        ConfigurationError: if what the call says of its guard makes no sense.
+        ConfigurationError: if the options that the call gives for its guard are wrong.
     """
     try:
-        return _published(outgoing, send)
+        return _publish(outgoing, send)
     except BaseException:
-        _undo(outgoing)
+        _release_unsent(outgoing)
         raise
 
 
-def _published(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
+def _publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
     try:
         decision = _decide(outgoing)
     except Exception:
-        if not outgoing.bound:
+        if not outgoing.options.bound:
             raise
-        # The worker meets the same error, and whoever waits for the task hears of it.
+        # The worker meets the same error, and reports it to those who wait.
         name, task_id = outgoing.task.name, outgoing.id
         logger.exception("%s[%s] is sent without a lock", name, task_id)
-        _undo(outgoing)
-        return _sent(outgoing, Ticket(), send)
-    if isinstance(decision, Answered):
+        _release_unsent(outgoing)
+        return _send(outgoing, ToSend(), send)
+    if isinstance(decision, NotSent):
         result = decision.result
         result.duplicate = True
     else:
-        result = _sent(outgoing, decision, send)
-    return _not_waited_for_inside(outgoing, result)
+        result = _send(outgoing, decision, send)
+    return _guard_against_own_wait(outgoing, result)
 
 
-def _not_waited_for_inside(outgoing: Outgoing, result: Any) -> Any:
-    """Have get() tell a body that the call which it waits for waits for the body."""
+def _decide(outgoing: Outgoing) -> ToSend | NotSent:
+    """Reserve the lock for the message, if its lock type asks for that."""
+    plan, settings = outgoing.plan, outgoing.settings
+    enabled = settings.enabled and outgoing.call_options.enabled
+    if not (enabled and plan.lock.taken_at_publish):
+        return _without_lock(outgoing)
+    if not settings.headers:  # its worker takes the lock
+        return ToSend()
+    if not outgoing.fits:
+        return _without_lock(outgoing)
+    if outgoing.options.again:
+        return _send_next_try(outgoing)
+    if plan.lock.successor:
+        return send_after(outgoing)
+    return reserve(outgoing, stored=plan.value_ttl is not None)
+
+
+def _without_lock(outgoing: Outgoing) -> ToSend:
+    """Send the message without a lock, but with the options of its call."""
+    call_options = outgoing.call_options
+    own_key = outgoing.key if call_options.has_key else None
+    return ToSend(outgoing.lock_header(key=own_key) if call_options else None)
+
+
+def _send(outgoing: Outgoing, decision: ToSend, send: Callable[..., Any]) -> Any:
+    headers: dict[str, Any] = {MESSAGE_HEADER: outgoing.message}
+    if decision.lock is not None:
+        headers[LOCK_HEADER] = decision.lock.header()
+    with stamping(outgoing.id, headers):
+        result = send(**outgoing.options.values)
+    result.duplicate = False
+    return result
+
+
+def _release_unsent(outgoing: Outgoing) -> None:
+    """Release what was, or may have been, taken for a message that is not sent."""
+    undo, outgoing.undo = outgoing.undo, Undo()
+    if undo.action is None:
+        return
+    if undo.unanswered:
+        in_background(outgoing.backend, undo.action)
+        return
+    try:
+        undo.action()
+    except BaseException as error:
+        in_background(outgoing.backend, undo.action)
+        if not isinstance(error, LockStoreError):
+            raise
+        name, task_id = outgoing.task.name, outgoing.id
+        logger.warning("%s[%s] cannot release its lock yet: %s", name, task_id, error)
+
+
+def _guard_against_own_wait(outgoing: Outgoing, result: Any) -> Any:
+    """Let ``get()`` raise in a body that holds the lock which the call waits for."""
     if not is_in_body() or isinstance(result, EagerResult):
         return result
     if isinstance(outgoing.plan.run_policy, (Wait, Cached)):
@@ -80,88 +131,35 @@ def _not_waited_for_inside(outgoing: Outgoing, result: Any) -> Any:
 def _is_held_here(outgoing: Outgoing) -> bool:
     try:
         return held_lease(outgoing.key) is not None
-    except Exception:  # an error of a key is the worker's to tell
+    except Exception:  # the worker reports an error of a key
         return False
 
 
-def _sent(outgoing: Outgoing, ticket: Ticket, send: Callable[..., Any]) -> Any:
-    headers: dict[str, Any] = {MESSAGE_HEADER: outgoing.message}
-    if ticket.published is not None:
-        headers[LOCK_HEADER] = ticket.published.header()
-    with stamping(outgoing.id, headers):
-        result = send(**outgoing.options)
-    result.duplicate = False
-    return result
-
-
-def _undo(outgoing: Outgoing) -> None:
-    """Free what was, or may have been, taken for a message that is not sent."""
-    undo, outgoing.undo = outgoing.undo, None
-    if undo is None:
-        return
-    if outgoing.unanswered:
-        in_background(outgoing.backend, undo)
-        return
-    try:
-        undo()
-    except BaseException as error:
-        in_background(outgoing.backend, undo)
-        if not isinstance(error, LockStoreError):
-            raise
-        name, task_id = outgoing.task.name, outgoing.id
-        logger.warning("%s[%s] cannot free its lock yet: %s", name, task_id, error)
-
-
-def _decide(outgoing: Outgoing) -> Ticket | Answered:
-    plan, said = outgoing.plan, outgoing.said
-    settings = outgoing.settings
-    if not (settings.enabled and said.enabled and plan.lock.taken_at_publish):
-        return _unlocked(outgoing)
-    if not settings.headers:  # its worker takes the lock
-        return Ticket()
-    if not outgoing.fits:
-        return _unlocked(outgoing)
-    if outgoing.again:
-        return _handed_on(outgoing)
-    if plan.lock.successor:
-        return send_after(outgoing)
-    return reserve(outgoing, stored=plan.value_ttl is not None)
-
-
-def _unlocked(outgoing: Outgoing) -> Ticket:
-    """Send the message without a lock; what the call says of its guard goes along."""
-    said = outgoing.said
-    own_key = outgoing.key if said.has_key else None
-    return Ticket(outgoing.published(key=own_key) if said else None)
-
-
-def _handed_on(outgoing: Outgoing) -> Ticket:
-    """Let the next try of a task that is under way have its lock, once that ends."""
+def _send_next_try(outgoing: Outgoing) -> ToSend:
+    """Let the next try of a running task have its lock, once the current one ends."""
     lease = lease_of(outgoing.task)
-    if lease is None and outgoing.plan.lock.held_to_end:
-        return _passed_on(outgoing)
-    if (
-        lease is None
-        or (lease.owner, lease.key) != (outgoing.id, outgoing.key)
-        or not outgoing.plan.lock.held_to_end
-    ):
-        return Ticket(outgoing.published(key=outgoing.key))
+    if not outgoing.plan.lock.held_to_end:
+        return outgoing.without_reservation()
+    if lease is None:
+        return _take_unused_reservation(outgoing)
+    if (lease.owner, lease.key) != (outgoing.id, outgoing.key):
+        return outgoing.without_reservation()
     record, pending = outgoing.record(), outgoing.pending
     before, lease.heir = lease.heir, Heir(record, pending)
 
     def undo() -> None:
         lease.heir = before
 
-    outgoing.undo = undo
-    return Ticket(with_token(outgoing, record, pending))
+    outgoing.undo.action = undo
+    return outgoing.with_reservation(record, pending)
 
 
-def _passed_on(outgoing: Outgoing) -> Ticket:
-    """Let the next try have what was reserved for this one, which did not use it.
+def _take_unused_reservation(outgoing: Outgoing) -> ToSend:
+    """Let the next try have the reservation that this one did not use.
 
-    As when ``before_start`` retries the task: its guard is not asked.
+    As when ``before_start`` retries the task: its guard does not run.
     """
-    plain = Ticket(outgoing.published(key=outgoing.key))
+    plain = outgoing.without_reservation()
     reserved = unused_reservation(outgoing.task, outgoing.id)
     if (
         reserved is None
@@ -173,13 +171,13 @@ def _passed_on(outgoing: Outgoing) -> Ticket:
     assert reserved.token is not None
     record, pending = outgoing.record(), outgoing.pending
     backend, key = outgoing.backend, outgoing.reservation
-    outgoing.undo = partial(backend.release, key, record.token)
+    outgoing.undo.action = partial(backend.release, key, record.token)
     try:
         answer = backend.acquire(key, record, pending, take_over_from=(reserved.token,))
     except LockStoreError as error:
         logger.warning("%s may lose its lock: %s", outgoing.id, error)
     else:
         if not isinstance(answer, Acquired):
-            outgoing.undo = None
+            outgoing.undo.action = None
             return plain
-    return Ticket(with_token(outgoing, record, pending))
+    return outgoing.with_reservation(record, pending)

@@ -1,4 +1,4 @@
-"""Where Celery sends a task: what is guarded is published by us."""
+"""Wraps ``Celery.send_task``: guarded tasks are published with their lock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Celery, Task
@@ -27,9 +27,9 @@ from ..messages.stamp import (
 from ..options.call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from ..options.guarded_class import guarded_class_of, registered_task
 from ..options.task_spec import TaskSpec
-from .bound_messages import is_bound
 from .outgoing import Outgoing
 from .publish import publish
+from .send_options import SendOptions, is_bound
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ def guarded_send_task(
 ) -> Callable[..., Any]:
     """Wrap ``Celery.send_task``, through which every message passes.
 
-    ``delay`` and ``apply_async``, canvases and their callbacks, retries, beat, and what
-    is sent by name.
+    ``delay`` and ``apply_async``, canvases and their callbacks, retries, beat, and
+    calls by name all use it.
 
     Arguments:
         make: makes a guarded task of that name which its app has not made yet; None if
@@ -50,7 +50,7 @@ def guarded_send_task(
     """
     if hasattr(send_task, _OURS):
         return send_task
-    # As it may be called: send_task(name, args, kwargs, countdown, ...).
+    # The options may be positional: send_task(name, args, kwargs, countdown, ...).
     names = tuple(inspect.signature(send_task).parameters)[4:]
 
     @functools.wraps(send_task)
@@ -62,61 +62,85 @@ def guarded_send_task(
         *more: Any,
         **options: Any,
     ) -> Any:
-        if len(more) > len(names):  # wrapped by somebody who does not tell them
+        if len(more) > len(names):  # another wrapper hides the names
             return send_task(app, name, args, kwargs, *more, **options)
         options.update(zip(names, more))
-        said = _said(app, options)
         send = functools.partial(send_task, app, name, args, kwargs)
-        if is_stamped(options.get("task_id")):  # the same message, once more
-            return send(**options)
-        task = options.get("task_type") or registered_task(app, name) or make(app, name)
-        guarded_class = guarded_class_of(task, app)
-        if guarded_class is not None and _is_call(args, kwargs):
-            call = tuple(args or ()), dict(kwargs or {})
-            return _publish(task, guarded_class.spec, call, options, said, send)
-        if said.enabled and said and task is not None:
-            raise ConfigurationError(
-                f"unique= and unique_key= are for tasks with @unique: {name} has none"
-            )
-        return _send_by_name(options, said, send)
+        return _send(_Call(app, name, args, kwargs, options, send), make)
 
     setattr(guarded, _OURS, True)
     return guarded
 
 
-def _is_call(args: Any, kwargs: Any) -> bool:
-    """Tell whether Celery would send these; of others it says itself what is wrong."""
-    return isinstance(args or (), (list, tuple)) and isinstance(kwargs or {}, Mapping)
+@dataclass
+class _Call:
+    """One call of ``send_task``.
+
+    Attributes:
+        send: the wrapped ``send_task``, which needs only the options.
+    """
+
+    app: Celery
+    name: str
+    args: Any
+    kwargs: Any
+    options: dict[str, Any]
+    send: Callable[..., Any]
+
+    @property
+    def well_formed(self) -> bool:
+        """False if Celery refuses the arguments, with its own error."""
+        args, kwargs = self.args or (), self.kwargs or {}
+        return isinstance(args, (list, tuple)) and isinstance(kwargs, Mapping)
 
 
-def _said(app: Celery, options: dict[str, Any]) -> CallOptions:
+def _send(call: _Call, make: Callable[[Celery, str], Any]) -> Any:
+    """Publish a guarded task; send any other task as Celery does."""
+    app, name, options = call.app, call.name, call.options
+    call_options = _pop_call_options(app, options)
+    if is_stamped(options.get("task_id")):  # the same message, once more
+        return call.send(**options)
+    task = options.get("task_type") or registered_task(app, name) or make(app, name)
+    guarded_class = guarded_class_of(task, app)
+    if guarded_class is not None and call.well_formed:
+        return publish(
+            _outgoing(call, task, guarded_class.spec, call_options), call.send
+        )
+    if call_options.enabled and call_options and task is not None:
+        raise ConfigurationError(
+            f"unique= and unique_key= are for tasks with @unique: {name} has none"
+        )
+    return _send_by_name(options, call_options, call.send)
+
+
+def _pop_call_options(app: Celery, options: dict[str, Any]) -> CallOptions:
     try:
         return CallOptions.pop_from(options)
     except ConfigurationError:
         if not is_bound(app, options, bool(options.get("task_id"))):
             raise
-        # Nobody would catch it but the task that has ended, and would fail by it.
+        # The error would only fail the task that has ended, and is sending this.
         logger.exception("a callback or member of a canvas is sent without its unique=")
         return NO_CALL_OPTIONS
 
 
-def _publish(
-    task: Task,
-    spec: TaskSpec,
-    call: tuple[tuple[Any, ...], dict[str, Any]],
-    options: dict[str, Any],
-    said: CallOptions,
-    send: Callable[..., Any],
-) -> Any:
+def _outgoing(
+    call: _Call, task: Task, spec: TaskSpec, call_options: CallOptions
+) -> Outgoing:
+    """Return the message of a call, with the options of the try that it follows."""
+    args, kwargs = tuple(call.args or ()), dict(call.kwargs or {})
+    options = call.options
     named = bool(options.get("task_id"))
     options["task_id"] = options.get("task_id") or uuid()
     before = _request_before(task, options)
     if before is not None:
-        said = said or _said_before(before)
-        if (list(before.args or ()), before.kwargs or {}) == (list(call[0]), call[1]):
+        call_options = call_options or _call_options_before(before)
+        if (list(before.args or ()), before.kwargs or {}) == (list(args), kwargs):
             options.update({**options_to_keep(before), **options})
-    outgoing = Outgoing(task, *call, options, said, spec, new_message_id(), named)
-    return publish(outgoing, send)
+    send_options = SendOptions(task, options, named)
+    return Outgoing(
+        task, args, kwargs, send_options, call_options, spec, new_message_id()
+    )
 
 
 def _request_before(task: Task, options: dict[str, Any]) -> Any:
@@ -128,30 +152,30 @@ def _request_before(task: Task, options: dict[str, Any]) -> Any:
     return request if is_same_id(request.id, options["task_id"]) else None
 
 
-def _said_before(request: Any) -> CallOptions:
-    """Return what was said of the try that this one follows."""
+def _call_options_before(request: Any) -> CallOptions:
+    """Return the call options of the try that this one follows."""
     published = LockHeader.of(vars(request))
     if published is None:
         return NO_CALL_OPTIONS
-    # What follows another task once does not follow itself.
+    # The first try has followed the holder; its retry is no successor.
     return replace(call_options_in(published), successor=False)
 
 
 def _send_by_name(
-    options: dict[str, Any], said: CallOptions, send: Callable[..., Any]
+    options: dict[str, Any], call_options: CallOptions, send: Callable[..., Any]
 ) -> Any:
-    """Send a task that this process does not know; its worker does what is said."""
-    if not said:
+    """Send a task that this process does not know; its worker reads the options."""
+    if not call_options:
         return send(**options)
     task_id = options["task_id"] = options.get("task_id") or uuid()
     message = new_message_id()
     published = LockHeader(
         str(task_id),
         message,
-        own_key=said.has_key,
-        given=said.key if said.has_key else None,
-        unique=said.header(),
-        follows=task_id if said.successor else None,
+        own_key=call_options.has_key,
+        given=call_options.key if call_options.has_key else None,
+        unique=call_options.header(),
+        follows=task_id if call_options.successor else None,
     )
     headers = {MESSAGE_HEADER: message, LOCK_HEADER: published.header()}
     connect_stamping()
