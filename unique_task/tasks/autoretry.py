@@ -49,20 +49,3 @@ class _RunAndLeave:
         if name == "_run":  # of a copy that is being made
             raise AttributeError(name)
         return getattr(self._run, name)
-
-
-def guarded_retry(retry: Any) -> Any:
-    """Wrap ``Task.retry`` so that a verdict of the guard ends the task at once.
-
-    ``autoretry_for=(Exception,)`` catches all but Ignore and Retry, and would answer
-    "there is an equal call" and "the store is down" by spending the task's retries.
-    """
-
-    @functools.wraps(retry)
-    def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
-        error, progress = kwargs.get("exc"), progress_of(task)
-        if error is not None and progress and id(error) == progress.guard_error:
-            raise error
-        return retry(task, *args, **kwargs)
-
-    return retry_or_raise

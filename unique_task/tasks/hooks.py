@@ -28,7 +28,7 @@ from ..running.orphans import watched
 from ..running.redelivery import Unreadable, watch_messages
 from ..signals import connect_once
 from .autoretry import leave_after_autoretry
-from .unmade import make_task
+from .lazy_tasks import make_task
 
 logger = logging.getLogger(__name__)
 

@@ -1,10 +1,26 @@
-"""Tasks that Celery has not made yet, and what it will make them of."""
+"""Finds the tasks that Celery has not made yet; makes those that have a guard."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
-from celery.local import PromiseProxy, Proxy
+from celery import _state
+from celery.local import PromiseProxy, Proxy, maybe_evaluate
+
+from ..options.guarded_class import installer_in, registered_task
+from .task_class import UniqueCeleryTask
+
+#: Attribute of an app: what can be made, and how much there was to look at then.
+_CACHE = "_unique_task_unmade"
+
+_PLAIN = "celery.app.task:Task"
+
+#: Seconds to wait for a thread that finalizes the app.
+_PATIENCE = 5.0
+
+_Makers = dict[str, Callable[[], Any]]
 
 
 class Definition(NamedTuple):
@@ -56,3 +72,73 @@ def _cells(function: Any) -> dict[str, Any]:
     cells = getattr(function, "__closure__", None) or ()
     names = function.__code__.co_freevars if cells else ()
     return dict(zip(names, (cell.cell_contents for cell in cells)))
+
+
+def make_task(app: Any, name: str) -> Any:
+    """Make the task of that name if it will have a guard; None if there is none.
+
+    That one alone: the app is not finalized, tasks without a guard stay as they are,
+    and nothing is made where Celery refuses to. A thread that finalizes the app counts
+    as done from its start on::
+
+        one thread      app.finalized = True       registers one task after another
+        another                             send_task()
+
+    So wait for its end; not for ever, as it may wait for this thread.
+    """
+    mutex = getattr(app, "_finalize_mutex")
+    waited = mutex.acquire(timeout=_PATIENCE)
+    try:
+        make = _makers(app).get(name) if _can_make(app) else None
+        return registered_task(app, name) if make is None else make()
+    finally:
+        if waited:
+            mutex.release()
+
+
+def _can_make(app: Any) -> bool:
+    """Tell whether anything is left to make, and Celery would make it."""
+    return bool(app._pending if app.finalized else app.autofinalize)
+
+
+def _makers(app: Any) -> _Makers:
+    callbacks = getattr(_state, "_on_app_finalizers")
+    # Both only grow, so long as the app is not finalized.
+    size = len(app._pending), len(callbacks)
+    cached: tuple[tuple[int, int], _Makers] | None = vars(app).get(_CACHE)
+    if cached is None or cached[0] != size:
+        makers = {
+            made.name(app): make
+            for made, make in (*_shared(app, callbacks), *_own(app))
+            if _is_unique(app, made)
+        }
+        cached = vars(app)[_CACHE] = size, makers
+    return cached[1]
+
+
+def _own(app: Any) -> Iterator[tuple[Definition, Callable[[], Any]]]:
+    for task in app._pending.copy():
+        made = definition_of(task)
+        if made is not None:
+            yield made, partial(maybe_evaluate, task)
+
+
+def _shared(app: Any, callbacks: Any) -> Iterator[tuple[Definition, Callable[[], Any]]]:
+    for made in map(shared_definition, set(callbacks)):
+        if made is not None:
+            yield made, partial(app._task_from_fun, made.function, **made.options)
+
+
+def _is_unique(app: Any, made: Definition) -> bool:
+    if installer_in(made.function) is not None:
+        return True
+    base = made.options.get("base") or _own_base(app)
+    return isinstance(base, type) and issubclass(base, UniqueCeleryTask)
+
+
+def _own_base(app: Any) -> Any:
+    """Return the base class of an app's tasks if the app has one of its own.
+
+    Celery makes the plain one when it is asked for; ``task_cls`` counts until then.
+    """
+    return app.Task if "Task" in vars(app) or app.task_cls != _PLAIN else None

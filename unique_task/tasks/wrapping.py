@@ -25,9 +25,8 @@ from ..options.task_options import Options
 from ..options.task_spec import TaskSpec
 from ..running.attempt import call_of
 from ..running.guard import run_guarded
-from .autoretry import guarded_retry, leave_after_autoretry
-from .eager import guarded_apply
-from .replacing import guarded_on_replace
+from .autoretry import leave_after_autoretry
+from .methods import guarded_apply, guarded_on_replace, guarded_retry
 from .stand_in import stand_in_for
 from .validation import models_by, validator_in
 

@@ -1,4 +1,4 @@
-"""Eager calls, ``apply()``, that say something of their guard."""
+"""The methods of a task class that the guard wraps: apply, retry, on_replace."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Task
+from celery.canvas import Signature
 from kombu.utils.uuid import uuid
 
 from ..exceptions import ConfigurationError
 from ..keys.digest import source_of
+from ..leases.current import lease_for, progress_of, request_of
+from ..leases.lease import Lease
 from ..messages.lock_header import LockHeader
 from ..messages.stamp import LOCK_HEADER
 from ..options.call_options import CallOptions
@@ -65,3 +68,46 @@ def _headers(options: Mapping[str, Any]) -> Mapping[str, Any]:
             "dict here, in which these go along"
         )
     return headers
+
+
+def guarded_retry(retry: Any) -> Any:
+    """Wrap ``Task.retry`` so that a verdict of the guard ends the task at once.
+
+    ``autoretry_for=(Exception,)`` catches all but Ignore and Retry, and would answer
+    "there is an equal call" and "the store is down" by spending the task's retries.
+    """
+
+    @functools.wraps(retry)
+    def retry_or_raise(task: Task, *args: Any, **kwargs: Any) -> Any:
+        error, progress = kwargs.get("exc"), progress_of(task)
+        if error is not None and progress and id(error) == progress.guard_error:
+            raise error
+        return retry(task, *args, **kwargs)
+
+    return retry_or_raise
+
+
+def guarded_on_replace(on_replace: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap ``Task.on_replace``, so that the lock is free before another task runs.
+
+    That has the id of this task, so whoever waits for the result can see it end::
+
+        this task     sends the other    ...    raises Ignore: the guard frees the lock
+        the other               runs, ends
+        a caller                          sees the result, calls again
+    """
+
+    @functools.wraps(on_replace)
+    def leave_and_replace(task: Task, sig: Signature) -> Any:
+        request = request_of(task)
+        lease = None if request.is_eager else lease_for(request)
+        if lease is not None and not _inherits(lease, sig):
+            lease.free(leaves=True)
+        return on_replace(task, sig)
+
+    return leave_and_replace
+
+
+def _inherits(lease: Lease, sig: Signature) -> bool:
+    """Tell whether the lock goes on to what takes the task's place, like to a retry."""
+    return lease.held_to_end and sig.task == lease.task.name

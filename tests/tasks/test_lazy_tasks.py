@@ -10,7 +10,7 @@ from celery import shared_task
 from tests.inprocess import TIMEOUT, Gate, make_app
 from tests.published_calls import ONE
 from unique_task import UniqueCeleryTask, unique
-from unique_task.tasks import unmade
+from unique_task.tasks import lazy_tasks
 from unique_task.tasks.lazy_tasks import definition_of
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -156,7 +156,7 @@ def test_the_tasks_are_looked_through_once(app, monkeypatch):
     app.task(ONE(own()))
     app.send_task("elsewhere")
 
-    monkeypatch.setattr(unmade, "_is_unique", None)
+    monkeypatch.setattr(lazy_tasks, "_is_unique", None)
 
     app.send_task("elsewhere")
     app.send_task("another")
