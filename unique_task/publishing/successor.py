@@ -57,9 +57,9 @@ def _make_waiting_successor(lease: HeldLease | None, outgoing: Outgoing) -> None
 
 
 def _is_free(outgoing: Outgoing) -> bool:
-    """Tell whether the lock is free, so that the call can have it at once."""
-    whole = LOCK_TYPES[outgoing.plan.lock.name].held_to_end
-    return whole and outgoing.backend.get(outgoing.key) is None
+    """Tell whether the call can have its lock at once, and hold it to its end."""
+    held_to_end = LOCK_TYPES[outgoing.plan.lock.name].held_to_end
+    return held_to_end and outgoing.backend.get(outgoing.key) is None
 
 
 def _make_successor(lease: HeldLease, outgoing: Outgoing, token: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from ..leases.held_lease import HeldLease, LeaseTerms
 from ..leases.lease import Lease
 from ..leases.process import is_gone
 from ..messages.lock_header import LockHeader
-from ..messages.values import UNREADABLE
+from ..messages.values import UNUSABLE, usable_value
 from .attempt import Attempt
 from .not_acquired import (
     Answer,
@@ -23,8 +22,6 @@ from .not_acquired import (
     without_store,
 )
 from .reservation import record_of_no_process, start_reservation
-
-logger = logging.getLogger(__name__)
 
 #: Longest time in seconds that a retry waits, in its worker's slot, for the try that
 #: sent it.
@@ -62,11 +59,9 @@ def _acquire(attempt: Attempt) -> Lease | Answer | Undecided:
     check_store(attempt)
     answer, asked = _take(attempt, accept_value=_accepts_value(attempt))
     if isinstance(answer, Stored):
-        try:
-            return answer_from_store(attempt, answer)
-        except UNREADABLE as error:
-            name = attempt.call.task.name
-            logger.info("%s: a stored value is of no use: %s", name, error)
+        value = usable_value(attempt.call.task, answer.value)
+        if value is not UNUSABLE:
+            return answer_from_store(attempt, value)
         answer, asked = _take(attempt, accept_value=False)
     assert not isinstance(answer, Stored)
     if not isinstance(answer, Acquired):

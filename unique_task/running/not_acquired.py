@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any, NoReturn
 
 from ..backends.record import attempt_of
-from ..backends.steps import Finished, Held, Replaced, Stored
+from ..backends.steps import Finished, Held, Replaced
 from ..exceptions import DuplicateTaskError, LockRecordError, LockStoreError
 from ..leases.lease import Lease, Unguarded
 from ..messages.requeue import DeliveryOver, requeue
 from ..messages.states import end_as_revoked
-from ..messages.values import decode_value
 from ..options.duplicate import (
     ANSWERED,
     REPLACED,
@@ -146,14 +145,8 @@ def _come_back_for_own(
         raise DeliveryOver("an earlier delivery of this message runs") from error
 
 
-def answer_from_store(attempt: Attempt, stored: Stored) -> Answer:
-    """Return the stored value of an earlier run.
-
-    Raises:
-        kombu.exceptions.KombuError: one of ``UNREADABLE``, for a value that cannot be
-            read.
-    """
-    value = decode_value(attempt.call.task, stored.value)
+def answer_from_store(attempt: Attempt, value: Any) -> Answer:
+    """Report a call that gets the value of an earlier run, and return that value."""
     if not attempt.call.waited.times:
         report(_duplicate(attempt), attempt.call.task_id, ANSWERED)
     return Answer(value)
