@@ -98,7 +98,7 @@ def ends(task: Any, lock: HeldLease) -> None: ...
 
 
 def frees(task: Any, lock: HeldLease) -> None:
-    lock.free()
+    lock.end()
 
 
 def releases(task: Any, lock: HeldLease) -> None:
@@ -220,14 +220,14 @@ def test_a_receiver_may_free_or_extend_the_lock_it_is_told_of(app, store, thread
 
     def act(signal: Any, lock: HeldLease, **_: Any) -> None:
         told.append(signal)
-        lock.free() if how == "free" else lock.extend(100)
+        lock.end() if how == "free" else lock.extend(100)
 
     @app.task
     @unique(key=())
     def body():
         lock = held_lock()
         store.release(lock.key, lock.record.token)
-        wait_until(lambda: lock.freed or lock_lost in told)
+        wait_until(lambda: lock.released or lock_lost in told)
         return lock
 
     signals = lock_acquired, lock_lost, lock_released

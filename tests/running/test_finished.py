@@ -104,7 +104,7 @@ def test_a_second_delivery_does_not_run_and_leaves_the_result_alone(worker_app, 
 
     first = work.delay()
     assert value_of(first) == 1
-    wait_until(lambda: runs[0].freed)
+    wait_until(lambda: runs[0].released)
 
     second = work.apply_async(task_id=first.id)
 
@@ -125,7 +125,7 @@ def test_an_id_that_is_used_again_runs_again(worker_app, countdown):
     for _ in range(3):
         result = work.apply_async(task_id="nightly", countdown=countdown)
         value_of(result)
-        wait_until(lambda: runs[-1].freed)
+        wait_until(lambda: runs[-1].released)
         result.forget()
 
     assert len(runs) == 3

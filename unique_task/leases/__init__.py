@@ -1,1 +1,1 @@
-"""A lock that an attempt holds: renewed while the body runs, then freed."""
+"""A lock that an attempt holds: renewed while the body runs, then released."""

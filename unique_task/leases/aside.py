@@ -1,4 +1,4 @@
-"""Sends signals in a thread of its own, so that their receivers hold up no renewal."""
+"""Sends signals in another thread, so that slow receivers delay no renewal."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _sender = SignalSender()
 in_forks(_sender.forget)
 
 
-def send_aside(signal: Signal, task: Any, **arguments: Any) -> None:
+def send_in_thread(signal: Signal, task: Any, **arguments: Any) -> None:
     """Send `signal` soon; the caller does not wait for the receivers."""
     if not signal.receivers:
         return

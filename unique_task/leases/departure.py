@@ -23,7 +23,7 @@ class Departure:
     The lock is free from the end of the body on: when a caller sees the outcome, the
     next call can run. The store knows of the attempt instead::
 
-        first   body ends, frees the lock and says that it leaves
+        first   body ends, releases the lock, leaves
                     sends callbacks, stores the outcome ............ has finished
         second                    arrives: the first is alive, waits
         third                                                          does not run
@@ -75,7 +75,7 @@ class Departure:
             self._end = asked + self.expire
             self.renew_at = asked + self.interval
 
-    def lose(self, reason: str, *, aside: bool) -> None:
+    def note_loss(self, reason: str, *, in_thread: bool) -> None:
         """Note that a second delivery may run; the body is over, and need not know."""
         logger.warning("%s leaves, and may run again: %s", self.record.owner, reason)
 

@@ -16,7 +16,7 @@ from ..durations import Duration
 from ..durations import seconds as in_seconds
 from ..exceptions import LockStoreError
 from ..signals import lock_acquired, lock_lost, lock_released, send_signal
-from .aside import send_aside
+from .aside import send_in_thread
 from .background import release_or_later
 from .departure import Departure
 from .keeper import keeper
@@ -97,12 +97,12 @@ class HeldLease(Lease):
 
     def is_on(self, key: str, backend: Backend | None) -> bool:
         """Tell whether the attempt still holds `key` in `backend`; None is any."""
-        return self.key == key and not self.freed and backend in (None, self.backend)
+        return self.key == key and not self.released and backend in (None, self.backend)
 
     @property
     def lost(self) -> bool:
-        if not self._lost and not self.freed and not self.remaining():
-            self.lose("its lease was over before it was renewed")
+        if not self._lost and not self.released and not self.remaining():
+            self.note_loss("its lease was over before it was renewed")
         return self._lost
 
     @property
@@ -116,7 +116,7 @@ class HeldLease(Lease):
         return os.getpid() != self._process
 
     def remaining(self) -> float:
-        return 0.0 if self.freed else self._left()
+        return 0.0 if self.released else self._left()
 
     def _left(self) -> float:
         return max(0.0, self._end - time.monotonic())
@@ -128,12 +128,12 @@ class HeldLease(Lease):
         with self.step:
             loss = self._extend(duration)
         if loss is not None:
-            self.lose(loss)
-        return not (self.freed or self.lost)
+            self.note_loss(loss)
+        return not (self.released or self.lost)
 
     def _extend(self, duration: float) -> str | None:
         # What another task has taken is not ours, also once that is free again.
-        if self.freed or self.renew_at == math.inf:
+        if self.released or self.renew_at == math.inf:
             return None
         asked = time.monotonic()
         end = asked + duration
@@ -158,43 +158,43 @@ class HeldLease(Lease):
             self.renew_at = asked + self.interval
         return _LOSSES.get(outcome)
 
-    def announce(self) -> None:
+    def send_acquired(self) -> None:
         send_signal(lock_acquired, self.task, lock=self)
 
-    def lose(self, reason: str, *, aside: bool = False) -> None:
+    def note_loss(self, reason: str, *, in_thread: bool = False) -> None:
         """Note that the lock is lost: log it and send the signal ``lock_lost``, once.
 
         Arguments:
-            aside: send the signal in another thread, without waiting for receivers.
+            in_thread: send the signal in another thread, without waiting for receivers.
         """
         known, self._lost = self._lost, True
         # A fork does not learn of the renewals, and only counts the time.
         if known or self._in_fork:
             return
         logger.warning("%s lost its lock: %s", self._name, reason)
-        (send_aside if aside else send_signal)(lock_lost, self.task, lock=self)
+        (send_in_thread if in_thread else send_signal)(lock_lost, self.task, lock=self)
 
     def release(self) -> bool:
         self.successor = None  # it waits, and has no rights before others
-        return self.free(leaves=True) is True
+        return self.end(leaves=True) is True
 
-    def free(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
-        if self.freed or self._in_fork:
+    def end(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
+        if self.released or self._in_fork:
             return False
         keeper.remove(self)
         with self.step:
-            if self.freed:
+            if self.released:
                 return False
             if leaves:
                 self._leave()
-            self.freed = self.step.over = True
+            self.released = self.step.over = True
             held = release_or_later(
                 self.backend, self._release_step(value), self._name, self._end
             )
         if self.departure is not None:
             keeper.add(self.departure)
         if held is False:
-            self.lose("it was not held any more when the task ended")
+            self.note_loss("it was not held any more when the task ended")
         if held is not None:
             send_signal(lock_released, self.task, lock=self)
         return held

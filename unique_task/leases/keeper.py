@@ -43,13 +43,13 @@ class Renewable(Protocol):
 
     def renewed(self, outcome: Renewed, asked: float) -> str | None: ...
 
-    def lose(self, reason: str, *, aside: bool) -> None: ...
+    def note_loss(self, reason: str, *, in_thread: bool) -> None: ...
 
 
 class Keeper:
     """Renews all leases of a process.
 
-    Each store has a thread of its own: one that does not answer holds up no other.
+    Each store has its own thread: a store that does not answer delays no other.
     """
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class _KeeperOfStore:
                 # Noted first: what has begun must end, also if memory is short.
                 begun.append(lease)
                 if not lease.step.begin():
-                    # Another thread frees or extends it, which may fail.
+                    # Another thread releases or extends it, which may fail.
                     begun.pop().renew_at = _soon(lease)
             self._renew(begun)
         except Exception:
@@ -192,7 +192,7 @@ class _KeeperOfStore:
         for lease, outcome in zip(leases, outcomes):
             loss = lease.renewed(outcome, asked)
             if loss is not None:
-                lease.lose(loss, aside=True)
+                lease.note_loss(loss, in_thread=True)
         unknown = [x for x, y in zip(leases, outcomes) if y is Renewed.UNKNOWN]
         if unknown:
             logger.warning(
@@ -210,7 +210,9 @@ def _soon(lease: Renewable) -> float:
 def _lose_ended(leases: Sequence[Renewable]) -> None:
     for lease in leases:
         if not lease.remaining():
-            lease.lose("its lease ended while it could not be renewed", aside=True)
+            lease.note_loss(
+                "its lease ended while it could not be renewed", in_thread=True
+            )
 
 
 #: The keeper of this process.

@@ -23,14 +23,14 @@ class Lease(ABC):
         held_to_end: whether the lock is held to the end of the task, over its retries.
         value_ttl: seconds for which duplicates get the value of the run; None if they
             do not get it.
-        freed: whether the attempt has released the lock.
+        released: whether the attempt has released the lock.
         departure: of the attempt, once the lock is free and its message may come again.
     """
 
     outer: Lease | None = None
     held_to_end = False
     value_ttl: float | None = None
-    freed = False
+    released = False
     departure: Departure | None = None
 
     def __init__(
@@ -77,11 +77,11 @@ class Lease(ABC):
         """
 
     @abstractmethod
-    def announce(self) -> None:
+    def send_acquired(self) -> None:
         """Send the signal ``lock_acquired``; by now the lock is renewed."""
 
     @abstractmethod
-    def free(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
+    def end(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
         """Release the lock, and store in the same step what the attempt leaves behind.
 
         Never raises: the task's own outcome counts. The store is asked again later.
@@ -103,7 +103,7 @@ class Unguarded(Lease):
         at_end: is called when the body has ended.
     """
 
-    freed = True  # there is nothing to release
+    released = True  # there is nothing to release
     lost = False
 
     def __init__(
@@ -123,11 +123,11 @@ class Unguarded(Lease):
         return True
 
     def release(self) -> bool:
-        return self.free() is True
+        return self.end() is True
 
-    def announce(self) -> None:
+    def send_acquired(self) -> None:
         """Send no signal: nothing was acquired."""
 
-    def free(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
+    def end(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
         self._at_end()
         return True

@@ -8,19 +8,19 @@ from threading import RLock
 class OneStep:
     """The steps of one lock in the store, taken one after the other.
 
-    A lock is renewed by the keeper's thread, extended by any, and freed mostly by the
-    task's. Together they could leave a lock in the store that no attempt holds::
+    The keeper's thread renews a lock, any thread may extend it, and mostly the task's
+    thread releases it. Together they could leave a lock that no attempt holds::
 
         keeper, helper  renews, extends  ------------------>  no lock: takes it again
-        task                                  frees the lock ->
+        task                               releases the lock ->
 
-    So each is a step. A thread that frees or extends waits for the step under way, by
-    ``with``. The keeper does not wait: it leaves out a lock that is in the middle of
-    another step, and renews all others. A released lock has no more steps. Receivers
-    of signals are called after a step, not in it.
+    So each of these is a step. A thread that releases or extends a lock waits for the
+    step under way, by ``with``. The keeper does not wait: it leaves out a lock that is
+    in the middle of another step, and renews all others. A released lock has no more
+    steps. Receivers of signals are called after a step, not in it.
 
     Attributes:
-        over: whether the lock was freed.
+        over: whether the lock was released.
     """
 
     def __init__(self) -> None:

@@ -183,7 +183,7 @@ def _run(call: Call, lease: Lease) -> Any:
 
 def _body(call: Call, lease: Lease) -> Any:
     # Receivers and the result backend may be slow: by now the lock is renewed.
-    lease.announce()
+    lease.send_acquired()
     _note_started(call)
     return call.body()
 
@@ -219,7 +219,7 @@ def _release(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
 
     A second delivery of the message waits meanwhile; see :class:`.Departure`.
     """
-    lease.free(value, leaves=end is not End.BROKEN_OFF)
+    lease.end(value, leaves=end is not End.BROKEN_OFF)
     departure = lease.departure
     if departure is None:
         return

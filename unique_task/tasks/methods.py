@@ -102,7 +102,7 @@ def guarded_on_replace(on_replace: Callable[..., Any]) -> Callable[..., Any]:
         request = request_of(task)
         lease = None if request.is_eager else lease_for(request)
         if lease is not None and not _inherits(lease, sig):
-            lease.free(leaves=True)
+            lease.end(leaves=True)
         return on_replace(task, sig)
 
     return leave_and_replace

@@ -289,7 +289,7 @@ def test_a_lock_that_another_task_took_is_neither_renewed_nor_freed(
     wait_until(lambda: lease.lost)
     rounds = len(backend.rounds)
     renew(other, keeper, backend, times=3)
-    lease.free()
+    lease.end()
 
     assert lease.remaining() == 0
     assert {*sum(backend.rounds[rounds:], [])} == {"of another task"}
@@ -438,7 +438,7 @@ def test_who_frees_a_lock_waits_for_a_renewal_that_is_under_way(
     keeper.add(lease)
     wait_until(lambda: slow.rounds)
 
-    lease.free()
+    lease.end()
 
     assert slow.ended
     assert backend.get("key") is None

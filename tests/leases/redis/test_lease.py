@@ -289,7 +289,7 @@ def test_a_lock_is_free_after_the_body(run, store, told):
 
 def test_a_lock_is_freed_once(run, store, told):
     def free(lock: HeldLease) -> None:
-        lock.free()
+        lock.end()
         assert store.get(lock.key) is None
         steal(store, lock)
 
@@ -360,7 +360,7 @@ def test_a_receiver_that_fails_changes_no_outcome(run, store, error):
 
 def test_a_fork_of_the_body_does_not_free_its_parents_lock(run, store):
     def fork(lock: HeldLease) -> bool:
-        in_fork(lock.free)
+        in_fork(lock.end)
         return store.get(lock.key) is not None
 
     assert run(fork)
@@ -454,7 +454,7 @@ def test_a_body_is_told_as_soon_as_its_lease_is_over(run, told):
 
 def test_nothing_remains_of_a_lock_that_was_freed_early(run):
     def free(lock: HeldLease) -> tuple[float, bool]:
-        lock.free()
+        lock.end()
         return lock.remaining(), lock.lost
 
     assert run(free) == (0, False)
