@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .backends.memcached import MemcachedBackend as MemcachedBackend  # noqa: F401
     from .backends.sql import SQLBackend as SQLBackend  # noqa: F401
 
-#: Imported when they are asked for: what they need, an extra, may not be installed.
+#: Imported on first use: the extra that they need may not be installed.
 _EXTRAS = {
     "DjangoCacheBackend": ("unique_task.backends.django", "[django]"),
     "MemcachedBackend": ("unique_task.backends.memcached", "[memcached]"),

@@ -1,7 +1,6 @@
-"""What people want of unique tasks, by the names they have for it.
+"""Ready-made decorators: singleton, throttle, debounce and others.
 
-Each recipe returns a decorator like :func:`unique_task.unique`, and is no more than
-that with the options that do it; the others may be added.
+Each recipe is :func:`unique_task.unique` with some options set; it takes the others.
 """
 
 from __future__ import annotations
@@ -63,10 +62,10 @@ def single_flight(ttl: Duration | None = None, **options: Any) -> Decorator: ...
 
 
 def single_flight(ttl: Any = None, **options: Any) -> Any:
-    """Many ask, one works, all get its value.
+    """Run once for equal calls at one time; all get the value of that run.
 
     Arguments:
-        ttl: seconds for which the value is given to those that come later.
+        ttl: seconds for which later calls get the value.
 
     Example::
 
@@ -82,8 +81,7 @@ def single_flight(ttl: Any = None, **options: Any) -> Any:
 def throttle(period: Duration, **options: Any) -> Decorator:
     """Run at most once in `period` seconds; the first call of a period runs.
 
-    What runs longer than that, or is behind in its queue, may still run when the next
-    period begins.
+    A run that takes longer, or starts late, may still run when the next period begins.
 
     Example::
 
@@ -98,10 +96,10 @@ def throttle(period: Duration, **options: Any) -> Decorator:
 def debounce(
     quiet: Duration, *, max_wait: Duration | None = None, **options: Any
 ) -> Decorator:
-    """Run once when nobody has called for `quiet` seconds, with the latest arguments.
+    """Run once after `quiet` seconds without a call, with the latest arguments.
 
     Arguments:
-        max_wait: seconds after the first call after which it runs in any case.
+        max_wait: it runs at the latest so many seconds after the first call.
 
     Example::
 
@@ -127,11 +125,11 @@ def once_more(
 def once_more(function: Any = None, /, *, wait: Any = None, **options: Any) -> Any:
     """Run one at a time, and once more if there were calls in the meantime.
 
-    One call at most waits in the queue, and it starts after the last of those that were
-    ignored for its sake: no call's effect is missed.
+    At most one call waits in the queue. It starts after the last call that was ignored
+    in its favour, so the effect of no call is missed.
 
     Arguments:
-        wait: how what waits looks again, ``retry()`` if not said. A function of your
+        wait: how the waiting call retries; default ``retry()``. A function of your
             own must be given by name.
 
     Example::
@@ -151,12 +149,12 @@ def once_more(function: Any = None, /, *, wait: Any = None, **options: Any) -> A
 def no_overlap(
     namespace: str, key: KeyOption = (), wait: Policy | None = None, **options: Any
 ) -> Decorator:
-    """Let no two of several tasks run at once; those that come later wait.
+    """Let only one of several tasks run at a time; later calls wait.
 
     Arguments:
-        namespace: the tasks share it.
-        key: what has to be equal besides, as in :func:`unique_task.unique`.
-        wait: how what waits looks again, ``retry()`` if not said.
+        namespace: a name that the tasks share.
+        key: what else must be equal, as in :func:`unique_task.unique`.
+        wait: how the waiting call retries; default ``retry()``.
 
     Example::
 
@@ -174,15 +172,15 @@ def no_overlap(
             '@no_overlap("ledger")'
         )
     policy = wait or retry()
-    said = {**options, "namespace": namespace, "key": key}
-    return _recipe("no_overlap", said, on_duplicate=policy)
+    given = {**options, "namespace": namespace, "key": key}
+    return _recipe("no_overlap", given, on_duplicate=policy)
 
 
 def _recipe(name: str, options: dict[str, Any], **own: Any) -> Decorator:
-    """Return what ``unique`` makes of the options of a recipe and of its user.
+    """Return ``unique`` with the options of a recipe and those of its user.
 
     Raises:
-        ConfigurationError: for an option that the recipe itself gives.
+        ConfigurationError: for an option that the recipe itself sets.
     """
     for option in own.keys() & options.keys():
         raise ConfigurationError(
@@ -193,7 +191,7 @@ def _recipe(name: str, options: dict[str, Any], **own: Any) -> Decorator:
 
 
 def _on(function: Any, decorate: Decorator) -> Any:
-    """Decorate what a recipe without parentheses got; return `decorate` else."""
+    """Decorate the function, if there is one; else return the decorator."""
     return decorate if function is None else decorate(function)
 
 

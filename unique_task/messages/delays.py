@@ -1,4 +1,4 @@
-"""How soon a message that is sent may be asked to arrive."""
+"""The countdowns with which a message may be sent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sendable_countdown(
 
 
 def without_delay(routing_key: str) -> str:
-    """Return the routing key of a message without the delay it arrived with."""
+    """Return the routing key of a message without the delay in it."""
     # Kombu strips it only from 5.7 on; with each wait the key would grow by one delay.
     return _DELAY.sub("", routing_key, count=1)
 

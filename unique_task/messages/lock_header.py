@@ -1,4 +1,4 @@
-"""What a message says of the lock that was taken for it when it was published."""
+"""The header with the lock that the publisher reserved for a message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .stamp import LOCK_HEADER, MESSAGE_HEADER, is_same_id, our_headers
 _DIGEST = re.compile("[0-9a-f]{32}")
 # One step for each character: 600 slashes must not keep a worker busy for minutes.
 _TOKEN = re.compile("[!-~]+")
-# The longest are of ids that a user chose.
+# Ids that a user chose make the longest tokens.
 _LONGEST_TOKEN = 4096
 _LONGEST_NAME = 255
 #: A fence is a number of 64 bits; the last second that counts is in the year 9999.
@@ -23,11 +23,11 @@ _LAST_SECOND = 253402300800
 
 @dataclass
 class LockHeader:
-    """What a message says of its lock.
+    """The lock of a message, as a header carries it.
 
     Attributes:
         id: of the task.
-        message: header of the message; each that is sent has another.
+        message: id of the message; each message has its own.
         namespace: of the lock; None if the publisher does not know the task.
         key: of the call, as computed where it was published; None if it was not.
         own_key: whether the caller gave the key, so that it does not follow from the
@@ -37,18 +37,18 @@ class LockHeader:
             task's own namespace.
         given: the caller's key as it is, where the namespace is not known.
         token: that reserved the lock; None if nothing was reserved.
-        generation: fence of that, if another message may have taken its place.
+        generation: fence of that, if another message may take its place.
         until: when the reservation ends if the message does not start, in seconds since
             1970.
         store: fingerprint of the store it was reserved in.
-        lock: its lock type, which may be another one where the task runs.
-        unique: what the call says of its guard, see
+        lock: its lock type; the worker may have another one for the task.
+        unique: the guard's options for this call, see
             :meth:`~unique_task.options.call_options.CallOptions.header`.
         follows: for a successor, id of the task that has to end before it starts, as
             far as its publisher knows; else its own.
     """
 
-    # The names are those of a wire format.
+    # A wire format: these names travel in LOCK_HEADER between versions.
     id: str
     message: str
     namespace: str | None = None
@@ -65,16 +65,16 @@ class LockHeader:
     follows: str | None = None
 
     def header(self) -> dict[str, Any]:
-        """Return it as a header of the message, without what says nothing."""
-        said = {name: value for name, value in vars(self).items() if value}
+        """Return it as a header of the message, without empty fields."""
+        header = {name: value for name, value in vars(self).items() if value}
         if self.unique is False:
-            said["unique"] = False
-        # An eager call has no message, and says so.
-        return {**said, "message": self.message}
+            header["unique"] = False
+        # An eager call has no message: the text is empty.
+        return {**header, "message": self.message}
 
     @property
     def elsewhere(self) -> LockHeader:
-        """The same where the task has another namespace: its locks are others there."""
+        """The header as a worker reads it where the task has another namespace."""
         own_key = self.own_key and (self.key is None or self.source is not None)
         return LockHeader(
             self.id,
@@ -88,9 +88,9 @@ class LockHeader:
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> LockHeader | None:
-        """Read what came with a message; None if nothing did, or not for this one.
+        """Read the header of a message; None without one, or with that of another.
 
-        Celery forwards headers to retries, and anybody may write them.
+        Celery forwards headers to retries, and any publisher may write them.
 
         Arguments:
             message: as for :func:`~unique_task.messages.stamp.our_headers`.
@@ -100,9 +100,9 @@ class LockHeader:
         if header is None:
             return None
         try:
-            # A version to come may say more.
-            said = {name: header[name] for name in _FIELDS if name in header}
-            published = cls(**said)
+            # A later version may send more fields.
+            known = {name: header[name] for name in _FIELDS if name in header}
+            published = cls(**known)
         except TypeError:  # no mapping, or something is missing
             return None
         same = is_same_id(published.id, message.get("id"))

@@ -1,4 +1,4 @@
-"""What a call returns that is not sent, and what whoever polls its id sees."""
+"""The results that a caller gets for a call that was not sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..exceptions import ConfigurationError
 
 
 class HolderResult(AsyncResult):
-    """The result of a task to which somebody may have a result already."""
+    """The result of a task of which another caller may have a result already."""
 
     def get(self, *args: Any, **options: Any) -> Any:
         """Wait for the result, as Celery does.
@@ -31,13 +31,13 @@ class HolderResult(AsyncResult):
 
     def __del__(self) -> None:
         # Until Celery 5.7, the end of one result of a task ends the subscription of all
-        # in this process: whoever waits for a group with the task in it would do so for
-        # ever (celery/celery#4925).
+        # in this process: get() of a group with the task in it would wait for ever
+        # (celery/celery#4925).
         pass
 
 
 class LaterResult(HolderResult):
-    """The result of a call that comes back until a lock is free, which its caller held.
+    """The result of a call that waits for a lock which its caller holds.
 
     Attributes:
         held: tells whether the caller still holds it, in this thread.
@@ -59,7 +59,7 @@ class LaterResult(HolderResult):
 
 
 class LaterHolderResult(LaterResult, HolderResult):
-    """Both: of a duplicate, whose holder comes back until that lock is free."""
+    """Both: the result of a holder that waits for a lock which the caller holds."""
 
 
 def _is_under_way_here(task_id: str) -> bool:
@@ -83,11 +83,11 @@ def result_of_holder(
 
     Arguments:
         own: whether its id is that of the call itself.
-        ignored: whether nobody is to wait for it, as Celery says of what it sends.
+        ignored: whether the caller ignores results, as in ``AsyncResult.ignored``.
     """
     owner = holder.owner
     if holder.state == "called":
-        # It runs in place, in another process: its result will be stored nowhere.
+        # It runs as a direct call in another process, which stores no result.
         return _revoked(task, owner, TaskRevokedError(f"duplicate of {owner}"))
     if isinstance(task.backend, RPCBackend) and not (own or ignored):
         return _revoked(task, owner, _out_of_reach(owner))
@@ -104,13 +104,13 @@ def _revoked(task: Task, task_id: str, error: Exception) -> EagerResult:
 
 def _out_of_reach(owner: str) -> ConfigurationError:
     return ConfigurationError(
-        f"this call is a duplicate of {owner}, and cannot wait for the result of that: "
-        "rpc:// sends a result to whoever published the task, to nobody else. Set a "
+        f"this call is a duplicate of {owner}, and cannot wait for its result: "
+        "rpc:// sends a result only to the publisher of the task. Set a "
         "result_backend that keeps results (redis://, db+...), or let duplicates fail "
         'at once: on_duplicate="raise"'
     )
 
 
 def ready_result(task: Task, task_id: str, value: Any) -> AsyncResult:
-    """Return a result of the task `task_id` that has come already."""
+    """Return a result of the task `task_id` that is complete."""
     return EagerResult(task_id, value, states.SUCCESS, name=task.name)

@@ -1,4 +1,4 @@
-"""What tells two messages of one task id apart from one that is delivered twice."""
+"""Stamps each message with an id, which tells two messages of one task apart."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from celery import signals
 
 from ..signals import connect_once
 
-#: Message header with what no other message has, and when it was published, in seconds
-#: since 1970. It travels with each delivery of the message.
+# The names of the headers are a wire format: they travel between versions.
+
+#: Message header with the id of the message: a random mark, and when it was published,
+#: in seconds since 1970. It travels with each delivery of the message.
 MESSAGE_HEADER = "unique_task_message"
 
 #: Message header with the lock that was taken for it: a
@@ -24,10 +26,10 @@ MESSAGE_HEADER = "unique_task_message"
 LOCK_HEADER = "unique_task_lock"
 
 #: Message header that counts the waits of one attempt: a
-#: :class:`unique_task.messages.requeue.Waited`.
+#: :class:`unique_task.messages.waited.Waited`.
 WAIT_HEADER = "unique_task_wait"
 
-#: All headers of ours.
+#: All headers of the guard.
 OURS = (MESSAGE_HEADER, LOCK_HEADER, WAIT_HEADER)
 
 _MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
@@ -47,24 +49,24 @@ _stamp: ContextVar[Stamp | None] = ContextVar("unique_task_stamp", default=None)
 
 
 def stamp_messages_of(task_name: str) -> None:
-    """Give each message of a task that is published from now on a mark of its own.
+    """Stamp each message of a task that is published from now on.
 
-    An id does not do: whoever publishes may use one again, and the second message has
-    to run although the first one has. Nor do brokers tell: what was delivered first may
-    come to run last.
+    The task id is not enough: a publisher may use it again, and the second message must
+    run although the first one has run. Brokers do not help: the message that they
+    deliver first may run last.
     """
     _marked.add(task_name)
     connect_stamping()
 
 
 def new_message_id() -> str:
-    """Return the header of one more message that is published now."""
+    """Return the id of a message that is published now."""
     return f"{os.urandom(4).hex()}-{int(time.time())}"
 
 
 @contextmanager
 def stamping(task_id: Any, headers: Mapping[str, Any]) -> Iterator[None]:
-    """Publish the message of the task `task_id` with these headers."""
+    """Add these headers to the message of the task `task_id` that the block sends."""
     before = _stamp.set(Stamp(str(task_id), headers))
     try:
         yield
@@ -81,29 +83,29 @@ def is_stamped(task_id: Any) -> bool:
 def is_same_id(one: Any, other: Any) -> bool:
     """Tell whether two ids are those of one task.
 
-    A caller may give a UUID or a number, and what a serializer makes of that need not
-    be the same again. In our headers and records ids are text.
+    A caller may give a UUID or a number, and a serializer may change its type. In our
+    headers and records ids are text.
     """
     return bool(one == other) or str(one) == str(other)
 
 
 def connect_stamping() -> None:
-    """See to it that messages get their headers; who needs none pays for none."""
+    """Connect the receiver that adds headers; only apps that need it pay for it."""
     connect_once(signals.before_task_publish, _mark)
 
 
 def mark_of(header: Any) -> tuple[str, float]:
-    """Return the mark of the message with this header, and its age in seconds.
+    """Return the mark in a message id, and the age of the message in seconds.
 
     The mark is empty, and the age 0, if it was published without one.
     """
-    # It becomes a part of a lock's record, and anybody may write headers.
+    # It becomes a part of a lock's record, and any publisher may write headers.
     mark = _MARK.fullmatch(header) if isinstance(header, str) else None
     return (mark[1], time.time() - int(mark[2])) if mark else ("", 0.0)
 
 
 def our_headers(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return our headers of a message that a worker got, wherever Celery left them.
+    """Return the guard's headers of a message, wherever Celery left them.
 
     By protocol 2 they stand beside Celery's own. By protocol 1, and in an eager call,
     they are in a dict named ``headers``. Tracers (sentry-sdk, ddtrace) put a dict of
@@ -117,7 +119,7 @@ def our_headers(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def message_id_of(request: Any) -> Any:
-    """Return the header of the message that brought `request`; None without one."""
+    """Return the id of the message that brought `request`; None without one."""
     return our_headers(vars(request)).get(MESSAGE_HEADER)
 
 
@@ -129,7 +131,7 @@ def _ours(headers: Any) -> dict[str, Any]:
 
 def _mark(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
     stamp = _stamp.get()
-    # What a receiver of this signal publishes itself is another message.
+    # A receiver of this signal may publish messages of other tasks itself.
     if stamp is not None and is_same_id(stamp.id, _id_in(headers, body)):
         headers.update(stamp.headers)
     elif sender in _marked:

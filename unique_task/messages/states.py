@@ -31,8 +31,8 @@ def ignores_result(task: Task, request: Any) -> bool:
 def defer_started(task: Task) -> None:
     """Have the state STARTED (``track_started``) stored when the body begins.
 
-    Celery stores it when the message arrives. Of a message that is delivered again
-    after its task has failed, that would be the last word on it::
+    Celery stores it when the message arrives. If the message arrives again after its
+    task has failed, STARTED would stay as the last state::
 
         first delivery   runs, FAILURE is stored
         second                                    STARTED is stored, finds it has run
@@ -54,10 +54,10 @@ def store_started(task: Task, request: Any) -> None:
 
 
 def end_as_revoked(task: Task, request: Any, reason: str) -> NoReturn:
-    """Settle the task as REVOKED and end this run of it.
+    """Store the state REVOKED of a duplicate and end this run of it.
 
-    Along its chain and its chord too, so that no ``.get()``, group or chord waits for
-    ever; ``mark_as_revoked`` would leave the rest of a chain pending.
+    The rest of its chain and its chord end too, so that no ``.get()``, group or chord
+    waits for ever. ``mark_as_revoked`` would leave the rest of a chain pending.
 
     Raises:
         celery.exceptions.Ignore: always.
@@ -70,19 +70,19 @@ def end_as_revoked(task: Task, request: Any, reason: str) -> NoReturn:
         call_errbacks=False,
         state=states.REVOKED,
     )
-    # To send an event is to publish a message, so only where somebody listens.
+    # An event is a message: publish it only where a monitor listens.
     if task.app in apps_with_events or task.app.conf.worker_send_task_events:
         task.send_event("task-revoked", terminated=False, signum=None, expired=False)
     raise Ignore(reason)
 
 
 def store_value(task: Task, task_id: str, value: Any) -> None:
-    """Store the value of a call for which nothing is sent, for whoever polls its id."""
+    """Store the value of a call that is not sent, for callers that poll its id."""
     _store(task, task_id, value, states.SUCCESS)
 
 
 def store_error(task: Task, task_id: str, error: Exception) -> None:
-    """Store why nothing is sent for a call, unless its id has a state already."""
+    """Store why a call is not sent, unless its id has a state already."""
     refused = isinstance(error, (Ignore, TaskRevokedError))
     _store(task, task_id, error, states.REVOKED if refused else states.FAILURE)
 
@@ -91,7 +91,7 @@ def _store(task: Task, task_id: str, outcome: Any, state: str) -> None:
     backend = task.backend
     if isinstance(backend, DisabledBackend):
         return
-    # With a request of its own, or Celery would take that of a task which calls.
+    # With a request, or Celery would take that of the task which makes the call.
     request = Context(id=task_id, task=task.name, delivery_info={})
     try:
         if isinstance(backend, RPCBackend):
@@ -108,13 +108,13 @@ def _store(task: Task, task_id: str, outcome: Any, state: str) -> None:
 
 
 def _declare_replies(task: Task, task_id: str, request: Context) -> None:
-    """Have the reply go to this thread, as that of a task which it sends would."""
+    """Direct the reply to this thread, as Celery does for a task that it sends."""
     request.update(reply_to=task.app.thread_oid, correlation_id=task_id)
     with task.app.producer_or_acquire() as producer:
         task.backend.on_task_call(producer, task_id)
 
 
 def _has_state(task: Task, task_id: str) -> bool:
-    """Tell whether the id was used before: its outcome then is that of a real run."""
+    """Tell whether the id was used before: a real run stored its state then."""
     meta = task.backend.get_task_meta(task_id, cache=False)
     return bool(meta["status"] != states.PENDING)

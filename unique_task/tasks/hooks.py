@@ -1,4 +1,12 @@
-"""Where Celery is hooked: tasks in the making, workers at their start."""
+"""Hooks the guard into Celery, which then calls these functions:
+
+1. ``Task.bind``: :func:`_bind_and_guard`, when a task class is bound to its app.
+2. ``add_autoretry_behaviour``: :func:`_add_autoretry_and_leave`, when a task is made.
+3. ``Celery.send_task``: :func:`.guarded_send_task`, when a message is published.
+4. signals of tasks: :func:`.watch_messages`, for messages that end outside the guard.
+5. ``worker_init``: :func:`_on_worker_init`, which checks the worker's tasks.
+6. ``worker_ready``: :func:`_on_worker_ready`, which logs where the locks are.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +45,13 @@ _add_autoretry: Any = vars(base)["add_autoretry_behaviour"]
 
 
 def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
-    """Bind a task class to its app, as Celery does, and guard it if it is to be.
+    """Bind a task class to its app, as Celery does, and guard it if it has a guard.
 
     Every task of every app passes here before it is used: copies of shared tasks, tasks
     made after the app was finalized, and those of a producer that never finalizes.
     """
     app = _made_for(task_class) or app
-    # First: what is not bound yet nobody can call.
+    # First: a class that is not bound yet cannot be called.
     install_guard(task_class, app)
     bound = _bind(task_class, app)
     _warn_of_replace(task_class, app)
@@ -65,9 +73,9 @@ def _made_for(task_class: type[Task]) -> Celery | None:
 
 
 def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
-    """Tell who makes a task what its calls would fail with, as settings are now.
+    """Warn of ``replace`` with a lock type that takes no lock at publish.
 
-    Celery has read them to bind it. That is no error yet: they may still be changed.
+    It is no error yet: the settings may still change.
     """
     guarded_class = guarded_class_in(task_class)
     if guarded_class is None or not guarded_class.options.needs_lock_at_publish:
@@ -82,9 +90,9 @@ def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
 
 
 def _add_autoretry_and_leave(task: Task, **options: Any) -> None:
-    """Put ``autoretry_for`` around a task, as Celery does, and our way out around it.
+    """Put ``autoretry_for`` around a task, as Celery does, and our release around it.
 
-    Celery does so once a task is made and bound.
+    Celery calls this once a task is made and bound.
     """
     _add_autoretry(task, **options)
     if installer_in(getattr(task, "_orig_run", None)) is not None:
@@ -102,10 +110,10 @@ def hook() -> None:
 
 
 def _on_worker_init(sender: Any, **_: Any) -> None:
-    """Make the worker's tasks ready; end one that could not guard them."""
+    """Make the tasks of a worker ready; end a worker that cannot guard them."""
     if sender.task_events:
         apps_with_events.add(sender.app)
-    # Celery logs and forgets what a receiver raises, but for a SystemExit.
+    # Celery logs what a receiver raises and goes on, except for a SystemExit.
     try:
         _make_ready(sender.app)
     except UniqueError as error:
@@ -117,7 +125,7 @@ def _on_worker_init(sender: Any, **_: Any) -> None:
 
 def _make_ready(app: Celery) -> None:
     for task in app.tasks.values():
-        # Also those without a guard: a message may have reserved a lock elsewhere.
+        # Also tasks without a guard: their publisher may have reserved a lock.
         setattr(task, "Request", watched(symbol_by_name(task.Request)))
     app.steps["consumer"].add(Unreadable)
     for task in _guarded_tasks(app):
@@ -125,13 +133,13 @@ def _make_ready(app: Celery) -> None:
         spec_of(task).check(task, settings)
         defer_started(task)
     for error in filter(None, map(_complaint, _stores(app))):
-        # One that does not answer yet may do so later.
+        # A store that does not answer yet may answer later.
         if isinstance(error, LockStoreRefusedError):
             raise error
 
 
 def _on_worker_ready(sender: Any, **_: Any) -> None:
-    """Tell where the locks of a worker are; before this, it has no log."""
+    """Log where the locks of a worker are; its log starts here."""
     app = sender.app
     tasks = _guarded_tasks(app)
     if not tasks:
@@ -161,7 +169,7 @@ def _warn_of_unshared(tasks: list[Task]) -> None:
 
 
 def _cannot_share(task: Task) -> bool:
-    """Tell whether a caller would be given a result that it cannot wait for."""
+    """Tell whether the caller of a duplicate would get a result that never comes."""
     if task.ignore_result or not isinstance(task.backend, RPCBackend):
         return False
     plan = spec_of(task).plan(task, settings_of(task.app))
@@ -169,15 +177,15 @@ def _cannot_share(task: Task) -> bool:
 
 
 def _warnings(backend: Backend) -> list[str]:
-    """Return what may end a lock there before its time, as far as the store tells."""
+    """Return the warnings of a store: what may end a lock before its time."""
     try:
         return backend.warnings()
-    except LockStoreError:  # it is out of order, which is told by its own line
+    except LockStoreError:  # it is out of order, which another line reports
         return Backend.warnings(backend)
 
 
 def _complaint(backend: Backend) -> LockStoreError | None:
-    """Return why locks cannot live there at this moment."""
+    """Return why the store cannot keep locks now; None if it can."""
     try:
         backend.check()
     except LockStoreError as error:
@@ -186,7 +194,7 @@ def _complaint(backend: Backend) -> LockStoreError | None:
 
 
 def _stores(app: Celery) -> set[Backend]:
-    """Return where the locks of a worker are; none if all guards are switched off."""
+    """Return the backends of a worker's tasks; none if all guards are switched off."""
     settings = settings_of(app)
     if not settings.enabled:
         return set()

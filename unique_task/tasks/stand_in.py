@@ -1,4 +1,4 @@
-"""A function that stands where another one was, and looks like it from all sides."""
+"""Makes a function that stands in for another one and looks like it."""
 
 from __future__ import annotations
 

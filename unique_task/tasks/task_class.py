@@ -20,7 +20,7 @@ from .wrapping import Wrapping
 
 
 class ClassSpec(TaskSpec):
-    """The lock configuration of a task by what its class says."""
+    """The lock configuration of a task, taken from attributes of its class."""
 
     def expire(self, task: Task, settings: Settings) -> float:
         name = "LOCK_EXPIRE"
@@ -130,6 +130,6 @@ def _unguarded(cls: type[Task], run: Any) -> Any:
 def _options(cls: type[UniqueCeleryTask]) -> Options:
     if "expire" in cls.unique_options:
         raise ConfigurationError(
-            "unique_options: say LOCK_EXPIRE or custom_lock_expire in place of expire"
+            "unique_options: set LOCK_EXPIRE or custom_lock_expire in place of expire"
         )
     return options_from(cls.unique_options, "unique_options")

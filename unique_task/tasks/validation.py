@@ -1,4 +1,4 @@
-"""What Celery's ``pydantic=True`` makes of the arguments of a task."""
+"""Finds how Celery's ``pydantic=True`` validates the arguments of a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the guard sits: around the run function of a task, however the task is made."""
+"""Puts the guard around the run function of a task, however the task is made."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Wrapping:
         self.function = function
         self.spec_class = spec_class
         self._specs: dict[tuple[bool, Any], TaskSpec] = {}
-        self._latest: ref[GuardedClass] | None = None
-        # Each function with the guard around it, and what lies inside.
-        self._inside: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        self._last_guarded: ref[GuardedClass] | None = None
+        # From each function with the guard around it to the function inside.
+        self._unguarded: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def wrap(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """Return `run` with the guard around it, for tasks to be made of it.
@@ -74,7 +74,7 @@ class Wrapping:
         plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
         run = function_in(raw)
         self.options.check_key(self.function, bound=not plain)
-        inside = self._inside[run] if run in self._inside else run
+        inside = self._unguarded[run] if run in self._unguarded else run
         spec = self._spec(bound=not plain, validator=validator_in(inside))
         guarded_class = GuardedClass(self, spec, task_class, app, bound=not plain)
         guarded = self._for_class(run, guarded_class)
@@ -84,11 +84,9 @@ class Wrapping:
             _check_as_without(task_class, app, inside, bound=not plain)
         stamp_messages_of(task_class.name)
         if guarded_class_in(task_class) is None:
-            setattr(task_class, "retry", guarded_retry(task_class.retry))
-            setattr(task_class, "on_replace", guarded_on_replace(task_class.on_replace))
-            setattr(task_class, "apply", guarded_apply(task_class.apply, spec_of))
-        self._latest = ref(guarded_class)
-        # Last: who finds it finds all the rest.
+            _wrap_methods(task_class)
+        self._last_guarded = ref(guarded_class)
+        # Last: a thread that finds this finds the rest too.
         setattr(task_class, GUARDED, guarded_class)
         return guarded_class
 
@@ -101,9 +99,9 @@ class Wrapping:
     def _for_class(
         self, run: Callable[..., Any], guarded_class: GuardedClass
     ) -> Callable[..., Any]:
-        if run in self._inside:  # the function of several classes: to each its own
-            run = self._inside[run]
-        elif any(layer in self._inside for layer in layers_of(run)):
+        if run in self._unguarded:  # the function of several classes: to each its own
+            run = self._unguarded[run]
+        elif any(layer in self._unguarded for layer in layers_of(run)):
             return run  # Celery has put something around it
         return self._guarded(
             run, lambda args: (guarded_class.spec, *guarded_class.task_and_args(args))
@@ -133,14 +131,16 @@ class Wrapping:
         guarded = stand_in_for(run, enter)
         guarded.__dict__.pop(PENDING, None)
         setattr(guarded, GUARDED, self)
-        self._inside[guarded] = run
+        self._unguarded[guarded] = run
         return guarded
 
     def _called(self, args: tuple[Any, ...]) -> tuple[TaskSpec, Task, tuple[Any, ...]]:
-        """Return whom a call is for that came to no class's own function."""
+        """Return spec, task and arguments of a call of the function itself."""
         guarded_class = guarded_class_in(type(get_current_task()))
         if guarded_class is None or guarded_class.origin is not self:
-            guarded_class = self._latest() if self._latest is not None else None
+            guarded_class = (
+                self._last_guarded() if self._last_guarded is not None else None
+            )
         if guarded_class is not None:
             return guarded_class.spec, *guarded_class.task_and_args(args)
         if args and getattr(args[0], "__bound__", False):
@@ -152,13 +152,19 @@ class Wrapping:
         )
 
 
+def _wrap_methods(task_class: type[Task]) -> None:
+    setattr(task_class, "retry", guarded_retry(task_class.retry))
+    setattr(task_class, "on_replace", guarded_on_replace(task_class.on_replace))
+    setattr(task_class, "apply", guarded_apply(task_class.apply, spec_of))
+
+
 def _check_as_without(
     task_class: type[Task], app: Celery, run: Any, bound: bool
 ) -> None:
     """Have ``delay()`` check the arguments as it would without a guard.
 
-    Celery does not look through decorators, its own for pydantic among them, which
-    takes all arguments. The guard tells the signature of the function inside.
+    Celery does not look through decorators. Its own one for pydantic takes all
+    arguments. The guard shows the signature of the function inside.
     """
     if "__wrapped__" in getattr(run, "__dict__", {}):
         if validator_in(run):  # it has taken over what the guard says
