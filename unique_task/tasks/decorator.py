@@ -73,7 +73,7 @@ def unique(function: Any = None, /, **options: Any) -> Any:
             ``unique_backend``.
 
     Raises:
-        ConfigurationError: for an option that makes no sense.
+        ConfigurationError: for an option with a value that is not allowed.
 
     Example::
 
@@ -118,9 +118,9 @@ def _guard_task(options: Options, task: Any) -> Any:
 
 
 def _existing_tasks(task: Any, function: Any) -> Iterator[Task]:
-    """Yield the tasks that `task` stands for and that exist already.
+    """Yield the tasks that Celery has made of `task` already.
 
-    Of a shared task, each app has its own under the same name.
+    For a shared task, each app has one of its own with the same name.
     """
     known = definition_of(task)
     if known is None:
@@ -150,7 +150,7 @@ def _refuse_lazy_body(function: Callable[..., Any]) -> None:
     if any(is_kind(function) for is_kind in kinds):
         raise ConfigurationError(
             f"{function.__qualname__}() is a coroutine or generator: its body would "
-            "run when the lock is free again; let a plain function run it"
+            "run after the lock is released; let a plain function run it"
         )
 
 

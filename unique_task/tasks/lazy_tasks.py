@@ -40,8 +40,8 @@ class Definition(NamedTuple):
 def definition_of(task: Any) -> Definition | None:
     """Return what a lazy task will be made from; None if there is nothing to make.
 
-    The task stays lazy. Another thread may make it at any time, which takes from the
-    proxy what it knows.
+    The task stays lazy. Another thread may make it at any time, and then the proxy has
+    no definition any more.
     """
     try:
         if type(task) is PromiseProxy:
@@ -75,7 +75,7 @@ def _cells(function: Any) -> dict[str, Any]:
 
 
 def make_task(app: Any, name: str) -> Any:
-    """Make the task of that name if it will have a guard; None if there is none.
+    """Make the task of that name if it has a guard; return None if there is none.
 
     That one alone: the app is not finalized, tasks without a guard stay as they are,
     and nothing is made where Celery refuses to. A thread that finalizes the app counts
