@@ -222,7 +222,7 @@ def test_an_error_on_releasing_does_not_replace_the_result(app, caplog, policy):
         return "ran"
 
     assert work() == "ran"
-    assert "could not free its lock, which ends in 1" in caplog.text
+    assert "could not release its lock, which ends in 1" in caplog.text
     assert "the store is gone" in caplog.text
 
 
@@ -236,7 +236,7 @@ def test_an_error_on_releasing_does_not_replace_the_exception(app, caplog):
 
     with pytest.raises(ZeroDivisionError, match="in the body"):
         work()
-    assert "could not free its lock" in caplog.text
+    assert "could not release its lock" in caplog.text
 
 
 def test_a_lock_that_could_not_be_released_stands_for_its_lease(app):

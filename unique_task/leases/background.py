@@ -61,7 +61,7 @@ class StoreReleases:
             if len(self._jobs) >= _MOST:
                 self._jobs.popleft()
                 logger.error(
-                    "%s: more than %d locks are to be freed; one ends by its time",
+                    "%s: more than %d locks wait for release; one ends by its time",
                     *(self._store, _MOST),
                 )
             self._jobs.append((release, time.monotonic() + _PATIENCE))
@@ -121,7 +121,7 @@ class StoreReleases:
         except LockStoreError as error:
             self._try_later(job, error)
         except Exception:
-            logger.exception("a lock could not be freed, and ends by its time")
+            logger.exception("a lock could not be released, and ends by its time")
 
     def _try_later(self, job: _Job, error: LockStoreError) -> None:
         with self._changed:
@@ -137,7 +137,7 @@ class StoreReleases:
             )
         if given_up:
             logger.warning(
-                "%d locks could not be freed, and end by time: %s", given_up, error
+                "%d locks could not be released, and end by time: %s", given_up, error
             )
 
 
@@ -232,7 +232,7 @@ def release_or_later(
             # Only the answer may have been late: then it is free already.
             return None if held is None else True
         logger.warning(
-            "%s could not free its lock, which ends in %.1f s at most: %s",
+            "%s could not release its lock, which ends in %.1f s at most: %s",
             *(owner, max(0.0, end - time.monotonic()), error),
         )
         release_later(backend, release.key, release.token, release.heir)

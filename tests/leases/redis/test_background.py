@@ -85,7 +85,7 @@ def test_what_a_store_does_not_free_in_time_is_given_up_with_a_word(
 
     in_background(store, partial(store.free, 1))
 
-    wait_until(lambda: "1 locks could not be freed, and end by time" in caplog.text)
+    wait_until(lambda: "1 locks could not be released, and end by time" in caplog.text)
     monkeypatch.setattr(background, "_PATIENCE", 60.0)
     store.away = False
     in_background(store, partial(store.free, 2))
@@ -103,7 +103,7 @@ def test_no_more_locks_wait_than_a_process_has_room_for(monkeypatch, caplog):
 
     store.away = False
     wait_until(lambda: len(store.freed) == 3)
-    assert "more than 3 locks are to be freed" in caplog.text
+    assert "more than 3 locks wait for release" in caplog.text
 
 
 def test_a_job_that_fails_in_another_way_does_not_end_the_thread(caplog):

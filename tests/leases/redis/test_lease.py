@@ -320,7 +320,7 @@ def test_a_store_that_does_not_hear_of_the_end_changes_no_outcome(
         return "done"
 
     assert run(finish) == "done"
-    assert "could not free its lock, which ends in 1" in caplog.text
+    assert "could not release its lock, which ends in 1" in caplog.text
 
 
 def test_a_renewal_that_fails_while_the_lock_is_freed_has_lost_nothing(
