@@ -14,7 +14,7 @@ from celery.local import Proxy
 
 from .durations import Duration, seconds
 from .exceptions import ConfigurationError
-from .keys.key import KeyOption
+from .keys.key_option import KeyOption
 from .options.duplicate import Policy
 from .options.policies import cached, replace, retry
 from .tasks.decorator import unique

@@ -22,7 +22,7 @@ from kombu.utils import json
 from unique_task import ConfigurationError, UniqueKeyError
 from unique_task.keys.arguments import Parameters, models_in
 from unique_task.keys.digest import FORMAT, digest_of, digest_of_run
-from unique_task.keys.key import Key, KeyOption
+from unique_task.keys.key_option import KeyOption, key_from_option
 
 
 def keyed(
@@ -34,7 +34,7 @@ def keyed(
     models: Any = None,
 ) -> Callable[..., str]:
     """Return what tells the key of a call: `f = keyed(task); f(1) == f(a=1)`."""
-    key = Key(option, Parameters(function, bound=bound, models=models))
+    key = key_from_option(option, Parameters(function, bound=bound, models=models))
     return lambda *args, **kwargs: key.digest(namespace, args, kwargs)
 
 
@@ -441,15 +441,16 @@ PRINT_KEYS = """
 import enum
 from unique_task.keys.arguments import Parameters
 from unique_task.keys.digest import digest_of
-from unique_task.keys.key import Key
+from unique_task.keys.key_option import key_from_option
 
 words = "one two three four five six seven eight nine ten".split()
 assert list(set(words)) != words  # the order of a set depends on the seed
 print(digest_of("shop.task", {"set": set(words), "inner": [frozenset(words), {1, 2}]}))
 parameters = Parameters(lambda **words: None)
-print(Key(None, parameters).digest("shop.task", (), dict.fromkeys(set(words))))
+everything = key_from_option(None, parameters)
+print(everything.digest("shop.task", (), dict.fromkeys(set(words))))
 parameters = Parameters(lambda tenant, order, item: None)
-named = Key({"tenant", "order", "item"}, parameters)
+named = key_from_option({"tenant", "order", "item"}, parameters)
 print(named.digest("shop.task", (1, 2, 3), {}))
 """
 

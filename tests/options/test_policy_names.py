@@ -9,8 +9,8 @@ from unique_task.options.policy_names import (
     POLICIES,
     Policies,
     policies_from,
-    read,
-    written,
+    policy_from_message,
+    policy_to_message,
 )
 
 
@@ -114,17 +114,17 @@ def test_replace_is_for_what_is_published():
     ids=lambda policy: getattr(policy, "__name__", str(policy)),
 )
 def test_a_policy_comes_out_of_a_message_as_it_went_in(policy):
-    text = json.loads(json.dumps(written(policy)))
+    text = json.loads(json.dumps(policy_to_message(policy)))
 
-    assert read(text) == policy
+    assert policy_from_message(text) == policy
 
 
 def test_a_callable_cannot_travel():
     with pytest.raises(ConfigurationError, match="a callable cannot travel"):
-        written(print)
+        policy_to_message(print)
 
 
 @pytest.mark.parametrize("text", ["drop", None, 3, {}, {"retry": {"x": 1}}, {"a": {}}])
 def test_a_policy_that_this_version_does_not_know_is_an_error(text):
     with pytest.raises(ConfigurationError, match="does not know"):
-        read(text)
+        policy_from_message(text)

@@ -1,4 +1,4 @@
-"""What one call says of its guard: ``apply_async(..., unique=..., unique_key=...)``."""
+"""The options of one call: ``apply_async(..., unique=..., unique_key=...)``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ..durations import seconds
 from ..exceptions import ConfigurationError
 from ..messages.bounds import LONGEST
 from ..messages.lock_header import LockHeader
-from .policy_names import policies_from, read, written
+from .policy_names import policies_from, policy_from_message, policy_to_message
 from .task_options import Options
 
-#: The options of ``@unique`` that a call may give otherwise.
+#: The options of ``@unique`` that a call may override. Messages carry them by these
+#: names: a wire format.
 ALLOWED = ("expire", "lock", "on_duplicate", "renew")
 
 #: ``unique="successor"``: a call that runs after the one which holds its key.
@@ -25,16 +26,16 @@ _NO_KEY = object()
 
 @dataclass(frozen=True)
 class CallOptions:
-    """What one call says of its guard.
+    """The options of one call.
 
     Attributes:
-        enabled: False to send and to run it without a lock.
-        options: in place of those of the task.
-        key: what makes it equal to others, as the value of a ``key=`` callable would.
-        source: the same as a message carried it, see
+        enabled: False to send and to run the call without a lock.
+        options: options that override those of the task.
+        key: the caller's key, as a ``key=`` callable would return it.
+        source: the same as a message carries it, see
             :func:`~unique_task.keys.digest.source_of`.
-        successor: True for a call that is no duplicate of who holds its key, but starts
-            when that has ended.
+        successor: True for a call that is no duplicate of the holder of its key, but
+            starts when that has ended.
     """
 
     enabled: bool = True
@@ -48,7 +49,7 @@ class CallOptions:
         """Take ``unique`` and ``unique_key`` out of the options of ``apply_async``.
 
         Raises:
-            ConfigurationError: for an option that there is not, or that makes no sense.
+            ConfigurationError: for an unknown option, or a value that is not allowed.
         """
         if "unique" not in options and "unique_key" not in options:
             return NO_CALL_OPTIONS
@@ -62,36 +63,26 @@ class CallOptions:
             return cls(True, None, key, successor=True)
         if unique is None or isinstance(unique, bool):
             return cls(unique is not False, None, key)
-        if not isinstance(unique, Mapping) or not unique.keys() <= set(ALLOWED):
-            raise ConfigurationError(
-                f"unique={unique!r}: allowed for one call are True, False, "
-                f"{SUCCESSOR!r}, and a dict of {', '.join(ALLOWED)}"
-            )
-        Options(**unique)
-        if seconds("expire", unique.get("expire", 1)) > LONGEST:
-            raise ConfigurationError(
-                f"unique={unique!r}: a call may ask for an expire of {LONGEST:.0f} "
-                "seconds at most; give the task itself a longer one"
-            )
-        said = cls(True, dict(unique), key)
-        said.header()  # what cannot travel is an error before a lock is taken
-        return said
+        _check_overrides(unique)
+        call_options = cls(True, dict(unique), key)
+        call_options.header()  # what cannot travel is an error before a lock is taken
+        return call_options
 
     @property
     def has_key(self) -> bool:
-        """True if the call has a key of its own."""
+        """True if the caller gave the key."""
         return self.key is not _NO_KEY or self.source is not None
 
     def __bool__(self) -> bool:
-        said = self.options is not None or self.has_key or self.successor
-        return not self.enabled or said
+        any_given = self.options is not None or self.has_key or self.successor
+        return not self.enabled or any_given
 
-    def over(self, options: Options) -> Options:
-        """Return the options of a task, with what the call says in their place."""
+    def override(self, options: Options) -> Options:
+        """Return the options of a task, overridden by those of the call."""
         return replace(options, **self.options) if self.options else options
 
     def header(self) -> Any:
-        """Return what the worker has to know; :meth:`of_header` is the way back.
+        """Return what the worker has to know; :meth:`of_header` reads it.
 
         Raises:
             ConfigurationError: for a callable as policy at run.
@@ -100,21 +91,21 @@ class CallOptions:
             return False
         if not self.options:
             return None
-        said = dict(self.options)
-        if "expire" in said:
-            said["expire"] = seconds("expire", said["expire"])
-        if "on_duplicate" in said:
-            run = policies_from(said.pop("on_duplicate")).run
+        header = dict(self.options)
+        if "expire" in header:
+            header["expire"] = seconds("expire", header["expire"])
+        if "on_duplicate" in header:
+            run = policies_from(header.pop("on_duplicate")).run
             if run is not None:
-                said["on_duplicate"] = written(run)
-        return said
+                header["on_duplicate"] = policy_to_message(run)
+        return header
 
     @classmethod
     def of_header(cls, header: Any) -> CallOptions:
-        """Return what a message says of the guard of its call.
+        """Return the options that :meth:`header` wrote.
 
         Raises:
-            ConfigurationError: if this version does not know what it says.
+            ConfigurationError: if this version does not know them.
         """
         if header is None or header is False:
             return cls(header is None)
@@ -123,29 +114,46 @@ class CallOptions:
                 f"a message asks for unique={reprlib.repr(header)}, which this version "
                 "of unique_task does not know"
             )
-        said = dict(header)
-        if "expire" in said:
-            said["expire"] = min(LONGEST, seconds("expire", said["expire"]))
-        if "on_duplicate" in said:
-            said["on_duplicate"] = {"run": read(said["on_duplicate"])}
-        return cls(True, said)
+        options = dict(header)
+        if "expire" in options:
+            options["expire"] = min(LONGEST, seconds("expire", options["expire"]))
+        if "on_duplicate" in options:
+            run = policy_from_message(options["on_duplicate"])
+            options["on_duplicate"] = {"run": run}
+        return cls(True, options)
 
 
-#: For a call that says nothing of its guard.
+#: The options of a call that has none.
 NO_CALL_OPTIONS = CallOptions()
 
 
 def call_options_in(published: LockHeader) -> CallOptions:
-    """Return what the message of a call says of its guard.
+    """Return the options of a call that its message carries.
 
     Raises:
-        ConfigurationError: if this version does not know what it says.
+        ConfigurationError: if this version does not know them.
     """
-    said = CallOptions.of_header(published.unique)
-    said = replace(said, successor=True) if published.follows else said
+    options = CallOptions.of_header(published.unique)
+    if published.follows:
+        options = replace(options, successor=True)
     if not published.own_key:
-        return said
+        return options
     if published.source is not None:
-        return replace(said, source=published.source)
-    # Of an older version: the key alone, which nobody can check here.
-    return said if published.key else replace(said, key=published.given)
+        return replace(options, source=published.source)
+    # An older version wrote the digest alone, which a worker cannot check.
+    return options if published.key else replace(options, key=published.given)
+
+
+def _check_overrides(unique: Any) -> None:
+    """Raise ConfigurationError if a call may not override options with `unique`."""
+    if not isinstance(unique, Mapping) or not unique.keys() <= set(ALLOWED):
+        raise ConfigurationError(
+            f"unique={unique!r}: allowed for one call are True, False, "
+            f"{SUCCESSOR!r}, and a dict of {', '.join(ALLOWED)}"
+        )
+    Options(**unique)
+    if seconds("expire", unique.get("expire", 1)) > LONGEST:
+        raise ConfigurationError(
+            f"unique={unique!r}: a call may ask for an expire of {LONGEST:.0f} "
+            "seconds at most; give the task itself a longer one"
+        )

@@ -1,4 +1,4 @@
-"""The option ``on_duplicate=``: from what is written to policies."""
+"""Reads policies: from the option ``on_duplicate=``, and from messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .policies import (
     skip,
 )
 
-#: The short forms of ``on_duplicate=``.
+#: The short forms of ``on_duplicate=``, which messages carry too: a wire format.
 POLICIES: Mapping[str, Policy] = {
     "ignore": ignore,
     "skip": skip(),
@@ -34,27 +34,25 @@ POLICIES: Mapping[str, Policy] = {
     "replace": replace(),
 }
 
-#: The policies that have parameters, by the names under which they travel.
-_KINDS: Mapping[str, type[Any]] = {"skip": Skip, "cached": Cached, "retry": Wait}
-
-#: What makes them, and checks the parameters.
-_MADE: Mapping[str, Callable[..., Policy]] = {
-    "skip": skip,
-    "cached": cached,
-    "retry": retry,
+#: The policies that have parameters, by name: their class, and what makes and checks
+#: them. Messages carry these names and the fields of the classes: a wire format.
+_WITH_PARAMETERS: Mapping[str, tuple[type[Any], Callable[..., Policy]]] = {
+    "skip": (Skip, skip),
+    "cached": (Cached, cached),
+    "retry": (Wait, retry),
 }
 
 
 @dataclass(frozen=True)
 class Policies:
-    """What a duplicate does when it is published, and when it runs; None: not said."""
+    """What happens to a duplicate at publish, and at run; None where that is open."""
 
     publish: Policy | None = None
     run: Policy | None = None
 
 
 def policies_from(value: Any, name: str = "on_duplicate") -> Policies:
-    """Return what ``on_duplicate=`` says.
+    """Return the policies that ``on_duplicate=`` asks for.
 
     Arguments:
         name: of the option or setting, for the error.
@@ -63,13 +61,11 @@ def policies_from(value: Any, name: str = "on_duplicate") -> Policies:
         ConfigurationError: if there is no such policy.
     """
     if not isinstance(value, Mapping):
-        policy = _policy_named(value, name)
+        policy = _policy_from(value, name)
         return Policies(policy, None if isinstance(policy, Replace) else policy)
     if not value or not value.keys() <= {"publish", "run"}:
         raise ConfigurationError(f'{name}={value!r}: the keys are "publish" and "run"')
-    policies = Policies(
-        **{when: _policy_named(said, name) for when, said in value.items()}
-    )
+    policies = Policies(**{when: _policy_from(v, name) for when, v in value.items()})
     if isinstance(policies.run, Replace):
         raise ConfigurationError(
             f"{name}={value!r}: what runs cannot be replaced; "
@@ -78,7 +74,7 @@ def policies_from(value: Any, name: str = "on_duplicate") -> Policies:
     return policies
 
 
-def _policy_named(value: Any, name: str) -> Policy:
+def _policy_from(value: Any, name: str) -> Policy:
     if isinstance(value, str) and value in POLICIES:
         return POLICIES[value]
     if value in (skip, retry, cached, replace):
@@ -95,8 +91,8 @@ def _policy_named(value: Any, name: str) -> Policy:
     )
 
 
-def written(policy: Policy) -> Any:
-    """Return a policy at run as a message can carry it; :func:`read` is the way back.
+def policy_to_message(policy: Policy) -> Any:
+    """Return a policy in the form that a message carries.
 
     Raises:
         ConfigurationError: for a callable.
@@ -104,7 +100,7 @@ def written(policy: Policy) -> Any:
     for name, known in POLICIES.items():
         if policy == known:
             return name
-    for name, kind in _KINDS.items():
+    for name, (kind, _) in _WITH_PARAMETERS.items():
         if isinstance(policy, kind):
             return {name: asdict(policy)}
     raise ConfigurationError(
@@ -113,27 +109,27 @@ def written(policy: Policy) -> Any:
     )
 
 
-def read(text: Any) -> Policy:
-    """Return the policy that :func:`written` wrote.
+def policy_from_message(value: Any) -> Policy:
+    """Return the policy that :func:`policy_to_message` wrote.
 
     Raises:
-        ConfigurationError: if there is no such policy here.
+        ConfigurationError: if this version does not know it.
     """
-    if isinstance(text, str) and text in POLICIES:
-        return POLICIES[text]
+    if isinstance(value, str) and value in POLICIES:
+        return POLICIES[value]
     try:
-        ((name, parameters),) = text.items()
-        policy = _MADE[name](**parameters)
+        ((name, parameters),) = value.items()
+        _, make = _WITH_PARAMETERS[name]
+        return _bounded(make(**parameters))
     except (AttributeError, LookupError, TypeError, ValueError):
         raise ConfigurationError(
-            f"a message asks for on_duplicate={reprlib.repr(text)}, which this version "
-            "of unique_task does not know"
+            f"a message asks for on_duplicate={reprlib.repr(value)}, which this "
+            "version of unique_task does not know"
         ) from None
-    return _bounded(policy)
 
 
 def _bounded(policy: Policy) -> Policy:
-    """Return a policy with no longer times than a message may ask for."""
+    """Return a policy with the times that a message may ask for, at most."""
     if isinstance(policy, Wait):
         return dataclasses.replace(policy, maximum=min(policy.maximum, LONGEST_PAUSE))
     if isinstance(policy, Cached) and policy.ttl is not None:

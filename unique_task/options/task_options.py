@@ -12,7 +12,7 @@ from ..backends.safe_names import without_password
 from ..durations import Duration, seconds
 from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
-from ..keys.key import Key, KeyOption
+from ..keys.key_option import KeyOption, key_from_option
 from .lock_types import LockType, lock_type
 from .policies import Cached, Replace
 from .policy_names import Policies, policies_from
@@ -92,12 +92,12 @@ class Options:
                 known yet. Then a callable may take that parameter or not.
         """
         try:
-            Key(self.key, Parameters(function, bound=bool(bound)))
+            key_from_option(self.key, Parameters(function, bound=bool(bound)))
         except ConfigurationError as error:
             if bound is not None or not callable(self.key):
                 raise
             try:
-                Key(self.key, Parameters(function, bound=True))
+                key_from_option(self.key, Parameters(function, bound=True))
             except ConfigurationError:
                 raise error from None
 

@@ -14,7 +14,7 @@ from ..durations import seconds
 from ..exceptions import ConfigurationError, LockStoreError
 from ..keys.arguments import Parameters
 from ..keys.digest import digest_of, digest_of_source, source_of
-from ..keys.key import Key
+from ..keys.key_option import key_from_option
 from ..messages.lock_header import LockHeader
 from .call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from .lock_types import LOCK_TYPES, lock_type
@@ -59,7 +59,7 @@ class TaskSpec:
     def __init__(self, options: Options, parameters: Parameters) -> None:
         self.options = options
         self.parameters = parameters
-        self._key = Key(options.key, parameters)
+        self._key = key_from_option(options.key, parameters)
         self._expire = (
             None if options.expire is None else seconds("expire", options.expire)
         )
@@ -68,7 +68,7 @@ class TaskSpec:
     @property
     def computed(self) -> bool:
         """True if code of the user's makes the keys."""
-        return callable(self.options.key)
+        return self._key.computed
 
     def namespace(self, task: Task) -> str:
         """Return what tasks share whose locks `task` shares."""
@@ -118,7 +118,7 @@ class TaskSpec:
     def _plan(self, task: Task, settings: Settings, said: CallOptions) -> Plan:
         expire = self.expire(task, settings)
         if said.options:
-            options = said.over(self.options)
+            options = said.override(self.options)
             if "expire" in said.options:
                 expire = seconds("expire", options.expire)
             return plan_of(options, settings, expire)

@@ -13,7 +13,7 @@ from celery.local import PromiseProxy, Proxy
 from ..backends.base import Backend
 from ..durations import Duration
 from ..exceptions import ConfigurationError
-from ..keys.key import KeyOption
+from ..keys.key_option import KeyOption
 from ..options.guarded_class import (
     PENDING,
     guarded_class_of,
