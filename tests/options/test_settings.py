@@ -11,7 +11,8 @@ from unique_task import (
     ConfigurationError,
     retry,
 )
-from unique_task.options.settings import DEFAULTS, settings_of
+from unique_task.options.app_settings import settings_of
+from unique_task.options.settings import DEFAULTS
 
 pytest_plugins = "tests.options.settings_fixtures"
 

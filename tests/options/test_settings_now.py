@@ -11,8 +11,8 @@ from django.test.utils import override_settings
 from tests.django_settings import configure_django
 from tests.published_calls import task_of
 from unique_task import ConfigurationError, unique
-from unique_task.options import settings as settings_module
-from unique_task.options.settings import settings_of
+from unique_task.options import app_settings
+from unique_task.options.app_settings import settings_of
 
 pytest_plugins = ["tests.options.settings_fixtures", "tests.inprocess_fixtures"]
 
@@ -203,7 +203,7 @@ def test_unchanged_settings_are_read_once(make_app, monkeypatch):
     app.config_from_object({"broker_url": "redis://localhost"})
     settings_of(app)
 
-    monkeypatch.setattr(settings_module, "_read", None)
+    monkeypatch.setattr(app_settings, "read", None)
 
     assert settings_of(app).expire == 60
 

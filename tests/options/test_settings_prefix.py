@@ -5,7 +5,7 @@ import pytest
 from tests.inprocess import make_app as app_of
 from tests.options.settings_apps import store_of
 from unique_task import ConfigurationError, MemoryBackend, cached, unique
-from unique_task.options.settings import settings_of
+from unique_task.options.app_settings import settings_of
 
 pytest_plugins = ("tests.options.settings_fixtures", "tests.inprocess_fixtures")
 

@@ -32,8 +32,8 @@ def charge(order_id, note=""): ...
         ("lock", 3, "'while_executing'"),
         ("renew", "yes", "True and False"),
         ("renew", 15, "True and False"),
-        ("namespace", "", "a text that is not empty"),
-        ("namespace", 3, "a text that is not empty"),
+        ("namespace", "", "a string that is not empty"),
+        ("namespace", 3, "a string that is not empty"),
         ("backend", 3, "a URL or a Backend object"),
         ("backend", MemoryBackend, "a URL or a Backend object"),
         (

@@ -7,10 +7,10 @@ from celery import Celery
 
 from tests.published_calls import holder, is_duplicate, task_of
 from unique_task import ConfigurationError, cached, replace, retry, skip, unique
+from unique_task.options.app_settings import settings_of
 from unique_task.options.guarded_class import GUARDED
 from unique_task.options.lock_types import LOCK_TYPES
 from unique_task.options.policies import Wait, ignore
-from unique_task.options.settings import settings_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -37,7 +37,7 @@ def test_nothing_waits_that_could_be_replaced_in_while_executing(policy, choice)
 
     assert said == (
         "on_duplicate=\"replace\" with lock='while_executing': a task that waits in "
-        'the queue has no lock to take over; say lock="until_executing"'
+        'the queue has no lock to take over; use lock="until_executing"'
     )
 
 
@@ -57,8 +57,8 @@ def test_what_runs_cannot_be_replaced(lock):
 )
 def test_nobody_waits_for_the_value_where_equal_calls_may_run_at_once(lock, policy):
     assert refused(lock=lock, on_duplicate=policy) == (
-        f'on_duplicate="cached" with lock={lock!r}: nobody could wait for the value; '
-        'say lock="while_executing" or "until_executed"'
+        f'on_duplicate="cached" with lock={lock!r}: no call could wait for the value; '
+        'use lock="while_executing" or "until_executed"'
     )
 
 
@@ -70,7 +70,7 @@ def test_publish_says_nothing_of_a_lock_that_is_taken_at_run(policy):
     said = refused(lock="while_executing", on_duplicate=policy)
 
     assert said.startswith(f"on_duplicate={policy!r}: while_executing locks are not ")
-    assert said.endswith('taken when a task is published; "publish" would say nothing')
+    assert said.endswith('taken when a task is published; "publish" has no effect')
 
 
 @pytest.mark.parametrize("lock", AT_PUBLISH)
@@ -124,7 +124,7 @@ def test_the_setting_names_the_policy_at_publish_too(app):
         ({"unique_on_duplicate": "replace"}, "lock='while_executing'"),
         (
             {"unique_lock": "until_expired", "unique_on_duplicate": "cached"},
-            "lock='until_expired': nobody",
+            "lock='until_expired': no call",
         ),
     ],
     ids=str,

@@ -15,8 +15,8 @@ from tests.worker.app import app
 from tests.worker.witness import Witness
 from tests.worker.worker_process import WorkerProcess
 from unique_task.backends.steps import Held
+from unique_task.options.app_settings import backend_of, settings_of
 from unique_task.options.guarded_class import GUARDED
-from unique_task.options.settings import backend_of, settings_of
 
 
 @dataclass

@@ -127,6 +127,18 @@ def _forget_opened() -> None:
     _opened.clear()
 
 
+def check_is_backend(name: str, value: object) -> None:
+    """Raise ConfigurationError if `value` is no URL and no backend.
+
+    Arguments:
+        name: of the option or setting, for the error.
+    """
+    if not isinstance(value, (str, Backend)):
+        raise ConfigurationError(
+            f"{name}={without_password(repr(value))}: must be a URL or a Backend object"
+        )
+
+
 def backend_class(url: str, name: str = "unique_backend") -> type[Backend]:
     """Return the class that knows the scheme of `url`.
 

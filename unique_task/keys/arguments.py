@@ -14,8 +14,8 @@ from ..exceptions import UniqueKeyError
 _PLAIN = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
-# From Python 3.14 on a look at the signature evaluates annotations, and they may name
-# what is imported for type checkers only.
+# From Python 3.14 on, reading a signature evaluates annotations. These may use names
+# that are imported for type checkers only.
 _LENIENT: dict[str, Any] = {}
 if sys.version_info >= (3, 14):
     from annotationlib import Format
@@ -24,14 +24,14 @@ if sys.version_info >= (3, 14):
 
 
 class Misfit(TypeError):
-    """The arguments of a call do not fit the task, and its body fails with an error.
+    """The arguments of a call do not fit the task.
 
-    Without a guard the call would be sent, or made, all the same.
+    Plain Celery sends such a call, and its body fails; so does a guarded one.
     """
 
 
 class Parameters:
-    """What a task takes; binds calls to it, with defaults applied.
+    """The parameters of a task; binds the arguments of calls, with defaults applied.
 
     Arguments:
         function: the task's own function.
@@ -83,13 +83,13 @@ class Parameters:
     def _validated(model: Any, value: Any) -> Any:
         try:
             return model.model_validate(value)
-        except ValueError as error:  # pydantic's own are such
+        except ValueError as error:  # pydantic's errors too
             raise Misfit(str(error)) from error
 
     def _check_decorated(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Raise UniqueKeyError if the call fits what lies around the signature.
+        """Raise UniqueKeyError if the call fits the function but not its signature.
 
-        As a decorator does that passes an argument of its own to the function.
+        A decorator that adds an argument shows the signature of the function inside.
         """
         own = inspect.signature(self._function, follow_wrapped=False, **_LENIENT)
         if "__wrapped__" not in getattr(self._function, "__dict__", {}):
@@ -100,12 +100,12 @@ class Parameters:
             return
         raise UniqueKeyError(
             f"{self._function.__qualname__}(): no key, because the call does not fit "
-            f"{self.signature}, which a decorator tells as its signature: put @unique "
+            f"{self.signature}, which a decorator shows as its signature: put @unique "
             "below that decorator, or give the call a unique_key="
         )
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        # The two common ways to call cost a tenth of Signature.bind.
+        # The two common forms of a call, at a tenth of the cost of Signature.bind.
         if len(args) == self._all_positional and not kwargs:
             return dict(zip(self.names, args))
         if self._plain and len(args) <= len(self._positional):
@@ -126,14 +126,14 @@ class Parameters:
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature of `function`, without evaluating what it cannot."""
+    """Return the signature of `function`; annotations may stay unevaluated."""
     return inspect.signature(function, **_LENIENT)
 
 
 def models_in(hints: Mapping[str, Any]) -> dict[str, Any]:
     """Return the models by which Celery validates arguments with these hints.
 
-    As Celery does: annotations that are a model, or a model or None.
+    Like Celery, it takes annotations that are a model, or a model or None.
     """
     from pydantic import BaseModel
 
@@ -147,7 +147,7 @@ def models_in(hints: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_none(hint: Any) -> Any:
-    """Return what `hint` allows beside None; `hint` itself if that is not one thing."""
+    """Return the one type that `hint` allows beside None; else `hint` itself."""
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
         return hint
     others = [kind for kind in typing.get_args(hint) if kind is not type(None)]

@@ -4,9 +4,9 @@ Every value is written as a tag and either a length or an end mark, which makes 
 encoding prefix-free: no concatenation of values can be read as another one. ``1``,
 ``"1"``, ``True`` and ``1.0`` differ by their tags.
 
-What a serializer makes equal is equal here, because the publisher sees a value before
-and the worker after it: a tuple is a list, the keys of a dict are spelled as in JSON,
-an enum that is also a string or number is that string or number.
+Values that a serializer makes equal are equal here, because the publisher has them
+before it and the worker after it: a tuple is a list, the keys of a dict are spelled as
+in JSON, an enum that is also a string or number is that string or number.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ def _dict_key(key: Any) -> bytes:
     return encode(key)
 
 
-#: How long the names of parameters and fields are, which come again and again.
+#: Names of parameters and fields come often: the bytes of names up to this length are
+#: cached.
 _NAME = 64
 
 
@@ -153,7 +154,7 @@ def _type_name(value: Any) -> bytes:
     return _text(f"{type(value).__module__}.{type(value).__qualname__}")
 
 
-#: What JSON has itself.
+#: The types of JSON.
 _BASIC: dict[type, Callable[[Any], bytes]] = {
     str: _text,
     bool: lambda value: b"t;" if value else b"f;",  # before int, which it is too
@@ -180,7 +181,7 @@ _SPECIAL: dict[type, Callable[[Any], bytes]] = {
     **{kind: lambda value: _text(str(value)) for kind in textual_types},
 }
 
-# In the order in which kombu's JSON asks: what JSON has itself, `__json__`, the rest.
+# In the order of kombu's JSON: the types of JSON, `__json__`, the rest.
 _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], bytes]], ...] = (
     *((_is_instance_of(kind), writer) for kind, writer in _BASIC.items()),
     (_has("__json__"), _json_form),

@@ -1,4 +1,4 @@
-"""What becomes of a duplicate."""
+"""The policies: what happens to a duplicate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .duplicate import Duplicate, Policy
 
 
 def ignore(duplicate: Duplicate) -> None:
-    """Do not run; the result is settled as REVOKED, so that nobody waits for it."""
+    """Do not run; store REVOKED as the result, so that no caller waits for it."""
     if duplicate.queued:
         reason = f"duplicate of {duplicate.owner}"
         end_as_revoked(duplicate.task, duplicate.request, reason)
@@ -55,18 +55,18 @@ def retry(
     jitter: bool = True,
     timeout: Duration | None = None,
 ) -> Policy:
-    """Come back later, without touching the task's own retry budget.
+    """Come back later. The task's own budget of retries stays as it is.
 
     Arguments:
         countdown: seconds to the first return; no wait is shorter than 0.1 s.
-        backoff: each wait is so many times as long as the one before.
+        backoff: factor between one wait and the next.
         maximum: longest wait in seconds; keep it below the broker's visibility timeout.
-        jitter: take a random part, at least half, of each wait.
+        jitter: shorten each wait to a random part of it, at least half.
         timeout: seconds after which the task fails with :class:`DuplicateTaskError`.
-            None to wait as long as it takes, or until the message expires.
+            None to wait without a limit, until the message expires.
 
     Raises:
-        ConfigurationError: for a value that makes no sense.
+        ConfigurationError: for a value that is not allowed.
     """
     number = isinstance(backoff, (int, float)) and not isinstance(backoff, bool)
     if not number or not 1 <= backoff <= float_info.max:
@@ -111,7 +111,7 @@ class Wait:
         )
 
     def next_countdown(self, times: int) -> float:
-        """Return how long to wait after having waited so many `times`."""
+        """Return the seconds to wait after so many waits before."""
         try:
             countdown = min(self.maximum, self.countdown * self.backoff**times)
         except OverflowError:
@@ -126,14 +126,14 @@ def cached(ttl: Duration | None = None) -> Policy:
         ttl: seconds for which a value is fresh; None for the task's ``expire``.
 
     Raises:
-        ConfigurationError: for a `ttl` that makes no sense.
+        ConfigurationError: if `ttl` is no duration above zero.
     """
     return Cached(None if ttl is None else seconds("ttl", ttl))
 
 
 @dataclass(frozen=True)
 class Cached:
-    """The policy that :func:`cached` makes; the guard hands out fresh values itself."""
+    """The policy that :func:`cached` makes; the guard itself returns fresh values."""
 
     ttl: float | None = None
 
@@ -146,9 +146,9 @@ def replace(
 ) -> Policy:
     """Take the place of an equal call that waits in the queue and has not started.
 
-    That one ends itself when it arrives, its result settled as REVOKED. What runs
-    already, or belongs to a canvas, is not replaced; then the call is ignored. For lock
-    types that are taken at publish.
+    The earlier call ends when it arrives, with REVOKED as its result. A call that runs
+    already, or belongs to a canvas, is not replaced: then the new one is ignored. Only
+    for lock types that are taken at publish.
 
     Arguments:
         countdown: seconds after which a call runs that has no countdown or eta of its
@@ -158,7 +158,7 @@ def replace(
             not replaced any more, also if its queue is behind.
 
     Raises:
-        ConfigurationError: for a value that makes no sense.
+        ConfigurationError: for a value that is not allowed.
     """
     return Replace(
         None if countdown is None else seconds("countdown", countdown, zero=True),

@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..backends.base import Backend
-from ..backends.registry import backend_class
-from ..backends.safe_names import without_password
+from ..backends.registry import backend_class, check_is_backend
 from ..durations import Duration, seconds
 from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
@@ -20,7 +19,7 @@ from .policy_names import Policies, policies_from
 
 @dataclass(frozen=True)
 class Options:
-    """What ``@unique`` says of a task; None leaves the policies to the settings."""
+    """The options of one task; an option that is None follows the settings."""
 
     key: KeyOption = None
     expire: Duration | None = None
@@ -44,7 +43,7 @@ class Options:
             ):
                 raise ConfigurationError(
                     f"on_duplicate={self.on_duplicate!r}: {kind.name} locks are not "
-                    'taken when a task is published; "publish" would say nothing'
+                    'taken when a task is published; "publish" has no effect'
                 )
         if self.renew not in (None, True, False):
             raise ConfigurationError(
@@ -54,33 +53,31 @@ class Options:
             isinstance(self.namespace, str) and self.namespace
         ):
             raise ConfigurationError(
-                f"namespace={self.namespace!r}: must be a text that is not empty"
+                f"namespace={self.namespace!r}: must be a string that is not empty"
             )
 
     @property
     def policies(self) -> Policies:
-        """What a duplicate does, where that is said."""
-        said = self.on_duplicate
-        return Policies() if said is None else policies_from(said)
+        """The policies that ``on_duplicate`` asks for."""
+        given = self.on_duplicate
+        return Policies() if given is None else policies_from(given)
 
     @property
     def needs_lock_at_publish(self) -> bool:
-        """True if only some lock types make sense, and the settings choose the type."""
+        """True if the policy does not fit each lock type that settings may choose."""
         return self.lock is None and isinstance(self.policies.publish, Replace)
 
     def check_backend(self) -> None:
-        """Raise ConfigurationError if there is no such store.
+        """Raise ConfigurationError if `backend` names no backend.
 
-        Not with the rest: it makes a client, and one call may have options of its own.
+        Apart from the other checks, because it makes a client: calls with options of
+        their own do not need that again.
         """
-        if self.backend is None or isinstance(self.backend, Backend):
+        if self.backend is None:
             return
-        if not isinstance(self.backend, str):
-            raise ConfigurationError(
-                f"backend={without_password(repr(self.backend))}: must be a URL or a "
-                "Backend object"
-            )
-        backend_class(self.backend, "backend").from_url(self.backend, timeout=1)
+        check_is_backend("backend", self.backend)
+        if isinstance(self.backend, str):
+            backend_class(self.backend, "backend").from_url(self.backend, timeout=1)
 
     def check_key(
         self, function: Callable[..., Any], bound: bool | None = None
@@ -89,7 +86,7 @@ class Options:
 
         Arguments:
             bound: whether its first parameter is the task itself; None if that is not
-                known yet. Then a callable may take that parameter or not.
+                known yet: then a callable may take that parameter or leave it out.
         """
         try:
             key_from_option(self.key, Parameters(function, bound=bool(bound)))
@@ -103,13 +100,13 @@ class Options:
 
 
 def options_from(values: Mapping[str, Any], name: str) -> Options:
-    """Return the options given by name.
+    """Return the options in `values`.
 
     Arguments:
-        name: of what gives them, for the error.
+        name: of the function or attribute that was given them, for the error.
 
     Raises:
-        ConfigurationError: for an option that there is not, or that makes no sense.
+        ConfigurationError: for an unknown option or a value that is not allowed.
     """
     known = [field.name for field in fields(Options)]
     for option in values:
@@ -123,16 +120,16 @@ def options_from(values: Mapping[str, Any], name: str) -> Options:
 
 
 def check_pair(kind: LockType, policies: Policies) -> None:
-    """Raise ConfigurationError for a policy that makes no sense with a lock type."""
+    """Raise ConfigurationError for a policy that does not go with a lock type."""
     if isinstance(policies.publish, Replace) and not kind.taken_at_publish:
         raise ConfigurationError(
             f'on_duplicate="replace" with lock={kind.name!r}: a task that waits in the '
-            'queue has no lock to take over; say lock="until_executing"'
+            'queue has no lock to take over; use lock="until_executing"'
         )
     if not kind.allows_cached and any(
         isinstance(policy, Cached) for policy in (policies.publish, policies.run)
     ):
         raise ConfigurationError(
-            f'on_duplicate="cached" with lock={kind.name!r}: nobody could wait '
-            'for the value; say lock="while_executing" or "until_executed"'
+            f'on_duplicate="cached" with lock={kind.name!r}: no call could '
+            'wait for the value; use lock="while_executing" or "until_executed"'
         )

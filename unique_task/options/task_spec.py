@@ -1,25 +1,26 @@
-"""What is said of the calls of one task: their keys, and how they are guarded."""
+"""The lock configuration of one task: how its key is computed, which plan applies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Task
 from kombu.serialization import dumps, loads, prepare_accept_content
 
 from ..backends.base import Backend
-from ..backends.record import Token
 from ..durations import seconds
-from ..exceptions import ConfigurationError, LockStoreError
+from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
 from ..keys.digest import digest_of, digest_of_source, source_of
 from ..keys.key_option import key_from_option
 from ..messages.lock_header import LockHeader
+from .app_settings import backend_of, settings_of
 from .call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
+from .known_message import is_reserved
 from .lock_types import LOCK_TYPES, lock_type
 from .plan import Plan, plan_of
-from .settings import Settings, backend_of, settings_of
+from .settings import Settings
 from .task_options import Options
 
 
@@ -28,8 +29,9 @@ class CallPlan:
     """How one call is guarded.
 
     Attributes:
-        published: what its message says of its lock, if it does.
-        guarded: False if all guards are switched off, but a lock waits for the message.
+        published: the lock header of its message, if it has one.
+        guarded: False if all guards are switched off, but a lock is reserved for the
+            message.
     """
 
     plan: Plan
@@ -40,7 +42,7 @@ class CallPlan:
 
 
 def name_of(task: Task) -> str:
-    """Return the name of a task; of one that is not registered, that of its class."""
+    """Return the name of a task, or that of its class if it is not registered."""
     kind = type(task)
     return str(task.name or f"{kind.__module__}.{kind.__qualname__}")
 
@@ -49,7 +51,7 @@ class TaskSpec:
     """The lock configuration of one task: how a key is computed, which plan applies.
 
     Arguments:
-        options: what ``@unique`` says of the task.
+        options: of ``@unique``.
         parameters: of the task, without ``self``.
 
     Raises:
@@ -67,11 +69,11 @@ class TaskSpec:
 
     @property
     def computed(self) -> bool:
-        """True if code of the user's makes the keys."""
+        """True if the user's code computes the keys."""
         return self._key.computed
 
     def namespace(self, task: Task) -> str:
-        """Return what tasks share whose locks `task` shares."""
+        """Return the namespace of the locks of `task`."""
         return self.options.namespace or name_of(task)
 
     def digest(self, task: Task, args: Any, kwargs: Any) -> str:
@@ -79,11 +81,11 @@ class TaskSpec:
         return self._key.digest(self.namespace(task), args, kwargs)
 
     def digest_of(self, task: Task, value: Any) -> str:
-        """Return the key that stands for what a ``key=`` callable would return."""
+        """Return the key for what a ``key=`` callable returned, or a caller gave."""
         return digest_of(self.namespace(task), value)
 
     def value(self, task: Task, args: Any, kwargs: Any) -> Any:
-        """Return what the user's code returns for a call, which becomes the key."""
+        """Return the value that the key of a call is made of."""
         return self._key.value(args, kwargs)
 
     def sent_source(
@@ -91,8 +93,8 @@ class TaskSpec:
     ) -> str:
         """Return the source of the key of a call that is about to be sent.
 
-        Code of the user's sees what the worker's would: what the serializer makes of
-        the arguments.
+        A ``key=`` callable gets the arguments as the serializer leaves them, because
+        the worker gets them so.
         """
         name = serializer or task.serializer or task.app.conf.task_serializer
         kind, encoding, data = dumps((args, kwargs), name)
@@ -105,21 +107,24 @@ class TaskSpec:
         return settings.expire if self._expire is None else self._expire
 
     def plan(
-        self, task: Task, settings: Settings, said: CallOptions = NO_CALL_OPTIONS
+        self,
+        task: Task,
+        settings: Settings,
+        call_options: CallOptions = NO_CALL_OPTIONS,
     ) -> Plan:
-        """Return how a call of `task` is guarded, given what the call says of that.
+        """Return the plan for a call of `task` with these call options.
 
         Raises:
-            ConfigurationError: if options or settings make no sense.
+            ConfigurationError: if options and settings do not fit together.
         """
-        plan = self._plan(task, settings, said)
-        return plan.for_successor() if said.successor else plan
+        plan = self._plan(task, settings, call_options)
+        return plan.for_successor() if call_options.successor else plan
 
-    def _plan(self, task: Task, settings: Settings, said: CallOptions) -> Plan:
+    def _plan(self, task: Task, settings: Settings, call_options: CallOptions) -> Plan:
         expire = self.expire(task, settings)
-        if said.options:
-            options = said.override(self.options)
-            if "expire" in said.options:
+        if call_options.options:
+            options = call_options.override(self.options)
+            if "expire" in call_options.options:
                 expire = seconds("expire", options.expire)
             return plan_of(options, settings, expire)
         planned = self._planned
@@ -131,10 +136,10 @@ class TaskSpec:
     def backend(
         self, task: Task, settings: Settings, *, eager: bool = False
     ) -> Backend:
-        """Return the store of the locks of `task`.
+        """Return the backend for the locks of `task`.
 
         Arguments:
-            eager: fall back on locks in memory, for a call that no worker is part of.
+            eager: use locks in memory if there is no other backend.
 
         Raises:
             ConfigurationError: if there is none.
@@ -153,71 +158,73 @@ class TaskSpec:
         """Return how a call is guarded; None if it is not.
 
         Arguments:
-            published: what came with its message.
+            published: the lock header of its message, if it has one.
 
         Raises:
-            ConfigurationError: if options or settings make no sense.
+            ConfigurationError: if options and settings do not fit together.
             UniqueKeyError: if the arguments cannot be made a key.
         """
         settings = settings_of(task.app)
         if published is not None and not self._knows(task, published):
             published = published.elsewhere
-        said = NO_CALL_OPTIONS if published is None else call_options_in(published)
+        call_options = NO_CALL_OPTIONS
+        if published is not None:
+            call_options = call_options_in(published)
         reserved = published is not None and published.token is not None
-        if not said.enabled or not (settings.enabled or reserved):
+        if not call_options.enabled or not (settings.enabled or reserved):
             return None
-        plan = self.plan(task, settings, said)
+        plan = self.plan(task, settings, call_options)
         if published is not None and published.lock not in (None, plan.lock.name):
-            # It was published before a deploy that changed it.
-            lock = lock_type(published.lock)
-            lock = lock.for_successor() if said.successor else lock
-            plan = replace(plan, lock=lock)
+            # The message was published before a deploy that changed the lock type.
+            plan = plan.with_lock(lock_type(published.lock), call_options.successor)
         backend = self.backend(task, settings, eager=eager)
         call_plan = CallPlan(plan, backend, "", published, settings.enabled)
-        call_plan.key = self._key_of(task, call_plan, said, (args, kwargs))
+        call_plan.key = self._key_of(task, call_plan, call_options, (args, kwargs))
         return call_plan
 
     def _knows(self, task: Task, published: LockHeader) -> bool:
         """Tell whether this version can name the lock that a message reserved.
 
-        If not, what its caller said of the call counts all the same.
+        If not, the options of the call still count.
         """
         known = published.lock is None or published.lock in LOCK_TYPES
         return known and published.namespace == self.namespace(task)
 
     def _key_of(
-        self, task: Task, call_plan: CallPlan, said: CallOptions, call: tuple[Any, Any]
+        self,
+        task: Task,
+        call_plan: CallPlan,
+        call_options: CallOptions,
+        call: tuple[Any, Any],
     ) -> str:
-        """Return the key of a call: by its message, if that is of this namespace.
+        """Return the key of a call: that of its message, if it can be trusted.
 
-        Anybody who can publish can write any key into a header, also one of another
-        task. A key does not show what it was made of. So the message says that, or the
-        arguments do, or the store knows the message by its token.
+        A key does not show what it was made of, and whoever can publish can write the
+        key of another task into a header. So a key counts if the message carries its
+        source, if it follows from the arguments, or if the store knows the message.
         """
         published = call_plan.published
         if published is not None and published.source is not None:
             return digest_of_source(self.namespace(task), published.source)
-        if said.has_key:
-            return self.digest_of(task, said.key)
+        if call_options.has_key:
+            return self.digest_of(task, call_options.key)
         if published is None or published.key is None:
             return self.digest(task, *call)
-        if not self.computed and self._follows(task, published, call):
+        if not self.computed and self._follows(task, published.key, call):
             return published.key
-        if _is_reserved(task, call_plan, published):
+        if is_reserved(task, call_plan.plan, call_plan.backend, published):
             return published.key
         return self.digest(task, *call)
 
-    def _follows(
-        self, task: Task, published: LockHeader, call: tuple[Any, Any]
-    ) -> bool:
-        """Tell whether the key of a message follows from its arguments."""
+    def _follows(self, task: Task, key: str, call: tuple[Any, Any]) -> bool:
+        """Tell whether a key follows from the arguments of a call."""
         try:
-            return self.digest(task, *call) == published.key
+            return self.digest(task, *call) == key
         except (TypeError, ValueError):  # as before a deploy that changed the task
             return False
 
     def check(self, task: Task, settings: Settings) -> None:
-        """Raise ConfigurationError if options or settings make no sense."""
+        """Raise ConfigurationError if options and settings do not fit together."""
         try:
             plan = self.plan(task, settings)
         except ConfigurationError as error:
@@ -230,21 +237,3 @@ class TaskSpec:
                 f"{task.name}: expire={plan.expire:.0f}: {backend.name} keeps no lock "
                 f"for more than {backend.promises.longest:.0f} seconds"
             )
-
-
-def _is_reserved(task: Task, call_plan: CallPlan, published: LockHeader) -> bool:
-    """Tell whether the store knows the message: its publisher could write there.
-
-    That is asked only of messages of an older version, and of those that were published
-    before a deploy that changed the key.
-    """
-    key, token = published.key, published.token
-    if key is None or not Token.belongs_to(token, published.id):
-        return False
-    try:
-        held = call_plan.backend.get(call_plan.plan.lock.reservation_name(key))
-    except LockStoreError:
-        return False
-    if held is None:
-        return False
-    return (held.record.token, held.record.task) == (token, task.name)

@@ -15,10 +15,11 @@ from ..keys.arguments import Misfit
 from ..keys.digest import digest_of_source, source_of
 from ..leases.current import held_lease
 from ..messages.lock_header import LockHeader
+from ..options.app_settings import settings_of
 from ..options.call_options import CallOptions
 from ..options.plan import Plan
 from ..options.policies import Replace
-from ..options.settings import Settings, settings_of
+from ..options.settings import Settings
 from ..options.task_spec import TaskSpec
 from .send_options import SendOptions
 

@@ -35,9 +35,9 @@ from ..leases.background import release_later
 from ..leases.current import progress_at, progress_of, request_of
 from ..messages.lock_header import LockHeader
 from ..messages.stamp import LOCK_HEADER
+from ..options.app_settings import backend_of, settings_of
 from ..options.guarded_class import guarded_class_of
 from ..options.lock_types import LOCK_TYPES
-from ..options.settings import backend_of, settings_of
 from ..signals import connect_once
 from .reservation import release_reservation
 

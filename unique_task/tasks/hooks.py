@@ -21,6 +21,7 @@ from kombu.utils.imports import symbol_by_name
 from ..backends.base import Backend
 from ..exceptions import LockStoreError, LockStoreRefusedError, UniqueError
 from ..messages.states import apps_with_events, defer_started
+from ..options.app_settings import backend_of, settings_of
 from ..options.guarded_class import (
     guarded_class_in,
     guarded_class_of,
@@ -30,7 +31,7 @@ from ..options.guarded_class import (
 )
 from ..options.lock_types import LOCK_TYPES
 from ..options.policies import shares_result
-from ..options.settings import DEFAULTS, backend_of, settings_of
+from ..options.settings import DEFAULTS
 from ..publishing.send_task import guarded_send_task
 from ..running.orphans import watched
 from ..running.redelivery import Unreadable, watch_messages

@@ -4,9 +4,9 @@ from typing import Any
 
 from tests.worker.app import app
 from unique_task.backends.base import Backend
+from unique_task.options.app_settings import backend_of, settings_of
 from unique_task.options.guarded_class import GUARDED
 from unique_task.options.lock_types import LOCK_TYPES
-from unique_task.options.settings import backend_of, settings_of
 
 
 def store() -> Backend:

@@ -1,0 +1,31 @@
+"""Tells whether the store knows a message, so that its key can be trusted."""
+
+from __future__ import annotations
+
+from celery import Task
+
+from ..backends.base import Backend
+from ..backends.record import Token
+from ..exceptions import LockStoreError
+from ..messages.lock_header import LockHeader
+from .plan import Plan
+
+
+def is_reserved(
+    task: Task, plan: Plan, backend: Backend, published: LockHeader
+) -> bool:
+    """Tell whether the store knows a message: its publisher could write there.
+
+    Asked only for messages of an older version, or from before a deploy that changed
+    the key.
+    """
+    key, token = published.key, published.token
+    if key is None or not Token.belongs_to(token, published.id):
+        return False
+    try:
+        held = backend.get(plan.lock.reservation_name(key))
+    except LockStoreError:
+        return False
+    if held is None:
+        return False
+    return (held.record.token, held.record.task) == (token, task.name)
