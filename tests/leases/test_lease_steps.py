@@ -247,7 +247,7 @@ def test_an_attempt_that_has_left_is_not_renewed_by_what_was_under_way(
 ):
     record, again = (Record(f"task/0/0/mark/{nonce}") for nonce in "ab")
     store.acquire("key", record, expire=60, remember_for=60)
-    departure = Departure(store, "key", record, expire=60, remember=60)
+    departure = Departure(store, "key", record, expire=60, finished_for=60)
     store.release("key", record.token, leaving=departure.leaving)
     store.held.add("key")
     departure.renew_at = 0

@@ -17,31 +17,31 @@ from ..threads import start_thread
 
 logger = logging.getLogger(__name__)
 
-#: Calls that may wait for receivers which are slow.
+#: Calls that may wait for slow receivers.
 _MOST = 1000
 
 
 class SignalSender:
-    """Makes calls in turn, in one thread of the process, which ends with the last."""
+    """Makes calls one after the other, in a thread that ends with the last of them."""
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew in a fork: its parent sends the signals that wait."""
+        """Start empty in a fork: its parent sends the signals that wait."""
         self._mutex = Lock()
         self._calls: deque[Callable[[], object]] = deque()
         self._thread: Thread | None = None
 
     def add(self, call: Callable[[], object]) -> bool:
-        """Make `call` soon; return False if too many wait already."""
+        """Make `call` soon; return False if too many calls wait already."""
         with self._mutex:
             if len(self._calls) >= _MOST:
                 return False
             self._calls.append(call)
             if self._thread is None or not self._thread.is_alive():
                 # Where it cannot be started now, the next call tries again.
-                self._thread = start_thread(self._work, "unique_task tell")
+                self._thread = start_thread(self._work, "unique_task signals")
             return True
 
     def _work(self) -> None:

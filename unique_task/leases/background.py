@@ -43,7 +43,7 @@ _Job = tuple[Callable[[], object], float]
 class StoreReleases:
     """Releases the locks of one store, one after the other.
 
-    While the store does not answer, one request goes to it in each pause, however many
+    While the store does not answer, it gets one request in each pause, however many
     locks wait.
     """
 
@@ -53,7 +53,7 @@ class StoreReleases:
         self._jobs: deque[_Job] = deque()
         self._thread: Thread | None = None
         self._busy = False
-        self._leaving = False
+        self._ending = False
 
     def add(self, release: Callable[[], object]) -> None:
         """Call `release` soon."""
@@ -70,12 +70,15 @@ class StoreReleases:
                 self._start()
 
     def finish(self, end: float) -> int:
-        """Wait until all locks are free, but not past `end`; return how many are not.
+        """Wait until all locks are released, at most until `end`.
 
         Called when the process ends.
+
+        Returns:
+            How many locks are not released by then.
         """
         with self._changed:
-            self._leaving = True
+            self._ending = True
             self._changed.notify_all()
             if self._jobs and self._thread is None:
                 self._start()
@@ -89,7 +92,7 @@ class StoreReleases:
 
     def _start(self) -> None:
         # Where it cannot be started, the next lock tries again.
-        self._thread = start_thread(self._work, "unique_task free")
+        self._thread = start_thread(self._work, "unique_task release")
 
     def _work(self) -> None:
         try:
@@ -129,15 +132,15 @@ class StoreReleases:
             self._jobs.append(job)
             now = time.monotonic()
             waiting = [job for job in self._jobs if job[1] > now]
-            given_up = len(self._jobs) - len(waiting)
+            dropped = len(self._jobs) - len(waiting)
             self._jobs = deque(waiting)
             self._busy = False
             self._changed.wait_for(
-                lambda: self._leaving, _LAST_PAUSE if self._leaving else _PAUSE
+                lambda: self._ending, _LAST_PAUSE if self._ending else _PAUSE
             )
-        if given_up:
+        if dropped:
             logger.warning(
-                "%d locks could not be released, and end by time: %s", given_up, error
+                "%d locks could not be released, and end by time: %s", dropped, error
             )
 
 
@@ -148,7 +151,7 @@ class Background:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew in a fork: its parent releases what waits."""
+        """Start empty in a fork: its parent releases the locks that wait."""
         self._mutex = Lock()
         self._stores: WeakKeyDictionary[Backend, StoreReleases] = WeakKeyDictionary()
         self._ends_at: float | None = None
@@ -165,10 +168,10 @@ class Background:
         releases.add(release)
 
     def finish(self, **_: Any) -> None:
-        """Release what waits before the process ends.
+        """Release the locks that wait, before the process ends.
 
-        All calls together take at most the time of one operation of the slowest store:
-        several hooks may call it, one after the other.
+        Several hooks may call this, one after the other. All calls together take at
+        most the time of one operation of the slowest store.
         """
         stores = list(self._stores.items())
         if self._ends_at is None:
@@ -178,7 +181,7 @@ class Background:
         if left and not self._warned:
             self._warned = True
             logger.warning(
-                "the process ends before %d locks are free, which end by time", left
+                "the process ends before %d locks are released, which end by time", left
             )
 
 
@@ -190,7 +193,7 @@ in_forks(_background.forget)
 def in_background(backend: Backend, release: Callable[[], object]) -> None:
     """Call `release` soon, and again for ten minutes while `backend` does not answer.
 
-    It does not raise, and does not wait for the store.
+    This does not raise, and does not wait for the store.
     """
     _background.add(backend, release)
 
@@ -229,7 +232,7 @@ def release_or_later(
                 *(owner, len(release.value), error),
             )
             held = release_or_later(backend, replace(release, value=None), owner, end)
-            # Only the answer may have been late: then it is free already.
+            # Only the answer may have been late: then the lock is released already.
             return None if held is None else True
         logger.warning(
             "%s could not release its lock, which ends in %.1f s at most: %s",

@@ -1,4 +1,4 @@
-"""An attempt that is out of its body, until its outcome is stored."""
+"""An attempt whose body has ended, until its outcome is stored."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..backends.base import Backend
 from ..backends.record import Record
 from ..backends.steps import Leaving, Renewal, Renewed
 from ..exceptions import LockStoreError
+from ..threads import OneStep
 from .keeper import keeper
-from .one_step import OneStep
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 class Departure:
     """Keeps a second delivery of a message from running while the first one leaves.
 
-    The lock is free from the end of the body on: when a caller sees the outcome, the
-    next call can run. The store knows of the attempt instead::
+    The attempt releases its lock when its body ends: a caller that sees the outcome can
+    run the next call. In place of the lock, the store keeps a mark of the attempt::
 
         first   body ends, releases the lock, leaves
                     sends callbacks, stores the outcome ............ has finished
@@ -29,20 +29,20 @@ class Departure:
         third                                                          does not run
 
     If the first dies in between, the second runs: at once if it sees that the process
-    is gone, else when the departure has not been renewed for one lease.
+    is gone, else when nothing has renewed the mark for one lease.
 
     Attributes:
-        lock: under what the store has the lock.
+        lock: name under which the store keeps the lock.
         record: of that lock, with its fence.
         expire: seconds for which the attempt counts as alive after the last renewal.
-        remember: seconds for which it is known that it has finished.
+        finished_for: seconds for which the store remembers that it has finished.
     """
 
     backend: Backend
     lock: str
     record: Record
     expire: float
-    remember: float
+    finished_for: float
     renew_at: float = 0.0
     step: OneStep = field(default_factory=OneStep, init=False)
     _end: float = field(default=0.0, init=False)
@@ -52,12 +52,12 @@ class Departure:
 
     @property
     def leaving(self) -> Leaving:
-        """What the store remembers from the release of the lock on."""
+        """The mark that the store keeps from the release of the lock on."""
         return Leaving(self.record, self.expire)
 
     @property
     def interval(self) -> float:
-        """Seconds between two renewals; see :class:`.Lease`."""
+        """Seconds between two renewals; see :attr:`.HeldLease.interval`."""
         return self.expire / 3
 
     def remaining(self) -> float:
@@ -65,27 +65,27 @@ class Departure:
         return max(0.0, self._end - time.monotonic())
 
     def renewal(self, now: float) -> Renewal:
-        """Return what to ask the store for."""
+        """Return the renewal to ask the store for."""
         record = self.record
         return Renewal(self.lock, record, record.fence, self.expire, leaving=True)
 
-    def renewed(self, outcome: Renewed, asked: float) -> None:
-        """Note the outcome of the renewal that was `asked` for then."""
+    def renewed(self, outcome: Renewed, asked_at: float) -> None:
+        """Note the outcome of a renewal for which the store was asked then."""
         if outcome is not Renewed.UNKNOWN:
-            self._end = asked + self.expire
-            self.renew_at = asked + self.interval
+            self._end = asked_at + self.expire
+            self.renew_at = asked_at + self.interval
 
     def note_loss(self, reason: str, *, in_thread: bool) -> None:
-        """Note that a second delivery may run; the body is over, and need not know."""
-        logger.warning("%s leaves, and may run again: %s", self.record.owner, reason)
+        """Log that a second delivery may run; no signal, as the body has ended."""
+        logger.warning(
+            "%s is leaving, and may run again: %s", self.record.owner, reason
+        )
 
     def end(self, finished: bool) -> None:
-        """Tell the store that the attempt is over.
-
-        Never raises: the task's own outcome counts.
+        """End the mark of the attempt, or make it a finished mark; never raise.
 
         Arguments:
-            finished: whether a second delivery of the message has nothing to run.
+            finished: whether a second delivery of the message must not run.
         """
         keeper.remove(self)
         try:
@@ -94,7 +94,7 @@ class Departure:
                 self.backend.release(
                     self.lock,
                     self.record.token,
-                    finished_for=self.remember if finished else 0,
+                    finished_for=self.finished_for if finished else 0,
                     leaving=None if finished else Leaving(self.record, 0),
                 )
         except LockStoreError as error:

@@ -6,8 +6,8 @@ import logging
 import math
 import os
 import time
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import InitVar, dataclass, field, replace
+from typing import Any
 
 from ..backends.base import Backend
 from ..backends.record import Record
@@ -16,12 +16,12 @@ from ..durations import Duration
 from ..durations import seconds as in_seconds
 from ..exceptions import LockStoreError
 from ..signals import lock_acquired, lock_lost, lock_released, send_signal
+from ..threads import OneStep
 from .aside import send_in_thread
 from .background import release_or_later
 from .departure import Departure
 from .keeper import keeper
 from .lease import Lease
-from .one_step import OneStep
 
 #: Outcomes of a renewal that mean that the lock was lost, and how.
 _LOSSES = {
@@ -32,20 +32,23 @@ _LOSSES = {
 logger = logging.getLogger(__name__)
 
 
-class LeaseTerms(NamedTuple):
-    """Which lock an attempt has acquired, and how it holds that; this never changes.
+@dataclass(eq=False, repr=False)
+class HeldLease(Lease):
+    """A lock that this attempt holds, and may count on until its lease ends.
 
     Attributes:
-        task: that runs, with its `request`; `owner` is the id of the task.
-        key: digest that the attempt holds.
-        lock: name under which the store has the lock.
-        fence: see :class:`.Lease`, like `held_to_end` and `value_ttl`.
+        lock: name under which the store keeps the lock.
         expire: seconds of a lease, from its last renewal.
+        asked_at: when the store was asked for the lock, by the monotonic clock.
         renew: whether the lock is renewed while the body runs.
         finished_for: seconds for which the store remembers that the attempt has
             finished; 0 if its message cannot come again.
         remember_for: seconds from each renewal on for which the store remembers that
             the attempt got the lock.
+        heir: who gets the lock when it is released: the task's next try.
+        successor: who gets it if there is no heir: a call that waits for this one.
+        renew_at: when the keeper renews it next.
+        step: keeps two threads from asking the store about it at once.
     """
 
     task: Any
@@ -57,58 +60,38 @@ class LeaseTerms(NamedTuple):
     record: Record
     fence: int | None
     expire: float
+    asked_at: InitVar[float]
     renew: bool = False
     held_to_end: bool = False
     value_ttl: float | None = None
     finished_for: float = 0.0
     remember_for: float = 0.0
+    heir: Heir | None = field(default=None, init=False)
+    successor: Heir | None = field(default=None, init=False)
+    _lost: bool = field(default=False, init=False)
+    _extended: float = field(default=-math.inf, init=False)
 
-
-class HeldLease(Lease):
-    """A lock that this attempt holds, and may count on until its lease ends.
-
-    Arguments:
-        asked: when the store was asked for the lock, by the monotonic clock.
-
-    Attributes:
-        heir: who gets the lock when it is released: the task's next try.
-        successor: who gets it if there is no heir: a call that waits for this one.
-        renew_at: when the keeper renews it next.
-        step: keeps two threads from asking the store about it at once.
-    """
-
-    def __init__(self, terms: LeaseTerms, asked: float) -> None:
-        super().__init__(terms.task, terms.request, terms.owner, terms.key, terms.fence)
-        self._terms = terms
-        self.backend = terms.backend
-        self.record = terms.record
-        self.renew = terms.renew
-        self.held_to_end = terms.held_to_end
-        self.value_ttl = terms.value_ttl
-        self.heir: Heir | None = None
-        self.successor: Heir | None = None
+    def __post_init__(self, asked_at: float) -> None:
         self.step = OneStep()
-        self._lost = False
-        self._extended = -math.inf
         # Counted from before the question: the store's clock started later.
-        self._end = asked + terms.expire
-        self.renew_at = asked + self.interval
+        self._end = asked_at + self.expire
+        self.renew_at = asked_at + self.interval
         self._process = os.getpid()
 
     def is_on(self, key: str, backend: Backend | None) -> bool:
-        """Tell whether the attempt still holds `key` in `backend`; None is any."""
+        """Tell whether this is the lock of `key` in `backend`, and not released."""
         return self.key == key and not self.released and backend in (None, self.backend)
 
     @property
     def lost(self) -> bool:
         if not self._lost and not self.released and not self.remaining():
-            self.note_loss("its lease was over before it was renewed")
+            self.note_loss("its lease ended before it was renewed")
         return self._lost
 
     @property
     def interval(self) -> float:
         """Seconds between two renewals: two may fail before the lease ends."""
-        return self._terms.expire / 3
+        return self.expire / 3
 
     @property
     def _in_fork(self) -> bool:
@@ -132,30 +115,37 @@ class HeldLease(Lease):
         return not (self.released or self.lost)
 
     def _extend(self, duration: float) -> str | None:
-        # What another task has taken is not ours, also once that is free again.
+        # A lock that another task has taken is not ours, even when it is free again.
         if self.released or self.renew_at == math.inf:
             return None
-        asked = time.monotonic()
-        end = asked + duration
-        [outcome] = self.backend.renew([self.renewal(asked, end)])
+        asked_at = time.monotonic()
+        end = asked_at + duration
+        [outcome] = self.backend.renew([self.renewal(asked_at, end)])
         if outcome is Renewed.UNKNOWN:
             raise LockStoreError(f"{self.backend.name}: the lock was not extended")
         self._extended = max(self._extended, end)
-        return self.renewed(outcome, asked)
+        return self.renewed(outcome, asked_at)
 
     def renewal(self, now: float, end: float = -math.inf) -> Renewal:
-        """Return what to ask the store for at the time `now`, to stand until `end`."""
-        expire = max(self._terms.expire, self._extended - now, end - now)
-        terms = self._terms
-        return Renewal(terms.lock, self.record, self.fence, expire, terms.remember_for)
+        """Return the renewal to ask the store for at `now`.
 
-    def renewed(self, outcome: Renewed, asked: float) -> str | None:
-        """Note the outcome of a renewal; return why the lock is lost, if it is."""
+        Arguments:
+            end: until when the lock has to stand at least.
+        """
+        expire = max(self.expire, self._extended - now, end - now)
+        return Renewal(self.lock, self.record, self.fence, expire, self.remember_for)
+
+    def renewed(self, outcome: Renewed, asked_at: float) -> str | None:
+        """Note the outcome of a renewal for which the store was asked then.
+
+        Returns:
+            How the lock was lost; None if it was not.
+        """
         if outcome is Renewed.TAKEN:
-            self._end, self.renew_at = asked, math.inf
+            self._end, self.renew_at = asked_at, math.inf
         elif outcome is not Renewed.UNKNOWN:
-            self._end = asked + self.renewal(asked).expire
-            self.renew_at = asked + self.interval
+            self._end = asked_at + self.renewal(asked_at).expire
+            self.renew_at = asked_at + self.interval
         return _LOSSES.get(outcome)
 
     def send_acquired(self) -> None:
@@ -168,14 +158,14 @@ class HeldLease(Lease):
             in_thread: send the signal in another thread, without waiting for receivers.
         """
         known, self._lost = self._lost, True
-        # A fork does not learn of the renewals, and only counts the time.
+        # A fork does not see the renewals, and only counts the time.
         if known or self._in_fork:
             return
         logger.warning("%s lost its lock: %s", self._name, reason)
         (send_in_thread if in_thread else send_signal)(lock_lost, self.task, lock=self)
 
     def release(self) -> bool:
-        self.successor = None  # it waits, and has no rights before others
+        self.successor = None  # it waits in the queue, like any other call
         return self.end(leaves=True) is True
 
     def end(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
@@ -207,16 +197,16 @@ class HeldLease(Lease):
         """Return the step that releases the lock in the store."""
         leaving = self.departure.leaving if self.departure else None
         return Release(
-            *(self._terms.lock, self.record.token, value, self.value_ttl or 0),
+            *(self.lock, self.record.token, value, self.value_ttl or 0),
             heir=self.heir,
             leaving=leaving,
         )
 
     def _leave(self) -> None:
-        # Not where the body is broken off: it may run again, and before its successor.
+        # Not if the body is broken off: it may run again, and before its successor.
         self.heir = self.heir or self.successor
-        terms = self._terms
-        if terms.finished_for:
+        if self.finished_for:
             record = replace(self.record, fence=self.fence)
-            args = self.backend, terms.lock, record, terms.expire, terms.finished_for
-            self.departure = Departure(*args)
+            self.departure = Departure(
+                self.backend, self.lock, record, self.expire, self.finished_for
+            )

@@ -13,8 +13,7 @@ from ..backends.base import Backend
 from ..backends.steps import Renewal, Renewed
 from ..exceptions import LockStoreError
 from ..forks import in_forks
-from ..threads import start_thread
-from .one_step import OneStep
+from ..threads import OneStep, start_thread
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ _LONGEST = 3600.0
 
 
 class Renewable(Protocol):
-    """What the keeper renews: leases, and attempts that leave."""
+    """What the keeper renews: leases, and the marks of attempts that are leaving."""
 
     backend: Backend
     renew_at: float
@@ -41,7 +40,7 @@ class Renewable(Protocol):
 
     def renewal(self, now: float) -> Renewal: ...
 
-    def renewed(self, outcome: Renewed, asked: float) -> str | None: ...
+    def renewed(self, outcome: Renewed, asked_at: float) -> str | None: ...
 
     def note_loss(self, reason: str, *, in_thread: bool) -> None: ...
 
@@ -56,7 +55,7 @@ class Keeper:
         self.forget()
 
     def forget(self) -> None:
-        """Start anew: a fork has neither the threads nor the leases of its parent."""
+        """Start empty: a fork has neither the threads nor the leases of its parent."""
         self._mutex = Lock()
         self._of_stores: WeakKeyDictionary[Backend, _KeeperOfStore]
         self._of_stores = WeakKeyDictionary()
@@ -68,7 +67,7 @@ class Keeper:
     def remove(self, lease: Renewable) -> bool:
         """Stop renewing `lease`; return whether the keeper had it.
 
-        A renewal may be under way; see :class:`~unique_task.leases.one_step.OneStep`.
+        A renewal may be under way; see :class:`~unique_task.threads.OneStep`.
         """
         return self._store_keeper(lease.backend).remove(lease)
 
@@ -83,15 +82,15 @@ class Keeper:
 class _KeeperOfStore:
     """One thread that renews the leases in one store.
 
-    It starts with the first lease and then wakes up in even steps. A lease costs one
-    registration; a run that ends before a third of its lease costs no round trip.
-    It ends when it finds none. Where it cannot be started, or has died, the next lease
-    that is added or removed starts it.
+    The thread starts with the first lease, then wakes up at even intervals, and ends
+    when it finds no lease. A run that ends before a third of its lease costs no round
+    trip. Where the thread cannot be started, or has died, the next lease that is added
+    or removed starts it.
     """
 
     def __init__(self) -> None:
         self._changed = Condition()
-        # Weak: a lease that an exception kept from being removed goes with its frames.
+        # Weak: if an error keeps a lease from being removed, it goes with its frames.
         self._leases: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
         self._thread: Thread | None = None
         self._pause = _IDLE
@@ -124,7 +123,7 @@ class _KeeperOfStore:
         try:
             while self._look():
                 pass
-        except BaseException:  # as by a lack of memory
+        except BaseException:  # for example, no memory is left
             logger.exception("the thread that renews leases died; another one goes on")
             time.sleep(_TRY_AGAIN)
             with self._changed:
@@ -132,11 +131,11 @@ class _KeeperOfStore:
                 self._ensure_thread()
 
     def _look(self) -> bool:
-        """Renew what is due next; return False if the keeper has no leases."""
+        """Renew the leases that are due next; return False if the keeper has none."""
         due, begun = self._wait(), list[Renewable]()
         try:
             for lease in due:
-                # Noted first: what has begun must end, also if memory is short.
+                # First: a step that has begun must end, also if memory is short.
                 begun.append(lease)
                 if not lease.step.begin():
                     # Another thread releases or extends it, which may fail.
@@ -151,7 +150,7 @@ class _KeeperOfStore:
         return bool(due)
 
     def _wait(self) -> list[Renewable]:
-        """Wait for leases that are due; return none if there is nothing to renew."""
+        """Wait for leases that are due; return an empty list if there are no leases."""
         with self._changed:
             while not (due := self._due(time.monotonic())):
                 if self._next_look and not self._leases:
@@ -168,32 +167,36 @@ class _KeeperOfStore:
             self._pause = min(_LONGEST, *(lease.interval for lease in leases))
         if all(lease.renew_at > now for lease in leases):
             return []
-        # Those that are nearly due go along, in the same round trip.
+        # Leases that are nearly due are renewed in the same round trip.
         return [lease for lease in leases if lease.renew_at <= now + self._pause / 2]
 
     def _renew(self, leases: Sequence[Renewable]) -> None:
         if not leases:
             return
-        asked, backend = time.monotonic(), leases[0].backend
+        asked_at, backend = time.monotonic(), leases[0].backend
         for lease in leases:
             lease.renew_at = _soon(lease)
         try:
-            outcomes = backend.renew([lease.renewal(asked) for lease in leases])
+            outcomes = backend.renew([lease.renewal(asked_at) for lease in leases])
         except LockStoreError as error:
             logger.warning("%d leases could not be renewed: %s", len(leases), error)
             _lose_ended(leases)
             return
-        self._note(leases, outcomes, asked)
+        self._note(leases, outcomes, asked_at)
 
     @staticmethod
     def _note(
-        leases: Sequence[Renewable], outcomes: Sequence[Renewed], asked: float
+        leases: Sequence[Renewable], outcomes: Sequence[Renewed], asked_at: float
     ) -> None:
         for lease, outcome in zip(leases, outcomes):
-            loss = lease.renewed(outcome, asked)
+            loss = lease.renewed(outcome, asked_at)
             if loss is not None:
                 lease.note_loss(loss, in_thread=True)
-        unknown = [x for x, y in zip(leases, outcomes) if y is Renewed.UNKNOWN]
+        unknown = [
+            lease
+            for lease, outcome in zip(leases, outcomes)
+            if outcome is Renewed.UNKNOWN
+        ]
         if unknown:
             logger.warning(
                 "%d of %d leases could not be renewed in their part of %s",
@@ -203,7 +206,7 @@ class _KeeperOfStore:
 
 
 def _soon(lease: Renewable) -> float:
-    """Return when to try again what could not be renewed."""
+    """Return when to try again to renew `lease`."""
     return time.monotonic() + min(_TRY_AGAIN, lease.interval)
 
 

@@ -1,10 +1,11 @@
-"""The lock of a running body, as the body and the guard see it."""
+"""The lock under which a body runs, as its task and the guard see it."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..durations import Duration
@@ -15,6 +16,8 @@ class Lease(ABC):
     """The lock under which a body runs; :func:`.current_lock` returns it.
 
     Attributes:
+        task: the task that runs.
+        request: Celery's request of the attempt; None for a direct call.
         key: digest that the attempt holds.
         owner: id of the task that holds it.
         fence: grows with every acquisition of the key; hand it to the resource, so that
@@ -24,23 +27,20 @@ class Lease(ABC):
         value_ttl: seconds for which duplicates get the value of the run; None if they
             do not get it.
         released: whether the attempt has released the lock.
-        departure: of the attempt, once the lock is free and its message may come again.
+        departure: of the attempt, if it has released the lock and its message may come
+            again.
     """
 
+    task: Any
+    request: Any
+    owner: str
+    key: str
+    fence: int | None
     outer: Lease | None = None
     held_to_end = False
     value_ttl: float | None = None
     released = False
     departure: Departure | None = None
-
-    def __init__(
-        self, task: Any, request: Any, owner: str, key: str, fence: int | None
-    ) -> None:
-        self.task = task
-        self.request = request
-        self.owner = owner
-        self.key = key
-        self.fence = fence
 
     @property
     @abstractmethod
@@ -78,43 +78,42 @@ class Lease(ABC):
 
     @abstractmethod
     def send_acquired(self) -> None:
-        """Send the signal ``lock_acquired``; by now the lock is renewed."""
+        """Send the signal ``lock_acquired``, once the keeper renews the lock."""
 
     @abstractmethod
     def end(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
-        """Release the lock, and store in the same step what the attempt leaves behind.
+        """Release the lock; keep its value and a mark of the attempt in the same step.
 
-        Never raises: the task's own outcome counts. The store is asked again later.
+        Never raises: the task's own outcome counts. If the store does not answer, the
+        lock is released later.
 
         Arguments:
             value: of the run, for duplicates.
-            leaves: whether the attempt goes on to its end, so that a second delivery of
-                its message has to wait for that.
+            leaves: whether the attempt goes on to its end, for which a second delivery
+                of its message has to wait.
 
         Returns:
             Whether the attempt still held it; None if that is unknown.
         """
 
 
+@dataclass(eq=False, repr=False)
 class Unguarded(Lease):
     """Stands in for the lock of a body that runs without one, and never ends.
 
-    Arguments:
+    Attributes:
         at_end: is called when the body has ended.
     """
 
+    task: Any
+    request: Any
+    owner: str
+    at_end: Callable[[], object] = lambda: None
+
+    key = ""
+    fence = None
     released = True  # there is nothing to release
     lost = False
-
-    def __init__(
-        self,
-        task: Any,
-        request: Any,
-        owner: str,
-        at_end: Callable[[], object] = lambda: None,
-    ) -> None:
-        super().__init__(task, request, owner, key="", fence=None)
-        self._at_end = at_end
 
     def remaining(self) -> float:
         return math.inf
@@ -129,5 +128,5 @@ class Unguarded(Lease):
         """Send no signal: nothing was acquired."""
 
     def end(self, value: bytes | None = None, *, leaves: bool = False) -> bool | None:
-        self._at_end()
+        self.at_end()
         return True

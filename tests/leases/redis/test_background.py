@@ -172,4 +172,4 @@ def test_a_process_does_not_wait_for_ever_for_a_store_that_is_away():
     ending.go_on()
 
     assert ending.code() == 0
-    assert "ends before 2 locks are free" in ending.rest
+    assert "ends before 2 locks are released" in ending.rest

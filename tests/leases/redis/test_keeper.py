@@ -15,7 +15,7 @@ from unique_task import MemoryBackend, RedisBackend, lock_lost
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Acquired, Renewal, Renewed
-from unique_task.leases.held_lease import HeldLease, LeaseTerms
+from unique_task.leases.held_lease import HeldLease
 from unique_task.leases.keeper import Keeper
 from unique_task.leases.keeper import keeper as keeper_of_the_process
 
@@ -120,13 +120,11 @@ def hold(keeper: Keeper, backend: Watched, task: Task) -> Iterator[Hold]:
 
 
 def lease_on(key: str, expire: float, backend: Backend, task: Task) -> HeldLease:
-    record, asked = record_of("holder"), time.monotonic()
+    record, asked_at = record_of("holder"), time.monotonic()
     answer = backend.acquire(key, record, expire)
     assert isinstance(answer, Acquired)
-    terms = LeaseTerms(
-        *(task, None, record.owner, backend, key, key, record, answer.fence, expire)
-    )
-    return HeldLease(terms, asked)
+    lock = key, key, record, answer.fence, expire
+    return HeldLease(task, None, record.owner, backend, *lock, asked_at)
 
 
 def record_of(owner: str) -> Record:
