@@ -80,7 +80,7 @@ def test_a_registered_task_is_guarded_from_then_on(app, gate, is_guarded):
 
 
 def test_a_class_that_is_not_registered_says_so(work_class):
-    with pytest.raises(ConfigurationError, match="is no Celery task"):
+    with pytest.raises(ConfigurationError, match="is not a Celery task"):
         work_class().run(1)
 
 

@@ -127,7 +127,7 @@ def test_headers_may_be_anything_in_a_call_that_says_nothing(app, headers):
         return self.request.headers
 
     assert see.apply(headers=headers, throw=True).get() == headers
-    with pytest.raises(ConfigurationError, match="headers=.* takes a dict"):
+    with pytest.raises(ConfigurationError, match="headers=.* must be a dict"):
         see.apply(headers=headers, unique_key=7)
 
 

@@ -131,7 +131,7 @@ def _waits_for(request: Any, reason: Exception) -> str:
     if not isinstance(reason, DuplicateTaskError):
         return "the store of locks"
     if is_same_id(reason.owner, request.id):
-        return "an earlier delivery or try of its own"
+        return "an earlier delivery or try of the same task"
     return reason.owner or "another call"
 
 

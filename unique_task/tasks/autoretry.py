@@ -1,4 +1,4 @@
-"""Celery's ``autoretry_for``, which lies around the guard of a task."""
+"""Releases the lock of a task after ``autoretry_for``, which is around its guard."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..leases.current import RELEASES_AFTER_AUTORETRY, progress_of
 
 
 def leave_after_autoretry(task: Task) -> None:
-    """Let a guarded task free its lock when it is known whether it is retried.
+    """Let a guarded task release its lock once it is known whether Celery retries it.
 
-    ``autoretry_for`` is around the guard, and decides on the error when that is left::
+    ``autoretry_for`` gets the error of the body after the guard, and decides then::
 
         guard      the body fails
         autoretry        sends the next try, or lets the error pass
-        here                                     the lock goes to that try, or is free
-        Celery                                                  stores RETRY or FAILURE
+        here                                           hands on or releases the lock
+        Celery                                                   stores RETRY or FAILURE
     """
     if "_orig_run" in vars(task) and not hasattr(task.run, RELEASES_AFTER_AUTORETRY):
         setattr(task, "run", _RunAndLeave(task, task.run))
@@ -27,7 +27,7 @@ def leave_after_autoretry(task: Task) -> None:
 class _RunAndLeave:
     """Stands in for the function that Celery has put around the run of a task.
 
-    What looks into that finds it here: its name, its code, and what it encloses.
+    It shows the attributes of that function: its name, its code, its closure.
     """
 
     def __init__(self, task: Task, run: Any) -> None:
@@ -46,6 +46,6 @@ class _RunAndLeave:
                 release()
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_run":  # of a copy that is being made
+        if name == "_run":  # a copy that has no attributes yet
             raise AttributeError(name)
         return getattr(self._run, name)

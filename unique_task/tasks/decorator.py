@@ -120,7 +120,7 @@ def _guard_task(options: Options, task: Any) -> Any:
 def _existing_tasks(task: Any, function: Any) -> Iterator[Task]:
     """Yield the tasks that Celery has made of `task` already.
 
-    For a shared task, each app has one of its own with the same name.
+    A shared task is a separate task in each app, with the same name.
     """
     known = definition_of(task)
     if known is None:
@@ -138,7 +138,9 @@ def _active_apps() -> Any:
 
 def _refuse_second(function: Callable[..., Any]) -> None:
     if installer_in(function):
-        raise ConfigurationError(f"{function.__qualname__}() has @unique already")
+        raise ConfigurationError(
+            f"{function.__qualname__}() has @unique already: remove one of the two"
+        )
 
 
 def _refuse_lazy_body(function: Callable[..., Any]) -> None:
@@ -155,12 +157,12 @@ def _refuse_lazy_body(function: Callable[..., Any]) -> None:
 
 
 def _function_of(task: Any) -> Any:
-    """Return the function that a task was, or will be, made of; the task stays lazy."""
+    """Return the function of a task, also of a lazy one, which stays lazy."""
     made = definition_of(task)
     if made is not None:
         return made.function
     run = inspect.getattr_static(task.__class__, "run")
     if installer_in(function_in(run)):
         return function_in(run)
-    # Without what Celery has put around it: annotations, validation by pydantic.
+    # Celery may have put wrappers around it: annotations, validation by pydantic.
     return without_celery(function_in(vars(task.__class__).get("__wrapped__", run)))

@@ -46,7 +46,7 @@ _add_autoretry: Any = vars(base)["add_autoretry_behaviour"]
 
 
 def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
-    """Bind a task class to its app, as Celery does, and guard it if it has a guard.
+    """Bind a task class to its app, as Celery does; install its guard if it has one.
 
     Every task of every app passes here before it is used: copies of shared tasks, tasks
     made after the app was finalized, and those of a producer that never finalizes.
@@ -62,8 +62,8 @@ def _bind_and_guard(task_class: type[Task], app: Celery) -> Any:
 def _made_for(task_class: type[Task]) -> Celery | None:
     """Return the app that a class was made for, as long as it is not bound.
 
-    Celery registers a task before it binds it, and binds what it meets unbound to the
-    app that is current in its thread. A base class of its own has no app to pass on::
+    Celery registers a task before it binds it. A thread that meets an unbound task
+    binds it to the app that is current there. A base class itself has no app::
 
         one thread   registers the task of its app               binds it
         another                          delay(): binds it to the current app
@@ -76,7 +76,7 @@ def _made_for(task_class: type[Task]) -> Celery | None:
 def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
     """Warn of ``replace`` with a lock type that takes no lock at publish.
 
-    It is no error yet: the settings may still change.
+    This is no error yet: the settings may still change.
     """
     guarded_class = guarded_class_in(task_class)
     if guarded_class is None or not guarded_class.options.needs_lock_at_publish:
@@ -84,14 +84,14 @@ def _warn_of_replace(task_class: type[Task], app: Celery) -> None:
     name = app.conf.get("unique_lock") or DEFAULTS["unique_lock"]
     if name in LOCK_TYPES and not LOCK_TYPES[name].taken_at_publish:
         logger.warning(
-            '%s: on_duplicate="replace" with lock=%r, the default: what waits in the '
-            'queue has no lock to take over; say lock="until_executing"',
+            '%s: on_duplicate="replace" with lock=%r, the default: a message in the '
+            'queue has no lock to take over; use lock="until_executing"',
             *(task_class.name, name),
         )
 
 
 def _add_autoretry_and_leave(task: Task, **options: Any) -> None:
-    """Put ``autoretry_for`` around a task, as Celery does, and our release around it.
+    """Put ``autoretry_for`` around a task, as Celery does, and the release around it.
 
     Celery calls this once a task is made and bound.
     """
@@ -163,7 +163,7 @@ def _warn_of_unshared(tasks: list[Task]) -> None:
     unshared = [task.name for task in tasks if _cannot_share(task)]
     if unshared:
         logger.warning(
-            "rpc:// cannot share a result: whoever publishes a duplicate of %s gets an "
+            "rpc:// cannot share a result: the caller of a duplicate of %s gets an "
             "error in place of the holder's result",
             ", ".join(sorted(unshared)),
         )
@@ -181,7 +181,7 @@ def _warnings(backend: Backend) -> list[str]:
     """Return the warnings of a store: what may end a lock before its time."""
     try:
         return backend.warnings()
-    except LockStoreError:  # it is out of order, which another line reports
+    except LockStoreError:  # another line reports that it is out of order
         return Backend.warnings(backend)
 
 

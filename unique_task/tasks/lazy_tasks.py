@@ -12,7 +12,7 @@ from celery.local import PromiseProxy, Proxy, maybe_evaluate
 from ..options.guarded_class import installer_in, registered_task
 from .task_class import UniqueCeleryTask
 
-#: Attribute of an app: what can be made, and how much there was to look at then.
+#: Attribute of an app: its makers by name, and how many tasks were known then.
 _CACHE = "_unique_task_unmade"
 
 _PLAIN = "celery.app.task:Task"
@@ -56,9 +56,9 @@ def definition_of(task: Any) -> Definition | None:
 
 
 def shared_definition(callback: Any) -> Definition | None:
-    """Return what one of Celery's callbacks makes a shared task from, None for others.
+    """Return what a callback of Celery makes a shared task from; None for others.
 
-    Each app calls them when it is finalized.
+    Each app calls these callbacks when it is finalized.
     """
     cells = _cells(callback)
     options = cells.get("opts", cells.get("options"))
@@ -77,14 +77,14 @@ def _cells(function: Any) -> dict[str, Any]:
 def make_task(app: Any, name: str) -> Any:
     """Make the task of that name if it has a guard; return None if there is none.
 
-    That one alone: the app is not finalized, tasks without a guard stay as they are,
-    and nothing is made where Celery refuses to. A thread that finalizes the app counts
-    as done from its start on::
+    Make only this task: the app is not finalized, tasks without a guard stay as they
+    are, and nothing is made where Celery refuses to. While one thread finalizes the
+    app, the app already looks finalized::
 
         one thread      app.finalized = True       registers one task after another
         another                             send_task()
 
-    So wait for its end; not for ever, as it may wait for this thread.
+    So wait for the end of that; not for ever, as the thread may wait for this one.
     """
     mutex = getattr(app, "_finalize_mutex")
     waited = mutex.acquire(timeout=_PATIENCE)
@@ -103,7 +103,7 @@ def _can_make(app: Any) -> bool:
 
 def _makers(app: Any) -> _Makers:
     callbacks = getattr(_state, "_on_app_finalizers")
-    # Both only grow, so long as the app is not finalized.
+    # Both only grow until the app is finalized.
     size = len(app._pending), len(callbacks)
     cached: tuple[tuple[int, int], _Makers] | None = vars(app).get(_CACHE)
     if cached is None or cached[0] != size:
@@ -137,8 +137,8 @@ def _is_unique(app: Any, made: Definition) -> bool:
 
 
 def _own_base(app: Any) -> Any:
-    """Return the base class of an app's tasks if the app has one of its own.
+    """Return the base class of an app's tasks; None if that is Celery's plain one.
 
-    Celery makes the plain one when it is asked for; ``task_cls`` counts until then.
+    Celery makes the plain one at ``app.Task``; ``task_cls`` may change until then.
     """
     return app.Task if "Task" in vars(app) or app.task_cls != _PLAIN else None

@@ -29,8 +29,8 @@ def guarded_apply(
 
     @functools.wraps(apply)
     def guarded(task: Task, *args: Any, **options: Any) -> Any:
-        said = CallOptions.pop_from(options)
-        if said:
+        call_options = CallOptions.pop_from(options)
+        if call_options:
             options.update(zip(names, args))
             args = args[len(names) :]
             task_id = options["task_id"] = options.get("task_id") or uuid()
@@ -39,9 +39,9 @@ def guarded_apply(
                 str(task_id),
                 "",
                 spec.namespace(task),
-                own_key=said.has_key,
-                source=source_of(said.key) if said.has_key else None,
-                unique=said.header(),
+                own_key=call_options.has_key,
+                source=source_of(call_options.key) if call_options.has_key else None,
+                unique=call_options.header(),
             )
             headers = _headers(options)
             options["headers"] = {**headers, LOCK_HEADER: published.header()}
@@ -53,9 +53,9 @@ def guarded_apply(
 
 
 def _positional(apply: Callable[..., Any]) -> list[str]:
-    """Return what may be given by position: args, kwargs, link, link_error, task_id."""
+    """Return the names that callers may give by position: args, kwargs, link, ..."""
     parameters = inspect.signature(apply).parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # it hands them on
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # it passes them on
         parameters = inspect.signature(Task.apply).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
 
@@ -64,17 +64,17 @@ def _headers(options: Mapping[str, Any]) -> Mapping[str, Any]:
     headers = options.get("headers") or {}
     if not isinstance(headers, Mapping):
         raise ConfigurationError(
-            f"headers={headers!r}: an eager call with unique= or unique_key= takes a "
-            "dict here, in which these go along"
+            f"headers={headers!r}: must be a dict in an eager call with unique= or "
+            "unique_key=, which are passed on in it"
         )
     return headers
 
 
 def guarded_retry(retry: Any) -> Any:
-    """Wrap ``Task.retry`` so that a verdict of the guard ends the task at once.
+    """Wrap ``Task.retry``, so that an error of the guard ends the task at once.
 
-    ``autoretry_for=(Exception,)`` catches all but Ignore and Retry, and would answer
-    "there is an equal call" and "the store is down" by spending the task's retries.
+    ``autoretry_for=(Exception,)`` catches all errors but Ignore and Retry. It would
+    spend the task's retries on "another task holds the key" and "the store is down".
     """
 
     @functools.wraps(retry)
@@ -90,11 +90,11 @@ def guarded_retry(retry: Any) -> Any:
 def guarded_on_replace(on_replace: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap ``Task.on_replace``, so that the lock is free before another task runs.
 
-    That has the id of this task, so whoever waits for the result can see it end::
+    The other task has the id of this one, so a caller can see its result too early::
 
-        this task     sends the other    ...    raises Ignore: the guard frees the lock
-        the other               runs, ends
-        a caller                          sees the result, calls again
+        this task   sends the other    ...    raises Ignore, the guard releases the lock
+        the other                runs, ends
+        a caller                           sees the result, calls again: a duplicate
     """
 
     @functools.wraps(on_replace)
@@ -109,5 +109,5 @@ def guarded_on_replace(on_replace: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _inherits(lease: Lease, sig: Signature) -> bool:
-    """Tell whether the lock goes on to what takes the task's place, like to a retry."""
+    """Tell whether the task that replaces this one inherits the lock, like a retry."""
     return lease.held_to_end and sig.task == lease.task.name

@@ -53,16 +53,16 @@ class ClassSpec(TaskSpec):
         return True
 
     def default_id(self, task: Task, args: Any, kwargs: Any) -> str:
-        """Return the key of a call as ``unique_options`` says."""
+        """Return the key that a call has by ``unique_options``."""
         return super().digest(task, args, kwargs)
 
 
 class UniqueCeleryTask(Task):
-    """A task of which no two equal calls run at once.
+    """A task whose equal calls never run at once.
 
     Attributes:
         LOCK_EXPIRE: how long (seconds, timedelta) a lock stands when nothing renews it.
-        custom_lock_expire: the same, and wins where it is set.
+        custom_lock_expire: the same; where it is set, it counts more.
         unique_options: the other options of :func:`unique_task.unique`.
 
     Example::
@@ -96,13 +96,13 @@ class UniqueCeleryTask(Task):
         return _spec(self).default_id(self, args, kwargs)
 
     def release_lock(self, lock_id: Any) -> bool:
-        """Free a lock before the body ends.
+        """Release a lock before the body ends.
 
         Arguments:
             lock_id: what :meth:`generate_lock_id` returns for the call.
 
         Returns:
-            False if the current attempt does not hold it; then nothing is freed.
+            False if the current attempt does not hold it; then nothing is released.
         """
         lease = held_lease(_spec(self).digest_of(self, lock_id))
         return lease is not None and lease.release()
@@ -115,7 +115,7 @@ def _spec(task: Task) -> ClassSpec:
 
 
 def _unguarded(cls: type[Task], run: Any) -> Any:
-    """Return the function itself, if a parent class has put its guard around it."""
+    """Return `run` without the guard that a parent class may have put around it."""
     wrapping = installer_in(run)
     if not isinstance(wrapping, Wrapping):
         return run

@@ -14,7 +14,7 @@ from ..options.run_function import is_of_celery, layers_of
 
 @dataclass(frozen=True)
 class Model:
-    """A pydantic model as Celery validates an argument by it.
+    """A pydantic model, with the options by which Celery validates an argument.
 
     Attributes:
         kind: the model.
@@ -37,7 +37,7 @@ class Model:
 
 
 def validator_in(run: Any) -> Callable[..., Any] | None:
-    """Return the wrapper of ``pydantic=True`` around `run`, or in what that wraps."""
+    """Return the wrapper of ``pydantic=True`` around `run` or inside it, if any."""
     return next(filter(is_of_celery, layers_of(run)), None)
 
 
@@ -45,8 +45,8 @@ def models_by(validator: Callable[..., Any]) -> dict[str, Model]:
     """Return the models by which Celery validates the arguments of a task.
 
     Arguments:
-        validator: Celery's wrapper around the task's function. It alone knows what the
-            task's options said of validation, and how it reads the hints.
+        validator: Celery's wrapper around the task's function. Only it knows the task's
+            options for validation, and the hints as it reads them.
     """
     known = _known_to(validator)
     context = {
@@ -61,7 +61,7 @@ def models_by(validator: Callable[..., Any]) -> dict[str, Model]:
 
 
 def _known_to(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the nonlocal names of `function`, and of the functions of Celery in it."""
+    """Return the nonlocal variables of `function`, and of functions of Celery there."""
     nonlocals = dict(inspect.getclosurevars(function).nonlocals)
     for value in list(nonlocals.values()):
         if isinstance(value, types.FunctionType) and is_of_celery(value):

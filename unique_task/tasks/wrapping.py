@@ -36,8 +36,8 @@ class Wrapping:
 
     Arguments:
         options: of ``@unique``.
-        function: the task's own, as its author wrote it.
-        spec_class: of the lock configuration of its tasks.
+        function: the task's function as its author wrote it.
+        spec_class: class of the lock configuration of its tasks.
 
     Raises:
         ConfigurationError: if ``key=`` does not fit the function's parameters.
@@ -59,16 +59,16 @@ class Wrapping:
         self._unguarded: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def wrap(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `run` with the guard around it, for tasks to be made of it.
+        """Return `run` with the guard around it, to make tasks of it.
 
         Name, doc and signature stay.
         """
         return self._guarded(run, self._called)
 
     def install(self, task_class: type[Task], app: Celery) -> GuardedClass:
-        """Guard the tasks of a class that belongs to `app`; return it as guarded.
+        """Guard the tasks of a class that belongs to `app`.
 
-        The same class again does no harm.
+        It does no harm to guard a class twice.
         """
         raw = inspect.getattr_static(task_class, "run")
         plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
@@ -91,7 +91,7 @@ class Wrapping:
         return guarded_class
 
     def install_inside(self, task: Task) -> None:
-        """Guard a task in what ``autoretry_for`` has put around its run function."""
+        """Guard the run function of a task inside of its ``autoretry_for``."""
         guarded = inspect.getattr_static(type(task), "run")
         setattr(task, "_orig_run", guarded.__get__(task, type(task)))
         leave_after_autoretry(task)
@@ -99,7 +99,7 @@ class Wrapping:
     def _for_class(
         self, run: Callable[..., Any], guarded_class: GuardedClass
     ) -> Callable[..., Any]:
-        if run in self._unguarded:  # the function of several classes: to each its own
+        if run in self._unguarded:  # a function that several classes share
             run = self._unguarded[run]
         elif any(layer in self._unguarded for layer in layers_of(run)):
             return run  # Celery has put something around it
@@ -144,10 +144,10 @@ class Wrapping:
         if guarded_class is not None:
             return guarded_class.spec, *guarded_class.task_and_args(args)
         if args and getattr(args[0], "__bound__", False):
-            # The run() of a parent class, of which no task is made.
+            # The run() of a parent class, called by a task of a class below it.
             return self._spec(bound=True), args[0], args[1:]
         raise ConfigurationError(
-            f"{self.function.__qualname__}() has @unique and is no Celery task: "
+            f"{self.function.__qualname__}() has @unique, but is not a Celery task: "
             "put @app.task above it"
         )
 
@@ -163,10 +163,10 @@ def _check_as_without(
 ) -> None:
     """Have ``delay()`` check the arguments as it would without a guard.
 
-    Celery does not look through decorators. Its own one for pydantic takes all
-    arguments. The guard shows the signature of the function inside.
+    Celery does not look through decorators. Its own wrapper for pydantic takes all
+    arguments, but the guard shows the signature of the author's function.
     """
     if "__wrapped__" in getattr(run, "__dict__", {}):
-        if validator_in(run):  # it has taken over what the guard says
+        if validator_in(run):  # it has copied the signature of the guard
             vars(run).pop("__signature__", None)
         setattr(task_class, "__header__", app.type_checker(run, bound=bound))

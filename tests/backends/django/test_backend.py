@@ -31,12 +31,12 @@ class OwnCache(BaseCache):  # type: ignore[misc]
 
 def test_it_warns_that_a_cache_may_be_cleared():
     backend = opened(REDIS_CACHE, "redis://one")
-    assert backend.promises.warning.startswith("cache.clear() frees all locks")
+    assert backend.promises.warning.startswith("cache.clear() deletes all locks")
     assert backend.promises.needs == "unique_task[django]"
 
     backend = opened(PYMEMCACHE, "one")
     assert "memcached forgets locks when" in backend.promises.warning
-    assert "; cache.clear() frees all locks" in backend.promises.warning
+    assert "; cache.clear() deletes all locks" in backend.promises.warning
     assert backend.promises.needs == "unique_task[django] unique_task[memcached]"
 
 

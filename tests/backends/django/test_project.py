@@ -85,4 +85,4 @@ def test_of_two_equal_calls_one_runs_at_a_time(worker, caller, cache, tmp_path):
     place = place if "//" in place else f"memcached://{place}"
     message = f"locks of 1 unique tasks are in django-cache://default ({place})"
     assert worker.log.count(message) == 1
-    assert worker.log.count("cache.clear() frees all locks") == 1
+    assert worker.log.count("cache.clear() deletes all locks") == 1

@@ -30,7 +30,7 @@ class DjangoCacheBackend(PrefixedBackend):
     with all its promises, its own connections and time limits. The cache's
     ``KEY_PREFIX`` keeps the locks of two projects apart; its ``VERSION`` and
     ``KEY_FUNCTION`` do not, as they may change while a lock is held. The cache's
-    ``clear()`` frees all locks: give them a cache of their own.
+    ``clear()`` deletes all locks: give them a separate cache.
 
     It refuses all other caches: they have no step that releases a lock only if it is
     still the attempt's own.
@@ -50,8 +50,8 @@ class DjangoCacheBackend(PrefixedBackend):
     promises = Promises(
         restart="what the cache's server keeps",
         needs="unique_task[django]",
-        warning="cache.clear() frees all locks in a cache, and a server that evicts "
-        "keys may free them too: give the locks a cache on a server of their own",
+        warning="cache.clear() deletes all locks in a cache, and a server that evicts "
+        "keys may delete them too: give the locks a cache on a separate server",
     )
 
     def __init__(
