@@ -168,8 +168,8 @@ def no_overlap(
     """
     if _is_task(namespace):
         raise ConfigurationError(
-            "@no_overlap without parentheses: say what the tasks share, as in "
-            '@no_overlap("ledger")'
+            "@no_overlap without parentheses: give the name that the tasks "
+            'share, as in @no_overlap("ledger")'
         )
     policy = wait or retry()
     given = {**options, "namespace": namespace, "key": key}
@@ -185,7 +185,7 @@ def _recipe(name: str, options: dict[str, Any], **own: Any) -> Decorator:
     for option in own.keys() & options.keys():
         raise ConfigurationError(
             f"{name}({option}={options[option]!r}): the recipe is {option}="
-            f"{own[option]!r}; for another, say @unique(...) with its other options"
+            f"{own[option]!r}; for another, use @unique(...) with its other options"
         )
     return unique(**own, **options)
 
@@ -198,7 +198,7 @@ def _on(function: Any, decorate: Decorator) -> Any:
 def _time(recipe: str, name: str, value: Any) -> float:
     if _is_task(value):
         raise ConfigurationError(
-            f"@{recipe} without parentheses: say how many seconds, as in @{recipe}(60)"
+            f"@{recipe} without parentheses: give the seconds, as in @{recipe}(60)"
         )
     return seconds(name, value)
 

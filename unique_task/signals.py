@@ -8,7 +8,7 @@ Connect to them as to Celery's own; the sender is the task::
     def count(sender, key, owner, **kwargs): ...
 
 They come in the task's thread, except a ``lock_lost`` that the keeper finds: it comes
-in a thread of its own, so that a slow receiver holds up no renewal. The lock is renewed
+in another thread, so that a slow receiver holds up no renewal. The lock is renewed
 already while receivers of ``lock_acquired`` run.
 """
 

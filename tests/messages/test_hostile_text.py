@@ -17,7 +17,7 @@ from unique_task.backends.redis.errors import _KINDS, _WORDS
 from unique_task.backends.sql.errors import _REFUSED_WORDS
 from unique_task.exceptions import UniqueError
 from unique_task.messages.lock_header import LockHeader
-from unique_task.messages.stamp import MESSAGE_HEADER, LOCK_HEADER, mark_of
+from unique_task.messages.stamp import MESSAGE_HEADER, LOCK_HEADER, nonce_and_age
 from unique_task.keys.digest import digest_of_source
 
 
@@ -33,7 +33,7 @@ def record(text):
 
 
 READERS = [
-    *(header, record, mark_of, can_hold_locks, servers, without_password),
+    *(header, record, nonce_and_age, can_hold_locks, servers, without_password),
     *(_KINDS.findall, _WORDS.search, _REFUSED_WORDS.search),
     lambda text: Token.belongs_to(text, "owner"),
     lambda text: digest_of_source("work", text),

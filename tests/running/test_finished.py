@@ -13,7 +13,7 @@ from tests.waiting import in_time, wait_until
 from unique_task import retry, unique
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Finished, Held
-from unique_task.messages.stamp import MESSAGE_HEADER, mark_of, stamp_messages_of
+from unique_task.messages.stamp import MESSAGE_HEADER, nonce_and_age, stamp_messages_of
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -165,7 +165,7 @@ GOOD = "0123abcd-1700000000"
     [None, 17, [GOOD], "two words", "a/b-1", f"{GOOD} ", f"{GOOD}\n", GOOD.upper()],
 )
 def test_a_mark_in_another_form_is_no_mark(header):
-    assert mark_of(header) == ("", 0.0)
+    assert nonce_and_age(header) == ("", 0.0)
 
 
 def test_an_equal_call_is_another_attempt_and_runs(worker_app):

@@ -44,7 +44,7 @@ class Token:
         retries: of the task so far.
         nesting: number of times that the task has replaced itself (``self.replace()``
             keeps the id).
-        message: mark of the message; see :mod:`unique_task.messages.stamp`.
+        message: nonce of the message; see :mod:`unique_task.messages.stamp`.
         nonce: tells two deliveries of one message apart.
     """
 

@@ -104,8 +104,8 @@ class Progress:
         lease: the lease of the body, if the task's next try may inherit the lock.
         after_autoretry: releases the lock once it is known whether Celery retries the
             task.
-        after_outcome: is called once the outcome is stored; gets whether the attempt
-            has finished, see :mod:`unique_task.running.redelivery`.
+        after_outcome: is called once the outcome is stored, with True if the attempt
+            has finished; see :mod:`unique_task.running.redelivery`.
     """
 
     reservation_handled: bool = False
@@ -128,18 +128,18 @@ def progress_at(request: Any) -> Progress:
 
 
 def progress_of(task: Task) -> Progress | None:
-    """Return the progress of the attempt that `task` is at; None if it has none."""
+    """Return the progress of the current attempt of `task`; None if it has none."""
     return _progress.get(request_of(task))
 
 
 def lease_of(task: Task) -> HeldLease | None:
-    """Return the lease that the next try of `task`, which runs now, may inherit."""
+    """Return the lease of the running `task`, if its next try may inherit it."""
     progress = progress_of(task)
     return progress.lease() if progress is not None and progress.lease else None
 
 
 def unused_reservation(task: Task, task_id: str) -> LockHeader | None:
-    """Return the reservation of the attempt that `task` is at, if it is still there.
+    """Return the reservation of the current attempt of `task`, if it is not used.
 
     Arguments:
         task_id: the id that the attempt must have.

@@ -48,7 +48,7 @@ def _identity(pid: int) -> str:
 
 @lru_cache(maxsize=1)
 def _machine() -> str:
-    """Return what the processes share that can see each other, since the last boot.
+    """Return a text that only processes which can see each other share, until a boot.
 
     Numbers of namespaces are used again, but all processes of the former one are gone.
     """
@@ -77,7 +77,7 @@ def _exists(pid: int) -> bool:
 
 
 def _ended_and_start(pid: int) -> tuple[bool, str] | None:
-    """Tell if a process has ended, and when it started, in ticks since the boot."""
+    """Return whether a process has ended, and its start in ticks since the boot."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:

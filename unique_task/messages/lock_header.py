@@ -32,20 +32,19 @@ class LockHeader:
         key: of the call, as computed where it was published; None if it was not.
         own_key: whether the caller gave the key, so that it does not follow from the
             arguments.
-        source: of the key, if it does not follow from the arguments alone: the caller,
-            or code of the user's, made it. So a worker can tell that it is a key of the
-            task's own namespace.
+        source: of the key, if the caller or a user's function made it. By the source a
+            worker sees whether the key belongs to the namespace of the task.
         given: the caller's key as it is, where the namespace is not known.
         token: that reserved the lock; None if nothing was reserved.
-        generation: fence of that, if another message may take its place.
+        generation: fence of the reservation, if another message may take its place.
         until: when the reservation ends if the message does not start, in seconds since
             1970.
         store: fingerprint of the store it was reserved in.
         lock: its lock type; the worker may have another one for the task.
         unique: the guard's options for this call, see
             :meth:`~unique_task.options.call_options.CallOptions.header`.
-        follows: for a successor, id of the task that has to end before it starts, as
-            far as its publisher knows; else its own.
+        follows: for a successor, id of the task that has to end before it starts; its
+            own id if the publisher does not know that.
     """
 
     # A wire format: these names travel in LOCK_HEADER between versions.

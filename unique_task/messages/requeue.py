@@ -73,7 +73,7 @@ def requeue(
         reason: what the task's state RETRY and the log show.
         quiet: store no state. For waits in which another delivery of the same task owns
             the state, or the result backend may be out of order.
-        admitted: whether an earlier delivery was admitted, so that the task must wait.
+        admitted: whether an earlier delivery got the lock, so that the task must wait.
         unanswered: token for which this delivery asked the store, without an answer.
         options: of ``apply_async``, where the new message differs.
 
@@ -119,7 +119,7 @@ def _end_unsent(
 
 
 def _log_wait(task: Task, request: Any, reason: Exception, countdown: float) -> None:
-    """Log each wait: without a line in the log, the task would look dropped."""
+    """Log each wait: without a line, the task would look lost."""
     logger.info(
         "%s[%s] waits for %s, back in %g s",
         *(task.name, request.id, _waits_for(request, reason), round(countdown, 1)),
@@ -215,12 +215,12 @@ def _callers(headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def send(signature: Any, task: Task) -> None:
-    """Send it with the task's serializer, else with one that this app accepts."""
+    """Send a message with the task's serializer, else with one the app accepts."""
     try:
         signature.apply_async()
     except EncodeError:
-        # Celery does not tell a task which serializer its message came with. It is one
-        # that this app accepts.
+        # Celery does not show a task the serializer of its message. It is one that this
+        # app accepts.
         for serializer in task.app.conf.accept_content:
             with suppress(EncodeError):
                 signature.apply_async(serializer=_name_of(serializer))

@@ -17,7 +17,7 @@ from ..signals import connect_once
 
 # The names of the headers are a wire format: they travel between versions.
 
-#: Message header with the id of the message: a random mark, and when it was published,
+#: Message header with the id of the message: a random nonce, and when it was published,
 #: in seconds since 1970. It travels with each delivery of the message.
 MESSAGE_HEADER = "unique_task_message"
 
@@ -32,9 +32,9 @@ WAIT_HEADER = "unique_task_wait"
 #: All headers of the guard.
 OURS = (MESSAGE_HEADER, LOCK_HEADER, WAIT_HEADER)
 
-_MARK = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
+_MESSAGE_ID = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
 
-_marked: set[str] = set()
+_stamped_tasks: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def stamp_messages_of(task_name: str) -> None:
     run although the first one has run. Brokers do not help: the message that they
     deliver first may run last.
     """
-    _marked.add(task_name)
+    _stamped_tasks.add(task_name)
     connect_stamping()
 
 
@@ -91,17 +91,18 @@ def is_same_id(one: Any, other: Any) -> bool:
 
 def connect_stamping() -> None:
     """Connect the receiver that adds headers; only apps that need it pay for it."""
-    connect_once(signals.before_task_publish, _mark)
+    connect_once(signals.before_task_publish, _add_headers)
 
 
-def mark_of(header: Any) -> tuple[str, float]:
-    """Return the mark in a message id, and the age of the message in seconds.
+def nonce_and_age(message_id: Any) -> tuple[str, float]:
+    """Return the nonce in a message id, and the age of the message in seconds.
 
-    The mark is empty, and the age 0, if it was published without one.
+    The nonce is empty, and the age 0, if the message was published without an id.
     """
-    # It becomes a part of a lock's record, and any publisher may write headers.
-    mark = _MARK.fullmatch(header) if isinstance(header, str) else None
-    return (mark[1], time.time() - int(mark[2])) if mark else ("", 0.0)
+    # The nonce becomes a part of a lock's record, and any publisher may write headers.
+    text = message_id if isinstance(message_id, str) else ""
+    found = _MESSAGE_ID.fullmatch(text)
+    return (found[1], time.time() - int(found[2])) if found else ("", 0.0)
 
 
 def our_headers(message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -109,8 +110,8 @@ def our_headers(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
     By protocol 2 they stand beside Celery's own. By protocol 1, and in an eager call,
     they are in a dict named ``headers``. Tracers (sentry-sdk, ddtrace) put a dict of
-    that name into messages of protocol 2, maybe with copies of ours: what stands beside
-    Celery's headers counts more.
+    that name into messages of protocol 2, maybe with copies of ours: the headers beside
+    Celery's own count more.
 
     Arguments:
         message: ``vars(task.request)``, or the ``request_dict`` of a worker's parent.
@@ -129,12 +130,12 @@ def _ours(headers: Any) -> dict[str, Any]:
     return {name: headers[name] for name in OURS if name in headers}
 
 
-def _mark(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
+def _add_headers(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:
     stamp = _stamp.get()
     # A receiver of this signal may publish messages of other tasks itself.
     if stamp is not None and is_same_id(stamp.id, _id_in(headers, body)):
         headers.update(stamp.headers)
-    elif sender in _marked:
+    elif sender in _stamped_tasks:
         headers[MESSAGE_HEADER] = new_message_id()
 
 

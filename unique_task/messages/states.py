@@ -23,7 +23,7 @@ _DEFERRED = "__unique_started__"
 
 
 def ignores_result(task: Task, request: Any) -> bool:
-    """Tell whether no result is stored: as the call says, else as the task says."""
+    """Tell whether no result is stored: by the option of the call, else of the task."""
     ignore = request.ignore_result
     return bool(task.ignore_result if ignore is None else ignore)
 
@@ -54,7 +54,7 @@ def store_started(task: Task, request: Any) -> None:
 
 
 def end_as_revoked(task: Task, request: Any, reason: str) -> NoReturn:
-    """Store the state REVOKED of a duplicate and end this run of it.
+    """Store the state REVOKED of a duplicate, and end the call.
 
     The rest of its chain and its chord end too, so that no ``.get()``, group or chord
     waits for ever. ``mark_as_revoked`` would leave the rest of a chain pending.

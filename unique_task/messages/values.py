@@ -1,4 +1,4 @@
-"""The return value of a run as bytes, for the duplicates that get it too."""
+"""Writes the return value of a run as bytes, and reads it for its duplicates."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ logger = logging.getLogger(__name__)
 
 
 def encode_value(task: Task, value: Any) -> bytes | None:
-    """Return `value` as a result of `task` is stored, or None if that cannot be.
+    """Return `value` as bytes, written like a result of `task`; None if that fails.
 
-    A serializer whose content the app does not accept (pickle, unless it says so) is
-    not used: a worker that read it would have to trust whoever can write to the store.
+    The app has to accept the content of its serializer, which it mostly does not for
+    pickle: a worker that reads it has to trust everyone who can write to the store.
     """
     app = task.app
     serializer = app.conf.result_serializer
@@ -41,11 +41,11 @@ def encode_value(task: Task, value: Any) -> bytes | None:
 
 
 def decode_value(task: Task, data: bytes) -> Any:
-    """Return what :func:`encode_value` was given.
+    """Return the value in the bytes that :func:`encode_value` returned.
 
     Raises:
-        kombu.exceptions.DecodeError: if it cannot be read, or is of another task, one
-            that shares the namespace.
+        kombu.exceptions.DecodeError: if it cannot be read, or is a value of another
+            task of the namespace.
         kombu.exceptions.ContentDisallowed: if the app does not accept its serializer.
     """
     head, _, body = data.partition(b"\n")

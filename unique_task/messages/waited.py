@@ -25,8 +25,8 @@ class Waited:
         times: how often; 0 for an attempt that comes for the first time.
         since: when it first had to wait, in seconds since 1970.
         message: id of the message that came first; each requeue sends another one.
-        admitted: whether an earlier delivery of it was admitted.
-        unanswered: the latest tokens for which it asked the store without an answer;
+        admitted: whether an earlier delivery of it got the lock.
+        unanswered: the latest tokens for which it asked the store and got no answer;
             the store may have given the lock to one of them.
     """
 

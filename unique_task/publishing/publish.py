@@ -35,7 +35,7 @@ def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
 
     Raises:
         DuplicateTaskError: if the policy raises it.
-        LockStoreError: if the store does not answer, unless the settings say "run".
+        LockStoreError: if the store does not answer, unless the setting is "run".
         UniqueKeyError: if the arguments cannot be made a key.
         ConfigurationError: if the options that the call gives for its guard are wrong.
     """
@@ -52,7 +52,7 @@ def _publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
     except Exception:
         if not outgoing.options.bound:
             raise
-        # The worker meets the same error, and reports it to those who wait.
+        # The worker meets the same error, and reports it to all that wait.
         name, task_id = outgoing.task.name, outgoing.id
         logger.exception("%s[%s] is sent without a lock", name, task_id)
         _release_unsent(outgoing)
@@ -79,7 +79,7 @@ def _decide(outgoing: Outgoing) -> ToSend | NotSent:
         return _send_next_try(outgoing)
     if plan.lock.successor:
         return send_after(outgoing)
-    return reserve(outgoing, stored=plan.value_ttl is not None)
+    return reserve(outgoing, accept_value=plan.value_ttl is not None)
 
 
 def _without_lock(outgoing: Outgoing) -> ToSend:
@@ -157,7 +157,7 @@ def _send_next_try(outgoing: Outgoing) -> ToSend:
 def _take_unused_reservation(outgoing: Outgoing) -> ToSend:
     """Let the next try have the reservation that this one did not use.
 
-    As when ``before_start`` retries the task: its guard does not run.
+    For example, ``before_start`` retries the task: its guard does not run.
     """
     plain = outgoing.without_reservation()
     reserved = unused_reservation(outgoing.task, outgoing.id)

@@ -40,11 +40,11 @@ _PAUSE = 5.0
 _paused_until: WeakKeyDictionary[Backend, float] = WeakKeyDictionary()
 
 
-def reserve(outgoing: Outgoing, *, stored: bool) -> ToSend | NotSent:
+def reserve(outgoing: Outgoing, *, accept_value: bool) -> ToSend | NotSent:
     """Reserve the lock of a message.
 
     Arguments:
-        stored: whether the value of an earlier run will do.
+        accept_value: whether a stored value answers the call.
 
     Raises:
         DuplicateTaskError: if the policy raises it.
@@ -59,7 +59,7 @@ def reserve(outgoing: Outgoing, *, stored: bool) -> ToSend | NotSent:
     key = outgoing.reservation
     record = outgoing.record()
     try:
-        answer = _reserve_after_dead(outgoing, key, record, pending, stored)
+        answer = _reserve_after_dead(outgoing, key, record, pending, accept_value)
     except LockStoreError as error:
         if not outgoing.sent_without_store:
             raise
@@ -77,14 +77,14 @@ def reserve(outgoing: Outgoing, *, stored: bool) -> ToSend | NotSent:
 
 
 def _reserve_after_dead(
-    outgoing: Outgoing, key: str, record: Record, pending: float, stored: bool
+    outgoing: Outgoing, key: str, record: Record, pending: float, accept_value: bool
 ) -> Reserved | Held | Stored:
     """Reserve the lock; take it from a holder that has died."""
-    answer = _ask_store(outgoing, key, record, pending, stored)
+    answer = _ask_store(outgoing, key, record, pending, accept_value)
     if isinstance(answer, Held) and _has_died(answer.record):
         # A worker that meets a dead holder does the same.
         outgoing.backend.release(key, answer.record.token)
-        answer = _ask_store(outgoing, key, record, pending, stored)
+        answer = _ask_store(outgoing, key, record, pending, accept_value)
     return answer
 
 
@@ -97,13 +97,13 @@ def _has_died(record: Record) -> bool:
 
 
 def _ask_store(
-    outgoing: Outgoing, key: str, record: Record, pending: float, stored: bool
+    outgoing: Outgoing, key: str, record: Record, pending: float, accept_value: bool
 ) -> Reserved | Held | Stored:
     replace, backend, undo = outgoing.replace, outgoing.backend, outgoing.undo
-    # Else each member of a large group would wait for the store, and be sent anyway.
+    # Else each member of a large group would wait for the store before it is sent.
     if outgoing.options.bound and time.monotonic() < _paused_until.get(backend, 0.0):
         raise LockStoreError(f"{backend.name}: it did not answer a moment ago")
-    # Before the store is asked: it may take the lock and lose its answer. The next
+    # Before asking: the store may take the lock, and its answer may be lost. The next
     # call would be a duplicate of a message that was never sent.
     undo.unanswered, undo.action = True, partial(backend.release, key, record.token)
     try:
@@ -111,7 +111,7 @@ def _ask_store(
             key,
             record,
             pending,
-            accept_value=stored and not outgoing.options.awaited,
+            accept_value=accept_value and not outgoing.options.awaited,
             replaceable=outgoing.replaceable,
             replace_within=None if replace is None else replace.max_wait or math.inf,
             remember_for=outgoing.plan.remember_for,
@@ -141,7 +141,7 @@ def _give_back(outgoing: Outgoing, record: Record, reserved: Reserved) -> None:
 def _return_stored(outgoing: Outgoing, stored: Stored) -> ToSend | NotSent:
     value = usable_value(outgoing.task, stored.value)
     if value is UNUSABLE:
-        return reserve(outgoing, stored=False)
+        return reserve(outgoing, accept_value=False)
     report(_duplicate(outgoing), outgoing.id, ANSWERED)
     return _return_value(outgoing, value)
 

@@ -41,12 +41,12 @@ def guarded_send_task(
 ) -> Callable[..., Any]:
     """Wrap ``Celery.send_task``, through which every message passes.
 
-    ``delay`` and ``apply_async``, canvases and their callbacks, retries, beat, and
-    calls by name all use it.
+    Such as those of ``delay`` and ``apply_async``, canvases and their callbacks,
+    retries, beat, and calls by name.
 
     Arguments:
-        make: makes a guarded task of that name which its app has not made yet; None if
-            there is none.
+        make: makes the guarded task of a name, if the app has not made it yet; returns
+            None if there is none.
     """
     if hasattr(send_task, _OURS):
         return send_task
@@ -119,7 +119,7 @@ def _pop_call_options(app: Celery, options: dict[str, Any]) -> CallOptions:
     except ConfigurationError:
         if not is_bound(app, options, bool(options.get("task_id"))):
             raise
-        # The error would only fail the task that has ended, and is sending this.
+        # The error would fail the task that has ended and sends this message.
         logger.exception("a callback or member of a canvas is sent without its unique=")
         return NO_CALL_OPTIONS
 
@@ -145,7 +145,7 @@ def _outgoing(
 
 def _request_before(task: Task, options: dict[str, Any]) -> Any:
     """Return the request of the try that this one follows; None if it follows none."""
-    # Not before: a task that another thread is about to bind has no request.
+    # First: a task that another thread is about to bind has no request.
     if not options.get("retries"):
         return None
     request = task.request

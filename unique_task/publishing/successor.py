@@ -32,8 +32,8 @@ def send_after(outgoing: Outgoing) -> ToSend | NotSent:
     # A plain call would get the value of the run that it has to follow.
     if lease is None and outgoing.plan.value_ttl is None and _is_free(outgoing):
         outgoing.make_plain()
-        return reserve(outgoing, stored=False)
-    decision = reserve(outgoing, stored=False)
+        return reserve(outgoing, accept_value=False)
+    decision = reserve(outgoing, accept_value=False)
     if isinstance(decision, NotSent):
         logger.warning(
             "%s[%s] is not sent: a successor of this key waits already, %s",

@@ -30,7 +30,7 @@ _PAUSE = 0.05
 
 
 class _Question(NamedTuple):
-    """What an attempt asks the store for; see :meth:`.Backend.acquire`."""
+    """How an attempt asks the store for the lock; see :meth:`.Backend.acquire`."""
 
     accept_value: bool
     remember_for: float
@@ -38,7 +38,7 @@ class _Question(NamedTuple):
 
 
 def acquire(attempt: Attempt) -> Lease | Answer:
-    """Take the lock of `attempt`, or do what the policy says of a duplicate.
+    """Take the lock of `attempt`, or apply the policy to a duplicate.
 
     Returns:
         The lease to run under, or the answer of a call that does not run.
@@ -76,7 +76,7 @@ def _acquire(attempt: Attempt) -> Lease | Answer | Undecided:
 def _accepts_value(attempt: Attempt) -> bool:
     """Tell whether a stored value answers the call, so that its body need not run.
 
-    A task that got the lock before runs to its end in any case. And a successor runs
+    A task that got the lock before runs to its end in any case. A successor has to run
     after the call whose value is stored.
     """
     call, plan = attempt.call, attempt.plan
@@ -88,7 +88,7 @@ def _start_reservation(attempt: Attempt) -> Held | Replaced | None:
     try:
         obstacle = start_reservation(attempt)
     except LockStoreError:
-        # The message comes back later. Until then the lock has no run.
+        # The message comes back later. Until then no run needs the lock.
         attempt.call.release_if_unused()
         raise
     if obstacle is not None:
@@ -120,7 +120,7 @@ def _lease(attempt: Attempt, fence: int | None, asked_at: float) -> HeldLease:
 
 
 def _take(attempt: Attempt, *, accept_value: bool) -> tuple[StoreAnswer, float]:
-    """Return the store's answer, and when it was asked."""
+    """Return the store's answer, and when the attempt asked, by the monotonic clock."""
     patience = time.monotonic() + _PATIENCE
     question = _first_question(attempt, accept_value)
     while True:
@@ -161,7 +161,7 @@ def _next_question(
 def _ask(attempt: Attempt, question: _Question) -> StoreAnswer:
     """Ask the store for the lock of the run."""
     call, plan = attempt.call, attempt.plan
-    # Before the store is asked: it may give the lock, and its answer be lost.
+    # Before asking: the store may give the lock, and its answer may be lost.
     call.release_unused = attempt.release_unused
     answer = attempt.backend.acquire(
         attempt.lock,

@@ -17,7 +17,7 @@ from ..backends.record import Record, Token
 from ..leases.background import release_later
 from ..leases.current import is_guarded, progress_at, request_of
 from ..messages.lock_header import LockHeader
-from ..messages.stamp import mark_of
+from ..messages.stamp import nonce_and_age
 from ..messages.waited import Waited, is_queued
 from ..options.plan import Plan
 
@@ -97,8 +97,8 @@ class Call:
         return Waited.of(self.request) if self.queued else Waited(0, 0.0)
 
     @cached_property
-    def _mark(self) -> tuple[str, float]:
-        return mark_of(self.waited.message)
+    def _nonce_and_age(self) -> tuple[str, float]:
+        return nonce_and_age(self.waited.message)
 
     @property
     def admitted(self) -> bool:
@@ -109,18 +109,18 @@ class Call:
     def has_known_message(self) -> bool:
         """True if a finished mark of this attempt is about this very message.
 
-        A message without a mark of its own may have the id of another message, unless
-        it was delivered before.
+        A message without a nonce may be another one for the same task id, unless it was
+        delivered before.
         """
-        return bool(self.waited.times or self.redelivered or self._mark[0])
+        return bool(self.waited.times or self.redelivered or self._nonce_and_age[0])
 
     def may_be_redelivered(self, visibility: float) -> bool:
         """Tell whether the broker may deliver the message again, when the run starts.
 
-        The broker may do so until the message is acknowledged. A late one is
-        acknowledged after the run, any other one when the run starts. Before that it
-        may have waited in a worker, for its eta or for a slot, for longer than the
-        broker waits. See :mod:`.redelivery` for what follows from the outcome.
+        The broker may do so until the message is acknowledged: with ``acks_late`` after
+        the run, else when the run starts. Before that the message may have waited in a
+        worker, for its eta or for a slot, for longer than the broker waits. See
+        :mod:`.redelivery` for how the outcome decides.
 
         Arguments:
             visibility: shortest time in seconds that the broker waits.
@@ -129,7 +129,7 @@ class Call:
             return False
         if self.acks_late or self.redelivered or self.request.eta is not None:
             return True
-        return self._mark[1] > visibility
+        return self._nonce_and_age[1] > visibility
 
     def release_if_unused(self) -> None:
         """Release the lock that the store may have given, if no lease holds it."""
@@ -142,7 +142,9 @@ class Call:
         if self.request is None:
             return Token.of_attempt(self.owner)
         nesting = self.request.replaced_task_nesting or 0
-        return Token.of_attempt(self.owner, self.retries, nesting, self._mark[0])
+        return Token.of_attempt(
+            self.owner, self.retries, nesting, self._nonce_and_age[0]
+        )
 
 
 def call_of(task: Task, args: Any, kwargs: Any, body: Callable[[], Any]) -> Call:
@@ -230,7 +232,7 @@ class Attempt:
         return self.finished_for + self.plan.lease if self.finished_for else 0.0
 
     def note_reservation_handled(self) -> None:
-        """Remember that nothing is left to release of what the message reserved."""
+        """Note that the guard has taken care of what the message reserved."""
         if self.reserved:
             progress_at(self.call.request).reservation_handled = True
 

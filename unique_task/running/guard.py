@@ -37,15 +37,15 @@ logger = logging.getLogger(__name__)
 
 
 def run_guarded(spec: TaskSpec, call: Call) -> Any:
-    """Run the body of `call` under its lock, or do what the policy says.
+    """Run the body of `call` under its lock, or apply the policy to a duplicate.
 
     Arguments:
         spec: of the task.
 
     Raises:
-        DuplicateTaskError: if the policy says so.
-        LockStoreError: if the store does not answer, and the settings say so or the
-            call has no queue to come back from.
+        DuplicateTaskError: if the policy raises it.
+        LockStoreError: if the store does not answer, and the setting is "raise" or the
+            call came from no queue.
         UniqueKeyError: if the arguments cannot be made a key.
         ConfigurationError: if the lock was taken at publish in another store.
         Exception: what the body raises; Celery's Ignore, Retry and Reject.
@@ -55,13 +55,13 @@ def run_guarded(spec: TaskSpec, call: Call) -> Any:
         if isinstance(entry, Lease):
             return _run(call, entry)
     finally:
-        # The call may break off anywhere, as by a signal, before its lease holds.
+        # A signal may break off the call anywhere, before a lease holds the lock.
         call.release_if_unused()
     return call.body() if entry is None else entry.value
 
 
 def _enter(spec: TaskSpec, call: Call) -> Lease | Answer | None:
-    """Do what :func:`_lease_or_answer` does; note that its errors are the guard's."""
+    """Call :func:`_lease_or_answer`; note that its errors are those of the guard."""
     try:
         return _lease_or_answer(spec, call)
     except Ignore as ignore:
@@ -76,13 +76,14 @@ def _enter(spec: TaskSpec, call: Call) -> Lease | Answer | None:
 def _lease_or_answer(spec: TaskSpec, call: Call) -> Lease | Answer | None:
     """Return a lease, an answer, or None for a body that needs no lock.
 
-    A body needs none inside of its own attempt, or if it does not take its arguments.
+    A body needs none inside of an attempt that holds its key, or if its arguments do
+    not fit it.
     """
     try:
         call_plan = spec.call_plan(
             call.task, call.published, call.args, call.kwargs, eager=call.eager
         )
-    except Misfit:  # the body raises the error, in the function's own words
+    except Misfit:  # Python raises its error when the body is called
         _note_started(call)
         return None
     if call_plan is None:
@@ -129,7 +130,7 @@ def _end_without_run(attempt: Attempt) -> None:
     """End an attempt that the guard has answered in place of the body.
 
     If its message is delivered again, the call is no duplicate any more and would run.
-    So the store remembers that it has finished.
+    So the store keeps a mark that the attempt has finished.
     """
     release_reservation_of(attempt)
     attempt.note_reservation_handled()
@@ -196,9 +197,9 @@ def _note_started(call: Call) -> None:
 def _end_run(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
     """End an attempt whose body has ended: release its lock, then mark it finished.
 
-    The lock is released before the outcome can be seen. A caller that sees it may run
-    the next call at once. Where ``autoretry_for`` is around the guard and may retry the
-    task, the lock waits for that: the next try inherits it.
+    The lock is released before a caller can see the outcome: that caller may run the
+    next call at once. If ``autoretry_for`` may retry the task, the release waits for
+    that: the next try inherits the lock.
 
     Arguments:
         value: of the run, for duplicates.
@@ -215,7 +216,7 @@ def _may_autoretry(call: Call) -> bool:
 
 
 def _release(call: Call, lease: Lease, value: bytes | None, end: End) -> None:
-    """Release the lock; the attempt leaves until its outcome is stored.
+    """Release the lock; the attempt is leaving until its outcome is stored.
 
     A second delivery of the message waits meanwhile; see :class:`.Departure`.
     """

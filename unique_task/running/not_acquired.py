@@ -56,7 +56,7 @@ class Undecided:
         """Return the answer that the policy gives the call.
 
         Raises:
-            DuplicateTaskError: if the policy says so.
+            DuplicateTaskError: if the policy raises it.
             celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
         """
         if self.reported:
@@ -130,7 +130,7 @@ def _wait_policy(attempt: Attempt) -> Wait:
 def _come_back_for_own(
     attempt: Attempt, held: Held, reason: DuplicateTaskError
 ) -> NoReturn:
-    """Come back when an earlier delivery or try of this very task may be over."""
+    """Come back when an earlier delivery or try of the same task may have ended."""
     call = attempt.call
     wait = partial(requeue, call.task, call.request, quiet=True)
     countdown = min(held.remaining, _LOOK_AGAIN)
@@ -140,7 +140,7 @@ def _come_back_for_own(
         # The message has started in time. Its expiry would revoke the task that runs.
         wait(countdown, reason, admitted=True, options={"expires": None})
     except DuplicateTaskError as error:
-        # The message cannot be sent. Its other delivery runs and decides the outcome.
+        # The message cannot be sent. The other delivery runs and decides the outcome.
         logger.warning("%s[%s]: %s", call.task.name, call.owner, error.__cause__)
         raise DeliveryOver("an earlier delivery of this message runs") from error
 
@@ -167,7 +167,7 @@ def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
 
 
 def without_store(attempt: Attempt, error: LockStoreError) -> Lease:
-    """Do what ``unique_on_unavailable`` says for a store that does not answer."""
+    """Apply the setting ``unique_on_unavailable``: the store does not answer."""
     call, choice = attempt.call, attempt.plan.on_unavailable
     # A lock that cannot be read is a lock that is held.
     if choice == "run" and not isinstance(error, LockRecordError):
@@ -190,7 +190,7 @@ def _come_back_later(attempt: Attempt, error: LockStoreError) -> NoReturn:
     """Send the message again, to arrive when the store may answer."""
     call = attempt.call
     logger.warning("%s[%s] comes back later: %s", call.task.name, call.owner, error)
-    # This counts the waits for a lock too, which may be many short ones.
+    # This also counts the waits for a lock, which may be many and short.
     countdown = _wait_policy(attempt).next_countdown(call.waited.times)
     token = attempt.record.token
     try:

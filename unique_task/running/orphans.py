@@ -1,4 +1,4 @@
-"""Releases locks in a worker's parent: of a child that died, of what never starts."""
+"""Releases locks in a worker's parent: of dead children, of messages that never ran."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _Request: Any = object
 
 
 class _Watched(_Request):  # type: ignore[misc]
-    """What :func:`watched` puts before a class of Celery's requests."""
+    """The methods that :func:`watched` adds to a class of Celery's requests."""
 
     #: Whether the message went back to its queue.
     went_back = False
@@ -59,7 +59,7 @@ class _Watched(_Request):  # type: ignore[misc]
         try:
             return super().on_timeout(soft, timeout)
         finally:
-            # Only this shows that a time limit ends a greenlet, and the run there does
+            # Only here is it seen that a time limit ends a greenlet. The run there does
             # not know whether its message is delivered again.
             if not soft and self.acknowledged:
                 _release_reservation(self)
@@ -69,17 +69,17 @@ class _Watched(_Request):  # type: ignore[misc]
         try:
             return super().on_failure(exc_info, *args, **kwargs)
         finally:
-            # With "return_ok" a run reports its own error. It has released its locks.
+            # With "return_ok" the run itself reports its error, its locks released.
             if not kwargs.get("return_ok", False):
                 _release_after_loss(self)
 
 
 @lru_cache(maxsize=None)
 def watched(request_class: type[Any]) -> type[Any]:
-    """Return a class of requests that releases the lock of a message that ends there.
+    """Return a subclass that releases the locks of messages that end in the parent.
 
-    Celery has a worker's parent process keep one request for each task under way, and
-    lets a task name its class (``Task.Request``).
+    A worker's parent process keeps one request for each task under way. A task names
+    the class of its requests, ``Task.Request``.
     """
     if issubclass(request_class, _Watched):
         return request_class
@@ -99,7 +99,7 @@ def _release_after_loss(request: Any) -> None:
 
 def _release_if_dead(request: Any, error: Any) -> None:
     """Release the lock of a run whose child has died."""
-    # An error that has crossed processes is wrapped together with its traceback.
+    # Billiard wraps an error that comes from a child, with its traceback.
     if not isinstance(getattr(error, "exc", error), _DEADLY):
         return
     # In the other pools there are no children, and the task releases its own lock.
@@ -133,14 +133,14 @@ def _release(request: Any, call_plan: CallPlan) -> None:
     held = call_plan.backend.get(lock)
     if held is None or held.record.owner != str(request.id) or not held.record.process:
         return
-    if not _ends(held.record.process):
+    if not _is_gone_in_time(held.record.process):
         return
     if call_plan.backend.release(lock, held.record.token):
         logger.info("%s[%s] died; its lock is free", request.task.name, request.id)
 
 
-def _ends(process: str) -> bool:
-    """Wait until `process` is gone; False if that is not seen in time."""
+def _is_gone_in_time(process: str) -> bool:
+    """Wait until `process` is gone; return False if it is not gone in time."""
     end = time.monotonic() + _PATIENCE
     while not is_gone(process):
         if time.monotonic() > end:

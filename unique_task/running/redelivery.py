@@ -74,7 +74,7 @@ def redelivery_after(task: Task, state: str | None, retval: Any) -> Redelivery:
 
 
 def redelivery_after_loss(request: Any) -> Redelivery:
-    """Return whether the message of a run comes again whose child was lost.
+    """Return whether the message of a run whose child was lost comes again.
 
     Arguments:
         request: the request that the worker's parent keeps, see :mod:`.orphans`.
@@ -104,7 +104,7 @@ def when_outcome_stored(request: Any, then: Callable[[bool], object]) -> None:
 def outcome_stored(
     task: Task | None = None, state: str | None = None, retval: Any = None, **_: Any
 ) -> None:
-    """Do what the guard left for after the outcome; for ``task_postrun``."""
+    """Call the function of :func:`when_outcome_stored`; receives ``task_postrun``."""
     if task is None:
         return
     progress = progress_of(task)
@@ -114,9 +114,9 @@ def outcome_stored(
 
 
 def watch_messages() -> None:
-    """Release the reservation of each message that ends in this process unused.
+    """Release the reservation of each message that ends in this process without a run.
 
-    That is needed in any worker, also where a message's task has no guard.
+    Every worker needs this, also for tasks without a guard.
     """
     connect_once(signals.task_postrun, release_after_run)
     connect_once(signals.task_unknown, release_refused)
@@ -126,11 +126,11 @@ def watch_messages() -> None:
 def release_after_run(
     task: Task | None = None, state: str | None = None, retval: Any = None, **_: Any
 ) -> None:
-    """Release what was reserved for a run that did not reach its guard, or has none.
+    """Release the reservation of a run that did not reach its guard, or has none.
 
-    So it is when ``before_start``, the task's own ``__call__`` or a decorator above
-    ``@unique`` ends the task, when no key can be computed, or when the task has no
-    guard in this worker.
+    A run does not reach it if ``before_start``, the task's own ``__call__`` or a
+    decorator above ``@unique`` ends the task, or if no key can be computed. A task may
+    have no guard in this worker.
     """
     if task is None:
         return
@@ -145,9 +145,9 @@ def release_after_run(
 
 
 def release_refused(sender: Any, message: Any, **_: Any) -> None:
-    """Release what was reserved for a message that a worker refuses.
+    """Release the reservation of a message that a worker refuses.
 
-    A worker refuses a message whose task it does not know, among others.
+    For example, the worker does not know the task of the message.
     """
     release_for(sender.app, message.headers)
 
@@ -155,7 +155,7 @@ def release_refused(sender: Any, message: Any, **_: Any) -> None:
 class Unreadable(bootsteps.Step):
     """A step of a worker's consumer that releases the locks of unreadable messages.
 
-    Celery has no signal for them. A message may be compressed in an unknown way.
+    Celery has no signal for them. For example, a compression is unknown.
     """
 
     def __init__(self, parent: Any, **options: Any) -> None:
@@ -170,10 +170,9 @@ class Unreadable(bootsteps.Step):
 
 
 def release_for(app: Celery, message: Mapping[str, Any]) -> None:
-    """Release what was reserved for a message that ends without a guarded run.
+    """Release the reservation of a message that ends without a guarded run.
 
-    The headers of the message are enough: this needs neither its task nor its
-    arguments.
+    This needs only the headers of the message, neither its task nor its arguments.
 
     Arguments:
         message: its headers.
@@ -183,7 +182,7 @@ def release_for(app: Celery, message: Mapping[str, Any]) -> None:
     try:
         _release_for(app, message)
     except Exception:
-        # The caller ends a message, and has to go on with that.
+        # The caller is about to end the message, and must go on.
         logger.exception("the lock of a message ends by its time")
 
 

@@ -1,7 +1,7 @@
-"""What happens to the lock that was reserved for a message: it starts, stays, or ends.
+"""Starts, extends or releases the lock that was reserved for a message.
 
-The start is for lock types with two locks, a reservation and a lock of the run. Where
-one lock is held from publish to the end, the attempt takes the reservation over.
+Only lock types with two locks, a reservation and a lock of the run, start a
+reservation. Where one lock is held from publish to the end, the attempt takes it over.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .attempt import Attempt
 
 
 def start_reservation(attempt: Attempt) -> Held | Replaced | None:
-    """Let the reservation of the message begin its work, as its lock type says.
+    """Start the reservation of the message, as its lock type asks.
 
     ``until_executing`` releases it, ``until_expired`` keeps it for the rest of its
     time. One that has ended already is taken again if its lock is free.
@@ -44,21 +44,21 @@ def start_reservation(attempt: Attempt) -> Held | Replaced | None:
     )
     if isinstance(answer, Replaced):
         return answer
-    # The attempt holds the lock of the run. Another message that waits comes after it.
+    # The attempt holds the lock of the run. Another message in the queue comes after.
     return None if lock.one_at_a_time else _foreign(attempt, answer)
 
 
 def _start_successor(attempt: Attempt) -> Held | None:
-    """Let a successor begin if nothing holds it up; release its place in the queue.
+    """Start a successor if no lock keeps it from running; release its reservation.
 
     Returns:
         None if the body may run; else the lock that keeps it from running.
     """
-    backend, own = attempt.backend, LOCK_TYPES[attempt.plan.lock.name]
-    if not own.one_at_a_time:
+    backend, lock_type = attempt.backend, LOCK_TYPES[attempt.plan.lock.name]
+    if not lock_type.one_at_a_time:
         # No other call shares the lock of the run. So look at the task that this one
         # follows, and at the lock of its type, which is not reserved for it.
-        held = _followed(attempt, own) or _take_lock_of_type(attempt, own)
+        held = _followed(attempt, lock_type) or _take_lock_of_type(attempt, lock_type)
         if held is not None:
             return held
     for token in attempt.reserved:
@@ -66,19 +66,19 @@ def _start_successor(attempt: Attempt) -> Held | None:
     return None
 
 
-def _followed(attempt: Attempt, own: LockType) -> Held | None:
+def _followed(attempt: Attempt, lock_type: LockType) -> Held | None:
     """Return the lock of the task that a successor waits for, as long as that runs."""
     if attempt.follows == attempt.call.owner:
         return None
-    return attempt.backend.get(own.run_name(attempt.key, attempt.follows))
+    return attempt.backend.get(lock_type.run_name(attempt.key, attempt.follows))
 
 
-def _take_lock_of_type(attempt: Attempt, own: LockType) -> Held | None:
+def _take_lock_of_type(attempt: Attempt, lock_type: LockType) -> Held | None:
     """Take the lock that a message of this type reserves; return the one in its way."""
     answer = attempt.backend.acquire(
         attempt.key,
         record_of_no_process(attempt),
-        attempt.plan.expire if own.ends_by_time else 0,
+        attempt.plan.expire if lock_type.ends_by_time else 0,
         remember_for=attempt.remember_for,
     )
     return _foreign(attempt, answer)
@@ -87,7 +87,7 @@ def _take_lock_of_type(attempt: Attempt, own: LockType) -> Held | None:
 def _foreign(
     attempt: Attempt, answer: Acquired | Held | Stored | Finished | Replaced
 ) -> Held | None:
-    """Return the lock in an answer, if another task holds it and it counts here."""
+    """Return the lock of another task that keeps the body from running, if any."""
     if not isinstance(answer, Held) or answer.admitted:
         return None
     return None if answer.record.owner == attempt.call.owner else answer
@@ -132,7 +132,7 @@ def release_reservation(
 ) -> None:
     """Release what was reserved for a message that ends without a run.
 
-    The lock of ``until_expired`` stays until its time is over all the same.
+    Only the lock of ``until_expired`` stays, until its time is over.
 
     Arguments:
         release: releases the lock of a name and a token.
@@ -145,5 +145,5 @@ def release_reservation(
 def _release_or_later(attempt: Attempt, name: str, token: str) -> None:
     until = attempt.published.until if attempt.published is not None else 0.0
     end = time.monotonic() + until - time.time()
-    whose = f"{attempt.call.task.name}[{attempt.call.owner}]"
-    release_or_later(attempt.backend, Release(name, token), whose, end)
+    owner = f"{attempt.call.task.name}[{attempt.call.owner}]"
+    release_or_later(attempt.backend, Release(name, token), owner, end)
