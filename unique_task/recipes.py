@@ -172,8 +172,8 @@ def no_overlap(
             'share, as in @no_overlap("ledger")'
         )
     policy = wait or retry()
-    given = {**options, "namespace": namespace, "key": key}
-    return _recipe("no_overlap", given, on_duplicate=policy)
+    options = {**options, "namespace": namespace, "key": key}
+    return _recipe("no_overlap", options, on_duplicate=policy)
 
 
 def _recipe(name: str, options: dict[str, Any], **own: Any) -> Decorator:

@@ -100,8 +100,8 @@ def nonce_and_age(message_id: Any) -> tuple[str, float]:
     The nonce is empty, and the age 0, if the message was published without an id.
     """
     # The nonce becomes a part of a lock's record, and any publisher may write headers.
-    text = message_id if isinstance(message_id, str) else ""
-    found = _MESSAGE_ID.fullmatch(text)
+    is_text = isinstance(message_id, str)
+    found = _MESSAGE_ID.fullmatch(message_id) if is_text else None
     return (found[1], time.time() - int(found[2])) if found else ("", 0.0)
 
 

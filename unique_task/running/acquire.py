@@ -48,11 +48,11 @@ def acquire(attempt: Attempt) -> Lease | Answer:
         celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
     """
     try:
-        entry = _acquire(attempt)
+        result = _acquire(attempt)
     except LockStoreError as error:
         return without_store(attempt, error)
     # Outside: an error in a policy, which may publish, is not about this store.
-    return entry.apply_policy() if isinstance(entry, Undecided) else entry
+    return result.apply_policy() if isinstance(result, Undecided) else result
 
 
 def _acquire(attempt: Attempt) -> Lease | Answer | Undecided:

@@ -51,13 +51,13 @@ def run_guarded(spec: TaskSpec, call: Call) -> Any:
         Exception: what the body raises; Celery's Ignore, Retry and Reject.
     """
     try:
-        entry = _enter(spec, call)
-        if isinstance(entry, Lease):
-            return _run(call, entry)
+        lease_or_answer = _enter(spec, call)
+        if isinstance(lease_or_answer, Lease):
+            return _run(call, lease_or_answer)
     finally:
         # A signal may break off the call anywhere, before a lease holds the lock.
         call.release_if_unused()
-    return call.body() if entry is None else entry.value
+    return call.body() if lease_or_answer is None else lease_or_answer.value
 
 
 def _enter(spec: TaskSpec, call: Call) -> Lease | Answer | None:
@@ -110,7 +110,7 @@ def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
 def _acquire(attempt: Attempt) -> Lease | Answer:
     """Acquire the lock; where the attempt ends here, deal with its reservation."""
     try:
-        entry = acquire(attempt)
+        lease_or_answer = acquire(attempt)
     except DeliveryOver:  # the reservation goes with the message that comes back
         attempt.note_reservation_handled()
         raise
@@ -119,11 +119,11 @@ def _acquire(attempt: Attempt) -> Lease | Answer:
     except Exception:
         _end_without_run(attempt)
         raise
-    if isinstance(entry, Answer):
+    if isinstance(lease_or_answer, Answer):
         _end_without_run(attempt)
     else:
         attempt.note_reservation_handled()
-    return entry
+    return lease_or_answer
 
 
 def _end_without_run(attempt: Attempt) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -11,7 +13,7 @@ from celery import Celery, Task
 from celery._state import get_current_task
 
 from ..exceptions import ConfigurationError
-from ..keys.arguments import Parameters
+from ..keys.arguments import Parameters, signature_of
 from ..messages.stamp import stamp_messages_of
 from ..options.guarded_class import (
     GUARDED,
@@ -27,7 +29,6 @@ from ..running.attempt import call_of
 from ..running.guard import run_guarded
 from .autoretry import leave_after_autoretry
 from .methods import guarded_apply, guarded_on_replace, guarded_retry
-from .stand_in import stand_in_for
 from .validation import models_by, validator_in
 
 
@@ -128,7 +129,7 @@ class Wrapping:
                 spec, call_of(task, own, kwargs, lambda: run(*args, **kwargs))
             )
 
-        guarded = stand_in_for(run, enter)
+        guarded = _stand_in(run, enter)
         guarded.__dict__.pop(PENDING, None)
         setattr(guarded, GUARDED, self)
         self._unguarded[guarded] = run
@@ -150,6 +151,31 @@ class Wrapping:
             f"{self.function.__qualname__}() has @unique, but is not a Celery task: "
             "put @app.task above it"
         )
+
+
+def _stand_in(
+    function: Callable[..., Any],
+    enter: Callable[[tuple[Any, ...], dict[str, Any]], Any],
+) -> Callable[..., Any]:
+    """Return a function that calls `enter`, and looks like `function`.
+
+    It has the name, doc, signature, hints and global names of `function`.
+    ``typing.get_type_hints()`` and Celery's ``pydantic=True`` evaluate hints that are
+    texts with the global names of the function. They must be those of the author's
+    module, not of this one.
+    """
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return enter(args, kwargs)  # uses no global names: they are not ours
+
+    names = getattr(inspect.unwrap(function), "__globals__", called.__globals__)
+    code, cells = called.__code__, called.__closure__
+    stand_in = functools.wraps(function)(FunctionType(code, names, closure=cells))
+    # Celery checks the arguments of delay() by the signature of what it decorates.
+    setattr(stand_in, "__signature__", signature_of(function))
+    # Celery unwraps a function with this attribute when it applies "@run" annotations.
+    del stand_in.__wrapped__
+    return stand_in
 
 
 def _wrap_methods(task_class: type[Task]) -> None:
