@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 
 from ..exceptions import LockStoreError, LockStoreRefusedError
 from .batches import in_batches
+from .operation import Operation
 from .promises import Promises
 from .record import Record, Token
 from .safe_names import fingerprint_of
@@ -205,19 +205,14 @@ class Backend(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
-    @contextmanager
-    def _operation(self, urgent: bool = False) -> Iterator[None]:
-        """Run the block when a connection is free, and translate the driver's errors.
+    def _operation(self, urgent: bool = False) -> Operation:
+        """Return the block in which the driver is called; see :class:`Operation`."""
+        return Operation(self._turns, urgent, self.driver_errors, self._translated)
 
-        Arguments:
-            urgent: it releases or renews a lock, and goes before other operations.
-        """
-        with self._turns.turn(urgent) if self._turns else nullcontext():
-            try:
-                yield
-            except self.driver_errors as error:
-                kind = LockStoreRefusedError if self._refuses(error) else LockStoreError
-                raise kind(f"{self.name}: {self._reason(error)}") from error
+    def _translated(self, error: Exception) -> LockStoreError:
+        """Return the error of ours for one of the driver's."""
+        kind = LockStoreRefusedError if self._refuses(error) else LockStoreError
+        return kind(f"{self.name}: {self._reason(error)}")
 
     @abstractmethod
     def _acquire(self, wanted: Acquisition) -> StoreAnswer: ...

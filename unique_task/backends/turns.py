@@ -44,19 +44,15 @@ class Turns:
             if number < max(1, self.count - self.count // 4):
                 self._starts.put(None)
 
-    def turn(self, urgent: bool) -> Turn:
-        """Return a block that waits for its turn.
+    def begin(self, urgent: bool) -> None:
+        """Wait for a turn and take it.
 
         Arguments:
-            urgent: whether it goes before operations that start something.
+            urgent: go before operations that start something.
 
         Raises:
-            LockStoreError: on entry, if no turn becomes free in time.
+            LockStoreError: if no turn becomes free in time.
         """
-        return Turn(self, urgent)
-
-    def begin(self, urgent: bool) -> None:
-        """Wait for a turn and take it."""
         if not urgent:
             self._take(self._starts)
         try:
@@ -96,20 +92,3 @@ class Turns:
             f"{self._name}: all {self.count} connections of this process were in use "
             f"for {waited:.1f} s: the store is slow, or this process has too much to do"
         )
-
-
-class Turn:
-    """A block that runs in its turn."""
-
-    # A context manager made of a generator would cost several times as much.
-    __slots__ = ("_turns", "_urgent")
-
-    def __init__(self, turns: Turns, urgent: bool) -> None:
-        self._turns = turns
-        self._urgent = urgent
-
-    def __enter__(self) -> None:
-        self._turns.begin(self._urgent)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._turns.end(self._urgent, kind is None)

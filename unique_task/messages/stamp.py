@@ -116,7 +116,8 @@ def our_headers(message: Mapping[str, Any]) -> Mapping[str, Any]:
     Arguments:
         message: ``vars(task.request)``, or the ``request_dict`` of a worker's parent.
     """
-    return {**_ours(message.get("headers")), **_ours(message)}
+    ours, headers = _ours(message), message.get("headers")
+    return {**_ours(headers), **ours} if isinstance(headers, Mapping) else ours
 
 
 def message_id_of(request: Any) -> Any:
@@ -124,9 +125,7 @@ def message_id_of(request: Any) -> Any:
     return our_headers(vars(request)).get(MESSAGE_HEADER)
 
 
-def _ours(headers: Any) -> dict[str, Any]:
-    if not isinstance(headers, Mapping):
-        return {}
+def _ours(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: headers[name] for name in OURS if name in headers}
 
 
