@@ -52,7 +52,8 @@ def run_guarded(spec: TaskSpec, call: Call) -> Any:
     """
     try:
         lease_or_answer = _enter(spec, call)
-        if isinstance(lease_or_answer, Lease):
+        # Not isinstance(..., Lease), which is slow: that class is abstract.
+        if lease_or_answer is not None and not isinstance(lease_or_answer, Answer):
             return _run(call, lease_or_answer)
     finally:
         # A signal may break off the call anywhere, before a lease holds the lock.
