@@ -102,7 +102,12 @@ _OF_ONE_MESSAGE = ("message", "token", "until", "generation", "store")
 @pytest.fixture
 def app() -> Any:
     """An app with the tasks that sent the headers."""
-    app = Celery("shop", broker="memory://", backend="cache+memory://")
+    app = Celery(
+        "shop",
+        broker="memory://",
+        backend="cache+memory://",
+        set_as_current=False,
+    )
     app.conf.unique_backend = MemoryBackend()
 
     @app.task(name="shop.charge")

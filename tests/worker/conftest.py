@@ -22,6 +22,12 @@ POOLS = ["prefork", "threads", "gevent", "eventlet", "solo"]
 StartWorker = Callable[..., WorkerProcess]
 
 
+@pytest.fixture(autouse=True)
+def _current_app() -> None:
+    """Make the app of the workers current: Celery 5.3 sends nested chords by that."""
+    app.set_current()
+
+
 @pytest.fixture(params=POOLS)
 def pool(request: pytest.FixtureRequest) -> str:
     """Runs the test once for each kind of pool."""
