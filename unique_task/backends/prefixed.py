@@ -104,5 +104,7 @@ class PrefixedBackend(Backend):
     def _reason(self, error: Exception) -> str:
         return self.store._reason(error)
 
-    def _with_own_key(self, asked: Question) -> Question:
-        return replace(asked, key=self._prefix + asked.key) if self._prefix else asked
+    def _with_own_key(self, question: Question) -> Question:
+        if not self._prefix:
+            return question
+        return replace(question, key=self._prefix + question.key)

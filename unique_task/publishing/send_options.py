@@ -86,8 +86,8 @@ class SendOptions:
         Arguments:
             since: seconds since the first of them was published.
         """
-        given = self.values.get("countdown"), self.values.get("eta")
-        if given == (None, None) and replace.countdown is not None:
+        start = self.values.get("countdown"), self.values.get("eta")
+        if start == (None, None) and replace.countdown is not None:
             self.wait = replace.countdown
         if replace.max_wait is not None and self.wait > replace.max_wait - since:
             self.wait = max(0.0, replace.max_wait - since)

@@ -68,9 +68,9 @@ class Change:
 
     def _read(self, names: Sequence[str]) -> dict[str, Cell]:
         """Read cells with their ends, which the plain commands do not return."""
-        asked = [f"mg {self._short(name)} v t c" for name in names]
+        requests = [f"mg {self._short(name)} v t c" for name in names]
         # One more marks the end of the answers.
-        answer = self._node.raw_command("\r\n".join([*asked, "mn"]), "MN\r\n")
+        answer = self._node.raw_command("\r\n".join([*requests, "mn"]), "MN\r\n")
         found = {}
         for name, one in zip(names, _answers(answer, len(names))):
             self._unique.pop(name, None)
