@@ -36,7 +36,7 @@ Eval = Sequence[Any]
 # Keys: 1 lock; mark and leaving record of the attempt, if argument 4 is not 0;
 #   generation, if argument 5 is not 0; value, if argument 6 is 1.
 # Arguments: 1 version; 2 record after the fence; 3 milliseconds that the lock stands, 0
-#   to free it at once, or "keep" in front to keep the end of a lock that is taken over.
+#   to release it at once, or "keep" in front to keep the end of a lock that is taken over.
 #   All or none of: 4 milliseconds to remember the attempt, or 0; 5 fence under which
 #   the lock was reserved, or 0; 6 whether a value is accepted; 7 and more: the tokens
 #   that give the lock up to this one.
@@ -157,14 +157,14 @@ return {1, fence, first, record, left}
 
 # Gives a lock back to the message that this token replaced.
 #
-# Frees the lock first: a server that is out of memory refuses a script whose first
+# Releases the lock first: a server that is out of memory refuses a script whose first
 # write takes memory.
 #
 # Keys: 1 lock; 2 generation; 3 the record that gets the lock in place of this token, if
 #   a later message gives it back; 4 the same in place of the replaced one: its publish
 #   may have failed, too, while a third message held the lock.
 # Arguments: 1 token; 2 whole record of the replaced message; 3 milliseconds.
-# Returns 1 given back, or freed if the replaced message, or a later one, was notified;
+# Returns 1 given back, or released if the replaced message, or a later one, was notified;
 #   0 not held by this token.
 RESTORE = Script("""
 local record = redis.call('GET', KEYS[1])
@@ -183,7 +183,7 @@ redis.call('SET', KEYS[1], heir, 'PX', left)
 return 1
 """)
 
-# Releases a lock, and stores what the attempt leaves behind. Frees it first, as above.
+# Releases a lock, and stores what the attempt leaves behind. The lock first, as above.
 #
 # Keys: 1 lock; mark and leaving record of the attempt, if it has finished or is
 #   leaving; value, if one is stored.

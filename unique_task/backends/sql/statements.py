@@ -169,11 +169,11 @@ class Statements:
         0, so the index finds the old ones by their fence among any number of new ones.
         """
         ends, fence = self._table.c.ends, self._table.c.fence
-        freed = sa.and_(ends == 0, fence < _PAST)
+        released = sa.and_(ends == 0, fence < _PAST)
         over = sa.and_(ends > 0, self._old)
         names = sa.select(self._table.c.name)
         some = sa.bindparam("some", type_=_NUMBER)
-        return [names.where(old).limit(some) for old in (freed, over)]
+        return [names.where(old).limit(some) for old in (released, over)]
 
     @cached_property
     def sweep(self) -> sa.Delete:
