@@ -35,8 +35,8 @@ Eval = Sequence[Any]
 #
 # Keys: 1 lock; mark and leaving record of the attempt, if argument 4 is not 0;
 #   generation, if argument 5 is not 0; value, if argument 6 is 1.
-# Arguments: 1 version; 2 record after the fence; 3 milliseconds that the lock stands, 0
-#   to release it at once, or "keep" in front to keep the end of a lock that is taken over.
+# Arguments: 1 version; 2 record after the fence; 3 milliseconds that the lock stands; 0
+#   to release it at once; "keep" in front to keep the end of a lock that is taken over.
 #   All or none of: 4 milliseconds to remember the attempt, or 0; 5 fence under which
 #   the lock was reserved, or 0; 6 whether a value is accepted; 7 and more: the tokens
 #   that give the lock up to this one.
@@ -164,7 +164,7 @@ return {1, fence, first, record, left}
 #   a later message gives it back; 4 the same in place of the replaced one: its publish
 #   may have failed, too, while a third message held the lock.
 # Arguments: 1 token; 2 whole record of the replaced message; 3 milliseconds.
-# Returns 1 given back, or released if the replaced message, or a later one, was notified;
+# Returns 1 given back, or released if the replaced message or a later one was notified;
 #   0 not held by this token.
 RESTORE = Script("""
 local record = redis.call('GET', KEYS[1])
