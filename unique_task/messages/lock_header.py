@@ -143,10 +143,8 @@ def _is_name(value: Any) -> bool:
 
 
 def _is_source(value: Any) -> bool:
-    if value is None:
-        return True
     try:
-        return bool(base64.b64decode(value, validate=True))
+        return value is None or base64.b64decode(value, validate=True) is not None
     except (TypeError, ValueError):
         return False
 
