@@ -19,23 +19,6 @@ pytest_plugins = "tests.inprocess_fixtures"
 SOON = retry(countdown=0.02, maximum=0.1)
 
 
-@pytest.fixture
-def guarded(worker_app, gate):
-    """Make a task that waits at the gate, and returns its item."""
-    worker_app.conf.unique_backend = MemoryBackend()
-
-    def guarded(lock, **options):
-        @worker_app.task(name=f"work-{lock}")
-        @unique(lock=lock, **options)
-        def work(item=1):
-            gate.hold()
-            return item
-
-        return work
-
-    return guarded
-
-
 def test_until_executing_is_free_once_the_body_runs(guarded, gate):
     work = guarded("until_executing")
     first = work.delay()

@@ -15,23 +15,6 @@ from unique_task.options.lock_types import LOCK_TYPES
 pytest_plugins = "tests.inprocess_fixtures"
 
 
-@pytest.fixture
-def guarded(worker_app, gate):
-    """Make a task that waits at the gate, and returns its item."""
-    worker_app.conf.unique_backend = MemoryBackend()
-
-    def guarded(lock, **options):
-        @worker_app.task(name=f"work-{lock}")
-        @unique(lock=lock, **options)
-        def work(item=1):
-            gate.hold()
-            return item
-
-        return work
-
-    return guarded
-
-
 @pytest.mark.parametrize("lock", [kind for kind in LOCK_TYPES])
 def test_a_call_of_its_own_key_holds_that_where_it_runs(guarded, gate, lock):
     work = guarded(lock)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from celery.exceptions import Ignore, Reject, Retry
-from celery.signals import before_task_publish, task_postrun
+from celery.signals import task_postrun
 
 from tests.held_lock import held_lock
 from tests.inprocess import value_of
@@ -13,7 +13,7 @@ from tests.waiting import in_time, wait_until
 from unique_task import retry, unique
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Finished, Held
-from unique_task.messages.stamp import MESSAGE_HEADER, nonce_and_age, stamp_messages_of
+from unique_task.messages.stamp import nonce_and_age
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -77,19 +77,6 @@ def test_a_message_that_cannot_come_again_gets_no_mark(end, how):
 
 def test_a_failure_that_goes_to_a_queue_of_dead_letters_may_come_again(end):
     assert not end("error", acks_late=True, acks_on_failure_or_timeout=False)
-
-
-@pytest.fixture
-def delivered_again():
-    """Publish a second delivery: a message with an id that was used before."""
-
-    def mark_alike(headers, **_):
-        headers[MESSAGE_HEADER] = "00000000-0"
-
-    stamp_messages_of("")  # else it would be told later than this one
-    before_task_publish.connect(mark_alike)
-    yield
-    before_task_publish.disconnect(mark_alike)
 
 
 @pytest.mark.usefixtures("delivered_again")

@@ -17,25 +17,13 @@ from unique_task import (
     skip,
     unique,
 )
-from unique_task.messages.stamp import MESSAGE_HEADER, stamp_messages_of
 from unique_task.messages.states import defer_started
 
 pytest_plugins = "tests.inprocess_fixtures"
 
+pytestmark = pytest.mark.usefixtures("delivered_again")
+
 POLICIES = {"ignore": "ignore", "raise": "raise", "skip": skip(17)}
-
-
-@pytest.fixture(autouse=True)
-def one_message():
-    """Publish a second delivery: a message with an id that was used before."""
-
-    def mark_alike(headers, **_):
-        headers[MESSAGE_HEADER] = "00000000-0"
-
-    stamp_messages_of("")  # else it would be told later than this one
-    before_task_publish.connect(mark_alike)
-    yield
-    before_task_publish.disconnect(mark_alike)
 
 
 @pytest.fixture

@@ -41,11 +41,6 @@ WITH_PASSWORD = [
 ]
 
 
-@pytest.fixture
-def backend(redis_url: str) -> RedisBackend:
-    return RedisBackend(redis_url)
-
-
 # Ways to a server
 
 

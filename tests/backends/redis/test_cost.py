@@ -14,12 +14,6 @@ from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Acquired, Leaving, Renewal, Renewed
 from unique_task.keys.digest import digest_of
 
-
-@pytest.fixture
-def backend(redis_url: str) -> RedisBackend:
-    return RedisBackend(redis_url)
-
-
 #: Commands for a message that comes once, and for one that may be delivered again.
 RUNS = {
     "once": ({}, {}, {"evalsha": 2, "time": 1, "set": 1, "get": 1, "del": 1}),

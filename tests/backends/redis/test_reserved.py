@@ -1,10 +1,8 @@
 """The cost of reservations in Redis: commands and keys."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from redis import Redis
 from redis.crc import key_slot
 
 from tests.backends.stores import (
@@ -20,18 +18,6 @@ from tests.backends.stores import (
 )
 from unique_task import RedisBackend
 from unique_task.backends.steps import Heir
-
-
-@pytest.fixture
-def backend(redis_url: str) -> RedisBackend:
-    return RedisBackend(redis_url)
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as client:
-        yield client
-
 
 # Commands
 

@@ -1,25 +1,10 @@
 """Reservations in a Redis that fails, or loses answers."""
 
-from collections.abc import Iterator
-
 import pytest
-from redis import Redis
 
 from tests.backends.stores import FIRST, ONE, SECOND, TWO, reserve, start
 from unique_task import LockRecordError, LockStoreError, RedisBackend
 from unique_task.backends.steps import Acquired, Heir, Held, Replaced, Reserved
-
-
-@pytest.fixture
-def backend(redis_url: str) -> RedisBackend:
-    return RedisBackend(redis_url)
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[Redis]:
-    with Redis.from_url(redis_url) as client:
-        yield client
-
 
 # A server out of order
 

@@ -18,11 +18,6 @@ NEWER = {
 }
 
 
-@pytest.fixture
-def backend(redis_url: str) -> RedisBackend:
-    return RedisBackend(redis_url)
-
-
 # A server out of order
 
 

@@ -36,11 +36,6 @@ TOUCH = "UPDATE unique_task_locks SET ends = ends WHERE name = :name"
 WEIGHT = "INSERT INTO unique_task_locks VALUES (:name, NULL, '', 0, 0)"
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
-def url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(f"{request.param}_url"))
-
-
 def look_after(url: str, seconds: int) -> str:
     return LOOK.get(url.partition("+")[0], "").format(seconds)
 

@@ -12,19 +12,6 @@ from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Renewal, Renewed
 from unique_task.exceptions import LockStoreRefusedError
 
-
-@pytest.fixture(params=["postgresql", "mariadb"])
-def url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(f"{request.param}_url"))
-
-
-@pytest.fixture
-def backend(url: str) -> SQLBackend:
-    backend = SQLBackend(url)
-    backend.get("key")
-    return backend
-
-
 # A table that is missing, or full
 
 

@@ -22,18 +22,6 @@ from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 SERVERS: dict[str, Any] = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
 
 
-@pytest.fixture(params=SERVERS)
-def url(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(f"{request.param}_url"))
-
-
-@pytest.fixture
-def backend(url: str) -> SQLBackend:
-    backend = SQLBackend(url)
-    backend.get("key")
-    return backend
-
-
 @pytest.fixture
 def proxy(url: str, backend: SQLBackend) -> Iterator[Proxy]:
     with Proxy(url) as proxy:
