@@ -89,7 +89,7 @@ def requeue(
     countdown = max(countdown, SHORTEST_PAUSE)
     countdown = sendable_countdown(task, countdown, again.options)
     again.set(countdown=countdown)
-    if not (quiet or ignores_result(task, request)):
+    if not (quiet or ignores_result(task, request.ignore_result)):
         # Before the message is sent: Celery stores a raised Retry after it::
         #
         #     this delivery  sends the message                       stores RETRY

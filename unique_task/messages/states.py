@@ -22,10 +22,9 @@ apps_with_events: WeakSet[Celery] = WeakSet()
 _DEFERRED = "__unique_started__"
 
 
-def ignores_result(task: Task, request: Any) -> bool:
-    """Tell whether no result is stored: by the option of the call, else of the task."""
-    ignore = request.ignore_result
-    return bool(task.ignore_result if ignore is None else ignore)
+def ignores_result(task: Task, choice: bool | None) -> bool:
+    """Tell whether no result is stored: by the choice of the call, else of the task."""
+    return bool(task.ignore_result if choice is None else choice)
 
 
 def defer_started(task: Task) -> None:
@@ -48,7 +47,8 @@ def store_started(task: Task, request: Any) -> None:
     Arguments:
         request: of a task that a worker got from a queue.
     """
-    if getattr(task, _DEFERRED, False) and not ignores_result(task, request):
+    deferred = getattr(task, _DEFERRED, False)
+    if deferred and not ignores_result(task, request.ignore_result):
         where = {"pid": os.getpid(), "hostname": request.hostname}
         task.backend.store_result(request.id, where, states.STARTED, request=request)
 
@@ -66,7 +66,7 @@ def end_as_revoked(task: Task, request: Any, reason: str) -> NoReturn:
         request.id,
         TaskRevokedError(reason),
         request=request,
-        store_result=not ignores_result(task, request),
+        store_result=not ignores_result(task, request.ignore_result),
         call_errbacks=False,
         state=states.REVOKED,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..exceptions import ConfigurationError
 from ..keys.digest import digest_of_run
+from ..messages.lock_header import LockHeader
 
 
 @dataclass(frozen=True)
@@ -115,3 +116,13 @@ def lock_type(name: Any, option: str = "lock") -> LockType:
         choices = ", ".join(map(repr, LOCK_TYPES))
         raise ConfigurationError(f"{option}={name!r}: allowed are {choices}")
     return LOCK_TYPES[name]
+
+
+def lock_type_in(published: LockHeader) -> LockType | None:
+    """Return the lock type under which a lock was reserved for a message.
+
+    None if the message names none, or one of a newer version: only that knows the names
+    under which the lock lives.
+    """
+    lock = LOCK_TYPES.get(published.lock or "")
+    return lock.for_successor() if lock is not None and published.follows else lock

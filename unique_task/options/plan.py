@@ -40,10 +40,6 @@ class Plan:
     remember_for: float
     on_unavailable: str
 
-    def with_lock(self, lock: LockType, successor: bool) -> Plan:
-        """Return the same plan with another lock type."""
-        return replace(self, lock=lock.for_successor() if successor else lock)
-
     def for_successor(self) -> Plan:
         """Return the plan of a successor: it is no duplicate, and waits without end."""
         policy = self.run_policy

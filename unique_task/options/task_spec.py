@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Task
@@ -18,7 +18,7 @@ from ..messages.lock_header import LockHeader
 from .app_settings import backend_of, settings_of
 from .call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from .known_message import is_reserved
-from .lock_types import LOCK_TYPES, lock_type
+from .lock_types import lock_type_in
 from .plan import Plan, plan_of
 from .settings import Settings
 from .task_options import Options
@@ -174,9 +174,10 @@ class TaskSpec:
         if not call_options.enabled or not (settings.enabled or reserved):
             return None
         plan = self.plan(task, settings, call_options)
-        if published is not None and published.lock not in (None, plan.lock.name):
+        lock = None if published is None else lock_type_in(published)
+        if lock is not None and lock.name != plan.lock.name:
             # The message was published before a deploy that changed the lock type.
-            plan = plan.with_lock(lock_type(published.lock), call_options.successor)
+            plan = replace(plan, lock=lock)
         backend = self.backend(task, settings, eager=eager)
         call_plan = CallPlan(plan, backend, "", published, settings.enabled)
         call_plan.key = self._key_of(task, call_plan, call_options, (args, kwargs))
@@ -187,7 +188,7 @@ class TaskSpec:
 
         If not, the options of the call still count.
         """
-        known = published.lock is None or published.lock in LOCK_TYPES
+        known = published.lock is None or lock_type_in(published) is not None
         return known and published.namespace == self.namespace(task)
 
     def _key_of(

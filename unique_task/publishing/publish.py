@@ -15,7 +15,7 @@ from ..leases.background import in_background
 from ..leases.current import held_lease, is_in_body, lease_of, unused_reservation
 from ..messages.results import HolderResult, LaterHolderResult, LaterResult
 from ..messages.stamp import LOCK_HEADER, MESSAGE_HEADER, stamping
-from ..options.lock_types import LOCK_TYPES
+from ..options.lock_types import lock_type_in
 from ..options.policies import Cached, Wait
 from .outgoing import NotSent, Outgoing, ToSend, Undo
 from .reserve import reserve
@@ -164,7 +164,7 @@ def _take_unused_reservation(outgoing: Outgoing) -> ToSend:
     if (
         reserved is None
         or reserved.key != outgoing.key
-        or reserved.lock not in LOCK_TYPES
+        or lock_type_in(reserved) is None
         or reserved.generation
     ):
         return plain

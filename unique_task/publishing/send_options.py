@@ -12,6 +12,7 @@ from celery.utils.time import maybe_iso8601, maybe_make_aware
 
 from ..backends.record import Token
 from ..messages.delays import sendable_countdown
+from ..messages.states import ignores_result
 from ..options.policies import Replace
 
 #: The options with the callbacks of a call, which run only if the call runs.
@@ -33,16 +34,19 @@ class SendOptions:
         task: the task that is called.
         values: the options as Celery takes them, with the ``task_id``.
         named: whether the caller chose the id, so that others may wait for it.
-        bound: whether the message must be sent, and its sender must not fail.
     """
 
     task: Task
     values: dict[str, Any]
     named: bool = False
-    bound: bool = field(init=False)
+    _bound: bool | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.bound = is_bound(self.task.app, self.values, self.named)
+    @property
+    def bound(self) -> bool:
+        """True if the message must be sent, and its sender must not fail."""
+        if self._bound is None:
+            self._bound = is_bound(self.task.app, self.values, self.named)
+        return self._bound
 
     @property
     def id(self) -> str:
@@ -62,9 +66,8 @@ class SendOptions:
 
     @property
     def ignores_result(self) -> bool:
-        """True if no result is stored: by the option of the call, else of the task."""
-        ignore = self.values.get("ignore_result")
-        return bool(self.task.ignore_result if ignore is None else ignore)
+        """True if no result is stored."""
+        return ignores_result(self.task, self.values.get("ignore_result"))
 
     @property
     def wait(self) -> float:

@@ -37,7 +37,7 @@ from ..messages.lock_header import LockHeader
 from ..messages.stamp import LOCK_HEADER
 from ..options.app_settings import backend_of, settings_of
 from ..options.guarded_class import guarded_class_of
-from ..options.lock_types import LOCK_TYPES
+from ..options.lock_types import lock_type_in
 from ..signals import connect_once
 from .reservation import release_reservation
 
@@ -190,10 +190,9 @@ def _release_for(app: Celery, message: Mapping[str, Any]) -> None:
     published = LockHeader.of(message)
     if published is None or not (published.token and published.key):
         return
-    lock = LOCK_TYPES.get(published.lock or "")
-    if lock is None:  # of a newer version: the lock ends by its time
+    lock = lock_type_in(published)
+    if lock is None:  # the lock ends by its time
         return
-    lock = lock.for_successor() if published.follows else lock
     for store in _stores(app, published):
         release = partial(release_later, store)
         release_reservation(lock, published.key, published.token, release)

@@ -18,12 +18,10 @@ from ..leases.lease import Lease
 from ..messages.lock_header import LockHeader
 from ..messages.stamp import LOCK_HEADER
 from ..options.call_options import CallOptions
-from ..options.task_spec import TaskSpec
+from ..options.guarded_class import spec_of
 
 
-def guarded_apply(
-    apply: Callable[..., Any], spec_of: Callable[[Task], TaskSpec]
-) -> Callable[..., Any]:
+def guarded_apply(apply: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap ``Task.apply``, so that it takes ``unique=`` and ``unique_key=``."""
     names = _positional(apply)
 

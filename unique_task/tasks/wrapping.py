@@ -20,7 +20,6 @@ from ..options.guarded_class import (
     PENDING,
     GuardedClass,
     guarded_class_in,
-    spec_of,
 )
 from ..options.run_function import function_in, layers_of, without_celery
 from ..options.task_options import Options
@@ -181,7 +180,7 @@ def _stand_in(
 def _wrap_methods(task_class: type[Task]) -> None:
     setattr(task_class, "retry", guarded_retry(task_class.retry))
     setattr(task_class, "on_replace", guarded_on_replace(task_class.on_replace))
-    setattr(task_class, "apply", guarded_apply(task_class.apply, spec_of))
+    setattr(task_class, "apply", guarded_apply(task_class.apply))
 
 
 def _check_as_without(
