@@ -6,7 +6,7 @@ from typing import Any
 from celery import Task
 
 from tests.worker.app import app
-from tests.worker.tasks import PROBED, SOON, hold, witness
+from tests.worker.tasks import PROBED, SOON, witness
 from tests.worker.tasks_policies import POLICIES
 from tests.worker.tasks_pools import SlowToStore
 from unique_task import unique
@@ -14,8 +14,10 @@ from unique_task import unique
 
 def work(task: Task, key: str) -> str:
     """Tell in which process this runs, wait at the gate, and tell of the end."""
-    witness().note(f"pids {key}", str(os.getpid()))
-    hold(key)
+    with witness().running(key):
+        # Not before the start is noted: a test kills what it knows the process of.
+        witness().note(f"pids {key}", str(os.getpid()))
+        witness().wait_at(key)
     witness().note(f"ends {key}", str(task.request.id))
     return "ran"
 
