@@ -112,7 +112,7 @@ def test_a_lock_that_is_freed_while_it_is_extended_is_free(
     lock, _ = extended_while(leave)
 
     assert store.get(lock.key) is None
-    assert not keeper.remove(lock)
+    assert lock.kept_by is None
 
 
 def test_a_lock_that_was_freed_cannot_be_extended(app, store):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
+from threading import RLock
 
 from ..backends.base import Backend
 from ..backends.record import Record
 from ..backends.steps import Leaving, Renewal, Renewed
 from ..exceptions import LockStoreError
-from ..threads import OneStep
-from .keeper import keeper
+from .keeper import StoreKeeper, keeper
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class Departure:
         record: of that lock, with its fence.
         expire: seconds for which the attempt counts as alive after the last renewal.
         finished_for: seconds for which the store remembers that it has finished.
+        released: whether the mark has ended, or is becoming a finished mark.
     """
 
     backend: Backend
@@ -44,7 +45,9 @@ class Departure:
     expire: float
     finished_for: float
     renew_at: float = 0.0
-    step: OneStep = field(default_factory=OneStep, init=False)
+    step: RLock = field(default_factory=RLock, init=False)
+    released: bool = field(default=False, init=False)
+    kept_by: StoreKeeper | None = field(default=None, init=False)
     _end: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +93,7 @@ class Departure:
         keeper.remove(self)
         try:
             with self.step:
-                self.step.over = True
+                self.released = True
                 self.backend.release(
                     self.lock,
                     self.record.token,

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from dataclasses import InitVar, dataclass, field, replace
+from threading import RLock
 from typing import Any
 
 from ..backends.base import Backend
@@ -16,11 +17,10 @@ from ..durations import Duration
 from ..durations import seconds as in_seconds
 from ..exceptions import LockStoreError
 from ..signals import lock_acquired, lock_lost, lock_released, send_signal
-from ..threads import OneStep
 from .aside import send_in_thread
 from .background import release_or_later
 from .departure import Departure
-from .keeper import keeper
+from .keeper import StoreKeeper, keeper
 from .lease import Lease
 
 #: Outcomes of a renewal that mean that the lock was lost, and how.
@@ -48,7 +48,7 @@ class HeldLease(Lease):
         heir: who gets the lock when it is released: the task's next try.
         successor: who gets it if there is no heir: a call that waits for this one.
         renew_at: when the keeper renews it next.
-        step: keeps two threads from asking the store about it at once.
+        step, kept_by: see :class:`.Renewable`.
     """
 
     task: Any
@@ -68,11 +68,12 @@ class HeldLease(Lease):
     remember_for: float = 0.0
     heir: Heir | None = field(default=None, init=False)
     successor: Heir | None = field(default=None, init=False)
+    kept_by: StoreKeeper | None = field(default=None, init=False)
     _lost: bool = field(default=False, init=False)
     _extended: float = field(default=-math.inf, init=False)
 
     def __post_init__(self, asked_at: float) -> None:
-        self.step = OneStep()
+        self.step = RLock()
         # Counted from before the question: the store's clock started later.
         self._end = asked_at + self.expire
         self.renew_at = asked_at + self.interval
@@ -177,7 +178,7 @@ class HeldLease(Lease):
                 return False
             if leaves:
                 self._leave()
-            self.released = self.step.over = True
+            self.released = True
             held = release_or_later(
                 self.backend, self._release_step(value), self._name, self._end
             )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
-from threading import Condition, Lock, Thread
-from typing import Protocol
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from threading import Condition, Lock, RLock, Thread
+from weakref import WeakKeyDictionary, ref
 
 from ..backends.base import Backend
-from ..backends.steps import Renewal, Renewed
+from ..backends.steps import Renewed
 from ..exceptions import LockStoreError
 from ..forks import in_forks
-from ..threads import OneStep, start_thread
+from ..threads import start_thread
+from .renewable import Renewable, begin_step
 
 logger = logging.getLogger(__name__)
 
@@ -24,25 +25,6 @@ _IDLE = 5.0
 
 #: Longest sleep in seconds; a condition cannot wait for as long as a lease may be.
 _LONGEST = 3600.0
-
-
-class Renewable(Protocol):
-    """What the keeper renews: leases, and the marks of attempts that are leaving."""
-
-    backend: Backend
-    renew_at: float
-    step: OneStep
-
-    @property
-    def interval(self) -> float: ...
-
-    def remaining(self) -> float: ...
-
-    def renewal(self, now: float) -> Renewal: ...
-
-    def renewed(self, outcome: Renewed, asked_at: float) -> str | None: ...
-
-    def note_loss(self, reason: str, *, in_thread: bool) -> None: ...
 
 
 class Keeper:
@@ -57,78 +39,99 @@ class Keeper:
     def forget(self) -> None:
         """Start empty: a fork has neither the threads nor the leases of its parent."""
         self._mutex = Lock()
-        self._of_stores: WeakKeyDictionary[Backend, _KeeperOfStore]
-        self._of_stores = WeakKeyDictionary()
+        self._of_stores: WeakKeyDictionary[Backend, StoreKeeper] = WeakKeyDictionary()
 
     def add(self, lease: Renewable) -> None:
         """Renew `lease` until it is removed."""
-        self._store_keeper(lease.backend).add(lease)
+        lease.kept_by = self._of_stores.get(lease.backend) or self._new(lease.backend)
+        lease.kept_by.add(lease)
 
-    def remove(self, lease: Renewable) -> bool:
-        """Stop renewing `lease`; return whether the keeper had it.
+    def remove(self, lease: Renewable) -> None:
+        """Stop renewing `lease`.
 
-        A renewal may be under way; see :class:`~unique_task.threads.OneStep`.
+        A renewal may be under way; see :class:`.Renewable`.
         """
-        return self._store_keeper(lease.backend).remove(lease)
+        kept_by, lease.kept_by = lease.kept_by, None
+        if kept_by is not None:
+            kept_by.remove(lease)
 
-    def _store_keeper(self, backend: Backend) -> _KeeperOfStore:
-        found = self._of_stores.get(backend)
-        if found is None:
-            with self._mutex:
-                found = self._of_stores.setdefault(backend, _KeeperOfStore())
-        return found
+    def _new(self, backend: Backend) -> StoreKeeper:
+        with self._mutex:
+            return self._of_stores.setdefault(backend, StoreKeeper())
 
 
-class _KeeperOfStore:
+class StoreKeeper:
     """One thread that renews the leases in one store.
 
     The thread starts with the first lease, then wakes up at even intervals, and ends
     when it finds no lease. A run that ends before a third of its lease costs no round
     trip. Where the thread cannot be started, or has died, the next lease that is added
     or removed starts it.
+
+    Every run adds a lease and removes it, and mostly takes no lock for that: a set adds
+    and removes in one step. What the thread decides, it announces first and checks
+    after that, so that it or the run sees what the other one has done::
+
+        thread  will look at once | reads the leases | next look at 5.0 | sleeps
+        run     adds a lease, due at 3.0 | reads the next look: wakes the thread
+
+        thread  has ended | reads the leases: goes on if there is one
+        run     adds a lease | reads the thread: starts one if it has ended
     """
 
     def __init__(self) -> None:
-        self._changed = Condition()
+        # Reentrant, for the handler of a signal in the middle of add() or remove().
+        self._changed = Condition(RLock())
         # Weak: if an error keeps a lease from being removed, it goes with its frames.
-        self._leases: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
+        self._leases: set[ref[Renewable]] = set()
         self._thread: Thread | None = None
         self._pause = _IDLE
         self._next_look = 0.0
 
     def add(self, lease: Renewable) -> None:
-        with self._changed:
-            self._leases[id(lease)] = lease
-            # While there is no thread, nothing else checks which leases have ended.
-            alone = [] if self._ensure_thread() else list(self._leases.values())
-            if lease.renew_at < self._next_look:
+        self._leases.add(ref(lease))
+        if self._thread is None:
+            self._start()
+        elif lease.renew_at < self._next_look:
+            with self._changed:
                 self._changed.notify_all()
-        _lose_ended(alone)
 
-    def remove(self, lease: Renewable) -> bool:
+    def remove(self, lease: Renewable) -> None:
+        self._leases.discard(ref(lease))
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        """Start the thread, if it is needed and nobody else does."""
         with self._changed:
-            kept = self._leases.pop(id(lease), None) is not None
-            self._ensure_thread()
-        return kept
+            if self._thread is None and self._leases:
+                self._next_look = 0.0
+                self._thread = start_thread(self._run, "unique_task")
+        # While there is no thread, nothing else checks which leases have ended.
+        if self._thread is None:
+            _lose_ended(self._alive())
 
-    def _ensure_thread(self) -> bool:
-        """Start the thread if it is needed; return False if that fails."""
-        if not self._leases or (self._thread is not None and self._thread.is_alive()):
-            return True
-        self._next_look = 0.0
-        self._thread = start_thread(self._run, "unique_task")
-        return self._thread is not None
+    def _alive(self) -> list[Renewable]:
+        """Return the leases; forget those that nothing else refers to any more."""
+        alive = []
+        for kept in self._leases.copy():
+            if (lease := kept()) is not None:
+                alive.append(lease)
+            else:
+                self._leases.discard(kept)
+        return alive
 
     def _run(self) -> None:
         try:
             while self._look():
                 pass
         except BaseException:  # for example, no memory is left
-            logger.exception("the thread that renews leases died; another one goes on")
-            time.sleep(_TRY_AGAIN)
-            with self._changed:
+            try:
+                logger.exception("the thread that renews leases died; another goes on")
+                time.sleep(_TRY_AGAIN)
+            finally:
                 self._thread = None
-                self._ensure_thread()
+                self._start()
 
     def _look(self) -> bool:
         """Renew the leases that are due next; return False if the keeper has none."""
@@ -137,7 +140,7 @@ class _KeeperOfStore:
             for lease in due:
                 # First: a step that has begun must end, also if memory is short.
                 begun.append(lease)
-                if not lease.step.begin():
+                if not begin_step(lease):
                     # Another thread releases or extends it, which may fail.
                     begun.pop().renew_at = _soon(lease)
             self._renew(begun)
@@ -146,29 +149,41 @@ class _KeeperOfStore:
             _lose_ended(begun)
         finally:
             for lease in begun:
-                lease.step.end()
+                lease.step.release()
         return bool(due)
 
     def _wait(self) -> list[Renewable]:
         """Wait for leases that are due; return an empty list if there are no leases."""
         with self._changed:
+            has_waited = self._next_look > 0
             while not (due := self._due(time.monotonic())):
-                if self._next_look and not self._leases:
-                    self._thread, self._next_look = None, 0.0
+                if self._leases or not has_waited:
+                    self._changed.wait(max(0.0, self._next_look - time.monotonic()))
+                    has_waited = True
+                elif self._ends():
                     return []
-                times = [lease.renew_at for lease in self._leases.values()]
-                self._next_look = min([time.monotonic() + self._pause, *times])
-                self._changed.wait(max(0.0, self._next_look - time.monotonic()))
         return due
 
     def _due(self, now: float) -> list[Renewable]:
-        leases = list(self._leases.values())
+        """Return the leases to renew now; set when to look next if there are none."""
+        self._next_look = math.inf
+        leases = self._alive()
         if leases:
             self._pause = min(_LONGEST, *(lease.interval for lease in leases))
-        if all(lease.renew_at > now for lease in leases):
+        self._next_look = min(
+            [now + self._pause, *(lease.renew_at for lease in leases)]
+        )
+        if self._next_look > now:
             return []
         # Leases that are nearly due are renewed in the same round trip.
         return [lease for lease in leases if lease.renew_at <= now + self._pause / 2]
+
+    def _ends(self) -> bool:
+        """End the thread, unless a lease was added meanwhile."""
+        self._thread, thread = None, self._thread
+        if self._leases:
+            self._thread = thread
+        return self._thread is None
 
     def _renew(self, leases: Sequence[Renewable]) -> None:
         if not leases:
