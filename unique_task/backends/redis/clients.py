@@ -14,6 +14,7 @@ from ..safe_names import without_password
 from ..turns import CONNECTIONS
 from .cluster import ClusterClient, connect_to_cluster
 from .connections import TimedClient, eval_all, noting
+from .direct import DirectClient
 from .scripts import Eval
 from .sentinel import connect_to_master, master_of
 from .url import client_of, hurry, options_of, place
@@ -40,8 +41,8 @@ class Client(NamedTuple):
 
     def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
         """Ask redis-py's own client, within the time of an operation."""
-        timed = isinstance(self.driver, (TimedClient, ClusterClient))
-        return self.driver.ask(question) if timed else question(self.driver)
+        ours = isinstance(self.driver, (DirectClient, TimedClient, ClusterClient))
+        return self.driver.ask(question) if ours else question(self.driver)
 
     @property
     def connections(self) -> int:
@@ -66,20 +67,28 @@ def _connected(url: str, timeout: float) -> Client:
         return _of_master(*connect_to_master(url, timeout))
     if scheme.endswith("+cluster"):
         return _of_cluster(*connect_to_cluster(url, timeout))
-    return _adopted(connect_to_server(url, timeout), timeout)
+    return _direct(_adopted(connect_to_server(url, timeout, retries=0), timeout))
 
 
-def connect_to_server(url: str, timeout: float, **own: Any) -> redis.Redis:
+def _direct(client: Client) -> Client:
+    driver = DirectClient(client.driver)
+    return client._replace(driver=driver, eval_all=driver.eval_all)
+
+
+def connect_to_server(
+    url: str, timeout: float, retries: int = 1, **own: Any
+) -> redis.Redis:
     """Return a client of one server.
 
     Arguments:
+        retries: how often it asks again if a connection breaks.
         own: options of its connections that `url` does not have.
     """
     options = {**options_of(url, url), **own}
     options["connection_class"] = noting(options["connection_class"])
     # One part each: to connect, to log in, to choose the database, to be answered.
     steps = 2 + bool(options.get("password")) + bool(options.get("db"))
-    hurry(options, timeout / steps)
+    hurry(options, timeout / steps, retries)
     return client_of(options)
 
 
