@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from tests.servers.process import HOST
 
 CHUNK = 65536
+
+#: What a client gets in place of a reply, and whether its connection goes on.
+Instead = tuple[bytes, bool]
 
 
 @dataclass
@@ -41,6 +44,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._delay = 0.0
         self._to_swallow = (0, b"")
+        self._change: Callable[[bytes], Instead] | None = None
         #: How often clients have asked; what they send at one time is asked once.
         self.requests = 0
 
@@ -68,9 +72,14 @@ class Proxy:
         """
         self._to_swallow = (count, to)
 
+    def change_replies(self, change: Callable[[bytes], Instead]) -> None:
+        """Send what `change` makes of each reply, in place of the reply."""
+        self._change = change
+
     def restore(self) -> None:
         """Let everything through again."""
         self._delay = 0.0
+        self._change = None
         self._to_swallow = (0, b"")
         self._run(self._open())
 
@@ -147,7 +156,10 @@ class Proxy:
                 await asyncio.sleep(self._delay)
                 if self._swallows(link.last_request):
                     return
+                data, goes_on = self._change(data) if self._change else (data, True)
                 link.to_client.write(data)
+                if not goes_on:
+                    return await link.to_client.drain()
 
     def _swallows(self, request: bytes) -> bool:
         count, to = self._to_swallow
