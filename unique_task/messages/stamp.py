@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from typing import Any
 
 from celery import signals
@@ -37,12 +35,21 @@ _MESSAGE_ID = re.compile("([0-9a-f]{8})-([0-9]{1,12})")
 _stamped_tasks: set[str] = set()
 
 
-@dataclass(frozen=True)
 class Stamp:
-    """The headers of the message that is being published for the task `id`."""
+    """The headers of the message that its block publishes for the task `id`."""
 
-    id: str
-    headers: Mapping[str, Any]
+    # A context manager made of a generator would cost several times as much.
+    __slots__ = ("_before", "headers", "id")
+
+    def __init__(self, task_id: str, headers: Mapping[str, Any]) -> None:
+        self.id = task_id
+        self.headers = headers
+
+    def __enter__(self) -> None:
+        self._before: Token[Stamp | None] = _stamp.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _stamp.reset(self._before)
 
 
 _stamp: ContextVar[Stamp | None] = ContextVar("unique_task_stamp", default=None)
@@ -64,14 +71,14 @@ def new_message_id() -> str:
     return f"{os.urandom(4).hex()}-{int(time.time())}"
 
 
-@contextmanager
-def stamping(task_id: Any, headers: Mapping[str, Any]) -> Iterator[None]:
+def has_stamped_messages(task_name: str) -> bool:
+    """Tell whether each message of a task gets an id, however it is published."""
+    return task_name in _stamped_tasks
+
+
+def stamping(task_id: Any, headers: Mapping[str, Any]) -> Stamp:
     """Add these headers to the message of the task `task_id` that the block sends."""
-    before = _stamp.set(Stamp(str(task_id), headers))
-    try:
-        yield
-    finally:
-        _stamp.reset(before)
+    return Stamp(str(task_id), headers)
 
 
 def is_stamped(task_id: Any) -> bool:
