@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -157,8 +157,13 @@ def request_of(task: Task) -> Any:
 
     ``Task.__call__`` works on a copy, from Celery 5.5 on with the same id.
     """
-    stack = task.request_stack.stack
-    if len(stack) == 1:
-        return stack[0]
-    request = task.request
-    return next((r for r in stack if r.id == request.id), request)
+    requests = task.request_stack.stack
+    return original_in(requests) if requests else task.request
+
+
+def original_in(requests: Sequence[Any]) -> Any:
+    """Return the request of which the last one of a task's requests is a copy."""
+    last = requests[-1]
+    if len(requests) == 1:
+        return last
+    return next(request for request in requests if request.id == last.id)

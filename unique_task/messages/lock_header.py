@@ -94,7 +94,11 @@ class LockHeader:
         Arguments:
             message: as for :func:`~unique_task.messages.stamp.our_headers`.
         """
-        ours = our_headers(message)
+        return cls.among(our_headers(message), message.get("id"))
+
+    @classmethod
+    def among(cls, ours: Mapping[str, Any], task_id: Any) -> LockHeader | None:
+        """Read the header among our headers of a message; see :meth:`of`."""
         header = ours.get(LOCK_HEADER)
         if header is None:
             return None
@@ -104,7 +108,7 @@ class LockHeader:
             published = cls(**known)
         except TypeError:  # no mapping, or something is missing
             return None
-        same = is_same_id(published.id, message.get("id"))
+        same = is_same_id(published.id, task_id)
         return published if same and published._fits(ours.get(MESSAGE_HEADER)) else None
 
     def _fits(self, message: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ _MOST_WAITS = 10**6
 _UNANSWERED = 5
 
 
-@dataclass(frozen=True)
+@dataclass
 class Waited:
     """How often and since when an attempt has come back without running.
 
@@ -44,14 +45,18 @@ class Waited:
         A header of another message does not count: Celery forwards headers to retries
         and callbacks. Nor does one that is malformed.
         """
-        ours = our_headers(vars(request))
+        return cls.among(our_headers(vars(request)), request.id)
+
+    @classmethod
+    def among(cls, ours: Mapping[str, Any], task_id: Any) -> Waited:
+        """Read the waits among our headers of a message; see :meth:`of`."""
         header, message = ours.get(WAIT_HEADER), ours.get(MESSAGE_HEADER)
         if message is None or header is None:
             return cls(0, time.time(), message)
         try:
             if header["sent"] != message:
                 raise LookupError("it came with another message")
-            tokens = _tokens(header["unanswered"], request.id)
+            tokens = _tokens(header["unanswered"], task_id)
             times, since = _count(header["times"]), _moment(header["since"])
             admitted = bool(header["admitted"])
             return cls(times, since, header["message"], admitted, tokens)

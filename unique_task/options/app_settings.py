@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -30,9 +31,10 @@ _PLAIN: list[Any] = [object.__getattribute__, ModuleType.__getattribute__]
 #: A function that gets values, their keys, and the values that it returned.
 _Values = tuple[Callable[[Any], Any], list[Any], list[Any]]
 
-#: A dict, its size, its newest key, and as above the values of those keys that it has.
-#: A key that it lacks, as it does most, becomes its newest key when it is added.
-_Dict = tuple[Any, int, Any, Callable[[Any], Any], list[Any], list[Any]]
+#: A dict, its size, its newest key, a function that gets the values of those keys that
+#: it has, and the values. A key that it lacks, as it does most, becomes its newest key
+#: when it is added.
+_Dict = tuple[Any, int, Any, Callable[[Any], Any], Any]
 
 #: Where Celery looks first for the broker and the result backend. Without os.environ
 #: around it, which encodes each name again at a cost above all the rest.
@@ -142,12 +144,12 @@ class Snapshot:
 
 def _same_dicts(dicts: list[_Dict]) -> bool:
     try:
-        for source, size, newest, get, keys, values in dicts:
+        for source, size, newest, get, values in dicts:
             if len(source) != size or next(reversed(source), None) is not newest:
                 return False
-            if list(map(get, keys)) != values:
+            if get(source) != values:
                 return False
-    except RuntimeError:  # another thread has just changed one
+    except (KeyError, RuntimeError):  # another thread has just changed one
         return False
     return True
 
@@ -165,12 +167,13 @@ def _values(get: Callable[[Any], Any], keys: list[Any]) -> _Values:
 
 def _dict(source: Any, keys: list[str]) -> _Dict:
     there = [key for key in keys if key in source]
-    return (
-        source,
-        len(source),
-        next(reversed(source), None),
-        *_values(source.get, there),
-    )
+    get = itemgetter(*there) if there else _nothing
+    newest = next(reversed(source), None)
+    return source, len(source), newest, get, _copied(get(source))
+
+
+def _nothing(source: Any) -> None:
+    """Get no value."""
 
 
 def _attributes_of(source: Any) -> Callable[[str], Any]:
@@ -195,6 +198,6 @@ def _copied(value: Any) -> Any:
     """Return a copy of `value` that keeps the dicts and lists in it as they are now."""
     if type(value) is dict:
         return {key: _copied(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_copied(item) for item in value]
+    if type(value) in (list, tuple):
+        return type(value)(map(_copied, value))
     return value

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 from weakref import ref
 
 from celery import Celery, Task
-from celery._state import get_current_task
 
 from ..forks import in_forks
 from .run_function import function_in, layers_of, run_of
@@ -22,6 +21,9 @@ GUARDED = "__unique__"
 PENDING = "__unique_pending__"
 
 _installing = RLock()
+
+#: Of one call: the spec, the task, and the arguments without the task itself.
+Called = tuple[TaskSpec, Task, tuple[Any, ...]]
 
 
 class Installer(Protocol):
@@ -67,14 +69,19 @@ class GuardedClass:
         """The options of ``@unique``."""
         return self.spec.options
 
-    def task_and_args(self, args: tuple[Any, ...]) -> tuple[Task, tuple[Any, ...]]:
-        """Return the task that is called, and its arguments without itself."""
-        return (args[0], args[1:]) if self.bound else (self._task(), args)
+    def called(self, args: tuple[Any, ...], current: Task | None) -> Called:
+        """Return spec, task and arguments without the task itself, of a call.
+
+        Arguments:
+            current: Celery's current task.
+        """
+        if self.bound:
+            return self.spec, args[0], args[1:]
+        if type(current) is self.task_class:
+            return self.spec, current, args
+        return self.spec, self._task(), args
 
     def _task(self) -> Any:
-        current: Any = get_current_task()
-        if type(current) is self.task_class:
-            return current
         task: Any = registered_task(self.app, self.task_class.name)
         found = guarded_class_in(type(task))
         if found is not None and found.origin is self.origin:

@@ -1,10 +1,12 @@
-"""The plan of a task: its options combined with the settings of its app."""
+"""The plan of a task, its options combined with the settings, and that of a call."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ..backends.base import Backend
+from ..messages.lock_header import LockHeader
 from .duplicate import Policy
 from .lock_types import LockType, lock_type
 from .policies import Cached, Wait, ignore, retry
@@ -46,6 +48,23 @@ class Plan:
         wait = replace(policy, timeout=None) if isinstance(policy, Wait) else Wait()
         lock = self.lock.for_successor()
         return replace(self, lock=lock, publish_policy=ignore, run_policy=wait)
+
+
+@dataclass
+class CallPlan:
+    """How one call is guarded.
+
+    Attributes:
+        published: the lock header of its message, if it has one.
+        guarded: False if all guards are switched off, but a lock is reserved for the
+            message.
+    """
+
+    plan: Plan
+    backend: Backend
+    key: str
+    published: LockHeader | None
+    guarded: bool = True
 
 
 def plan_of(options: Options, settings: Settings, expire: float) -> Plan:

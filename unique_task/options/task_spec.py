@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from celery import Task
@@ -19,26 +19,9 @@ from .app_settings import backend_of, settings_of
 from .call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from .known_message import is_reserved
 from .lock_types import lock_type_in
-from .plan import Plan, plan_of
+from .plan import CallPlan, Plan, plan_of
 from .settings import Settings
 from .task_options import Options
-
-
-@dataclass
-class CallPlan:
-    """How one call is guarded.
-
-    Attributes:
-        published: the lock header of its message, if it has one.
-        guarded: False if all guards are switched off, but a lock is reserved for the
-            message.
-    """
-
-    plan: Plan
-    backend: Backend
-    key: str
-    published: LockHeader | None
-    guarded: bool = True
 
 
 def name_of(task: Task) -> str:
@@ -117,25 +100,30 @@ class TaskSpec:
         Raises:
             ConfigurationError: if options and settings do not fit together.
         """
-        plan = self._plan(task, settings, call_options)
+        if call_options.options:
+            plan = self._overridden(task, settings, call_options)
+        else:
+            plan = self._plan(task, settings)
         return plan.for_successor() if call_options.successor else plan
 
-    def _plan(self, task: Task, settings: Settings, call_options: CallOptions) -> Plan:
-        expire = self.expire(task, settings)
-        if call_options.options:
-            options = call_options.override(self.options)
-            if "expire" in call_options.options:
-                expire = seconds("expire", options.expire)
-            return plan_of(options, settings, expire)
-        planned = self._planned
+    def _overridden(
+        self, task: Task, settings: Settings, call_options: CallOptions
+    ) -> Plan:
+        options, expire = call_options.override(self.options), self.expire(
+            task, settings
+        )
+        if "expire" in (call_options.options or ()):
+            expire = seconds("expire", options.expire)
+        return plan_of(options, settings, expire)
+
+    def _plan(self, task: Task, settings: Settings) -> Plan:
+        expire, planned = self.expire(task, settings), self._planned
         if planned is None or planned[0] is not settings or planned[1] != expire:
             plan = plan_of(self.options, settings, expire)
             planned = self._planned = settings, expire, plan
         return planned[2]
 
-    def backend(
-        self, task: Task, settings: Settings, *, eager: bool = False
-    ) -> Backend:
+    def backend(self, task: Task, settings: Settings, eager: bool = False) -> Backend:
         """Return the backend for the locks of `task`.
 
         Arguments:
@@ -165,22 +153,37 @@ class TaskSpec:
             UniqueKeyError: if the arguments cannot be made a key.
         """
         settings = settings_of(task.app)
-        if published is not None and not self._knows(task, published):
-            published = published.elsewhere
-        call_options = NO_CALL_OPTIONS
         if published is not None:
-            call_options = call_options_in(published)
-        reserved = published is not None and published.token is not None
+            call = args, kwargs
+            return self._published_plan(task, settings, published, call, eager)
+        if not settings.enabled:
+            return None
+        plan, backend = self._plan(task, settings), self.backend(task, settings, eager)
+        return CallPlan(plan, backend, self.digest(task, args, kwargs), None)
+
+    def _published_plan(
+        self,
+        task: Task,
+        settings: Settings,
+        published: LockHeader,
+        call: tuple[Any, Any],
+        eager: bool,
+    ) -> CallPlan | None:
+        """Return how a call is guarded whose message has a lock header."""
+        if not self._knows(task, published):
+            published = published.elsewhere
+        call_options = call_options_in(published)
+        reserved = published.token is not None
         if not call_options.enabled or not (settings.enabled or reserved):
             return None
         plan = self.plan(task, settings, call_options)
-        lock = None if published is None else lock_type_in(published)
+        lock = lock_type_in(published)
         if lock is not None and lock.name != plan.lock.name:
             # The message was published before a deploy that changed the lock type.
             plan = replace(plan, lock=lock)
-        backend = self.backend(task, settings, eager=eager)
+        backend = self.backend(task, settings, eager)
         call_plan = CallPlan(plan, backend, "", published, settings.enabled)
-        call_plan.key = self._key_of(task, call_plan, call_options, (args, kwargs))
+        call_plan.key = self._key_of(task, call_plan, published, call_options, call)
         return call_plan
 
     def _knows(self, task: Task, published: LockHeader) -> bool:
@@ -195,6 +198,7 @@ class TaskSpec:
         self,
         task: Task,
         call_plan: CallPlan,
+        published: LockHeader,
         call_options: CallOptions,
         call: tuple[Any, Any],
     ) -> str:
@@ -204,12 +208,11 @@ class TaskSpec:
         key of another task into a header. So a key counts if the message carries its
         source, if it follows from the arguments, or if the store knows the message.
         """
-        published = call_plan.published
-        if published is not None and published.source is not None:
+        if published.source is not None:
             return digest_of_source(self.namespace(task), published.source)
         if call_options.has_key:
             return self.digest_of(task, call_options.key)
-        if published is None or published.key is None:
+        if published.key is None:
             return self.digest(task, *call)
         if not self.computed and self._follows(task, published.key, call):
             return published.key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from ..backends.steps import Acquired, Finished, Held, Replaced, StoreAnswer, Stored
 from ..exceptions import ConfigurationError, LockStoreError
@@ -29,14 +29,6 @@ _PATIENCE = 1.0
 _PAUSE = 0.05
 
 
-class _Question(NamedTuple):
-    """How an attempt asks the store for the lock; see :meth:`.Backend.acquire`."""
-
-    accept_value: bool
-    remember_for: float
-    take_over_from: tuple[str, ...]
-
-
 def acquire(attempt: Attempt) -> Lease | Answer:
     """Take the lock of `attempt`, or apply the policy to a duplicate.
 
@@ -56,7 +48,8 @@ def acquire(attempt: Attempt) -> Lease | Answer:
 
 
 def _acquire(attempt: Attempt) -> Lease | Answer | Undecided:
-    check_store(attempt)
+    if attempt.published is not None:
+        check_store(attempt, attempt.published)
     answer, asked_at = _take(attempt, accept_value=_accepts_value(attempt))
     if isinstance(answer, Stored):
         value = usable_value(attempt.call.task, answer.value)
@@ -121,44 +114,31 @@ def _lease(attempt: Attempt, fence: int | None, asked_at: float) -> HeldLease:
 
 def _take(attempt: Attempt, *, accept_value: bool) -> tuple[StoreAnswer, float]:
     """Return the store's answer, and when the attempt asked, by the monotonic clock."""
-    patience = time.monotonic() + _PATIENCE
-    question = _first_question(attempt, accept_value)
+    remember_for, take_over_from = attempt.remember_for, attempt.given_up
+    began = asked_at = time.monotonic()
     while True:
-        asked_at = time.monotonic()
-        answer = _ask(attempt, question)
+        answer = _ask(attempt, accept_value, remember_for, take_over_from)
         if isinstance(answer, Acquired):
             return answer, asked_at
-        again = _next_question(attempt, question, answer)
-        if again is None and asked_at <= patience and _is_earlier_try(attempt, answer):
+        dead = _dead_holder(answer)
+        if isinstance(answer, Finished) and not attempt.call.has_known_message:
+            # Another message of the same id has finished.
+            remember_for = 0.0
+        elif dead and dead not in take_over_from:
+            take_over_from = *take_over_from, dead
+        elif asked_at <= began + _PATIENCE and _is_earlier_try(attempt, answer):
             time.sleep(_PAUSE)
-            again = question
-        if again is None:
+        else:
             return answer, asked_at
-        question = again
+        asked_at = time.monotonic()
 
 
-def _first_question(attempt: Attempt, accept_value: bool) -> _Question:
-    tokens = attempt.call.waited.unanswered
-    if attempt.plan.lock.held_to_end:
-        tokens += attempt.reserved
-    return _Question(accept_value, attempt.remember_for, tokens)
-
-
-def _next_question(
-    attempt: Attempt, question: _Question, answer: StoreAnswer
-) -> _Question | None:
-    """Return what to ask next; None if the answer to `question` counts."""
-    if isinstance(answer, Finished) and not attempt.call.has_known_message:
-        # Another message of the same id has finished.
-        return question._replace(remember_for=0.0)
-    if isinstance(answer, Held):
-        token, tokens = answer.record.token, question.take_over_from
-        if token not in tokens and is_gone(answer.record.process):
-            return question._replace(take_over_from=(*tokens, token))
-    return None
-
-
-def _ask(attempt: Attempt, question: _Question) -> StoreAnswer:
+def _ask(
+    attempt: Attempt,
+    accept_value: bool,
+    remember_for: float,
+    take_over_from: Sequence[str],
+) -> StoreAnswer:
     """Ask the store for the lock of the run."""
     call, plan = attempt.call, attempt.plan
     # Before asking: the store may give the lock, and its answer may be lost.
@@ -167,14 +147,21 @@ def _ask(attempt: Attempt, question: _Question) -> StoreAnswer:
         attempt.lock,
         attempt.record,
         plan.lease,
-        accept_value=question.accept_value,
-        remember_for=question.remember_for,
-        take_over_from=question.take_over_from,
+        accept_value=accept_value,
+        remember_for=remember_for,
+        take_over_from=take_over_from,
         generation=attempt.generation if plan.lock.held_to_end else None,
     )
     if not isinstance(answer, Acquired):
         call.release_unused = None
     return answer
+
+
+def _dead_holder(answer: StoreAnswer) -> str | None:
+    """Return the token that holds the lock, if its process is gone."""
+    if isinstance(answer, Held) and is_gone(answer.record.process):
+        return answer.record.token
+    return None
 
 
 def _is_earlier_try(attempt: Attempt, answer: StoreAnswer) -> bool:
@@ -193,16 +180,14 @@ def _is_earlier_try(attempt: Attempt, answer: StoreAnswer) -> bool:
     return answer.record.owner == call.owner and not is_same_message(attempt, answer)
 
 
-def check_store(attempt: Attempt) -> None:
+def check_store(attempt: Attempt, published: LockHeader) -> None:
     """Raise ConfigurationError if the publisher reserved the lock in another store.
 
     One store may have two names. So the worker's store is asked whether it knows the
     lock, unless that has ended or an earlier delivery of the message took it.
     """
-    published, call, backend = attempt.published, attempt.call, attempt.backend
-    if published is None or not published.token:
-        return
-    if not attempt.plan.lock.taken_at_publish:
+    call, backend = attempt.call, attempt.backend
+    if not (published.token and attempt.plan.lock.taken_at_publish):
         return
     if published.store == backend.fingerprint or published.until < time.time():
         return

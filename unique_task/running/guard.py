@@ -26,9 +26,11 @@ from ..leases.process import this_process
 from ..messages.requeue import DeliveryOver
 from ..messages.states import store_started
 from ..messages.values import encode_value
-from ..options.task_spec import CallPlan, TaskSpec, name_of
+from ..options.plan import CallPlan
+from ..options.task_spec import TaskSpec, name_of
 from .acquire import acquire
-from .attempt import Attempt, Call
+from .attempt import Attempt
+from .call import Call
 from .not_acquired import Answer
 from .redelivery import when_outcome_stored
 from .reservation import release_reservation_of
@@ -103,9 +105,7 @@ def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
     token, state = str(call.new_token()), "running" if call.queued else "called"
     record = Record(token, name_of(call.task), call.worker, state, this_process())
     plan, backend = call_plan.plan, call_plan.backend
-    attempt = Attempt(call, plan, backend, call_plan.key, record, call_plan.published)
-    record.final = not attempt.finished_for
-    return attempt
+    return Attempt(call, plan, backend, call_plan.key, record, call_plan.published)
 
 
 def _acquire(attempt: Attempt) -> Lease | Answer:

@@ -23,7 +23,8 @@ from ..options.duplicate import (
 )
 from ..options.outcomes import apply_policy
 from ..options.policies import Cached, Wait
-from .attempt import Attempt, Call
+from .attempt import Attempt
+from .call import Call
 from .reservation import extend_reservation, release_reservation_of
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from ..leases.background import in_background
 from ..leases.process import is_gone
 from ..messages.lock_header import LockHeader
 from ..options.guarded_class import guarded_class_of, spec_of
-from ..options.task_spec import CallPlan
+from ..options.plan import CallPlan
 from ..threads import start_thread
 from .redelivery import Redelivery, redelivery_after_loss, release_for
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -18,13 +19,14 @@ from ..messages.stamp import stamp_messages_of
 from ..options.guarded_class import (
     GUARDED,
     PENDING,
+    Called,
     GuardedClass,
     guarded_class_in,
 )
 from ..options.run_function import function_in, layers_of, without_celery
 from ..options.task_options import Options
 from ..options.task_spec import TaskSpec
-from ..running.attempt import call_of
+from ..running.call import call_of
 from ..running.guard import run_guarded
 from .autoretry import leave_after_autoretry
 from .methods import guarded_apply, guarded_on_replace, guarded_retry
@@ -103,9 +105,7 @@ class Wrapping:
             run = self._unguarded[run]
         elif any(layer in self._unguarded for layer in layers_of(run)):
             return run  # Celery has put something around it
-        return self._guarded(
-            run, lambda args: (guarded_class.spec, *guarded_class.task_and_args(args))
-        )
+        return self._guarded(run, guarded_class.called)
 
     def _spec(self, bound: bool, validator: Any = None) -> TaskSpec:
         kind = bound, validator
@@ -120,13 +120,13 @@ class Wrapping:
     def _guarded(
         self,
         run: Callable[..., Any],
-        called: Callable[[tuple[Any, ...]], tuple[TaskSpec, Task, tuple[Any, ...]]],
+        called: Callable[[tuple[Any, ...], Task | None], Called],
     ) -> Callable[..., Any]:
         def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            spec, task, own = called(args)
-            return run_guarded(
-                spec, call_of(task, own, kwargs, lambda: run(*args, **kwargs))
-            )
+            current: Task | None = get_current_task()
+            spec, task, own = called(args, current)
+            body = partial(run, *args, **kwargs)
+            return run_guarded(spec, call_of(task, current, own, kwargs, body))
 
         guarded = _stand_in(run, enter)
         guarded.__dict__.pop(PENDING, None)
@@ -134,15 +134,15 @@ class Wrapping:
         self._unguarded[guarded] = run
         return guarded
 
-    def _called(self, args: tuple[Any, ...]) -> tuple[TaskSpec, Task, tuple[Any, ...]]:
+    def _called(self, args: tuple[Any, ...], current: Task | None) -> Called:
         """Return spec, task and arguments of a call of the function itself."""
-        guarded_class = guarded_class_in(type(get_current_task()))
+        guarded_class = guarded_class_in(type(current))
         if guarded_class is None or guarded_class.origin is not self:
             guarded_class = (
                 self._last_guarded() if self._last_guarded is not None else None
             )
         if guarded_class is not None:
-            return guarded_class.spec, *guarded_class.task_and_args(args)
+            return guarded_class.called(args, current)
         if args and getattr(args[0], "__bound__", False):
             # The run() of a parent class, called by a task of a class below it.
             return self._spec(bound=True), args[0], args[1:]
