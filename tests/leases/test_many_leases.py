@@ -10,7 +10,9 @@ import pytest
 from celery import Celery, Task
 
 from tests.inprocess import TIMEOUT
-from unique_task import MemoryBackend
+from tests.waiting import wait_until
+from unique_task import LockStoreError, MemoryBackend
+from unique_task.backends.batches import MOST
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Renewal, Renewed
 from unique_task.leases.held_lease import HeldLease
@@ -105,3 +107,35 @@ def test_a_lease_that_comes_as_the_thread_decides_to_sleep_is_renewed(store, tas
 
     assert store.has_renewed.wait(TIMEOUT)
     assert not short.lost
+
+
+class Picky(MemoryBackend):
+    """Renews no batch with the lock `refused` in it, and notes all others."""
+
+    refused = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[str]] = []
+
+    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        keys = [renewal.key for renewal in renewals]
+        self.batches.append(keys)
+        if self.refused in keys:
+            raise LockStoreError("a batch that fails")
+        return super()._renew(renewals)
+
+
+def test_a_batch_of_leases_that_cannot_be_renewed_holds_up_no_other(task):
+    keeper, store = Keeper(), Picky()
+    leases = [lease_in(store, task, 600, HeldLease) for _ in range(3 * MOST)]
+    store.refused = leases[0].key
+
+    for number, lease in enumerate(leases):
+        lease.renew_at = float(number)
+        keeper.add(lease)
+
+    soon = time.monotonic() + 100
+    wait_until(lambda: sum(lease.renew_at > soon for lease in leases) >= 2 * MOST)
+    assert leases[0].renew_at < soon
+    assert max(map(len, store.batches)) == MOST

@@ -10,11 +10,12 @@ from threading import Condition, Lock, RLock, Thread
 from weakref import WeakKeyDictionary, ref
 
 from ..backends.base import Backend
+from ..backends.batches import MOST
 from ..backends.steps import Renewed
 from ..exceptions import LockStoreError
 from ..forks import in_forks
 from ..threads import start_thread
-from .renewable import Renewable, begin_step
+from .renewable import Renewable, begin_step, lose_ended
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class StoreKeeper:
                 self._thread = start_thread(self._run, "unique_task")
         # While there is no thread, nothing else checks which leases have ended.
         if self._thread is None:
-            _lose_ended(self._alive())
+            lose_ended(self._alive())
 
     def _alive(self) -> list[Renewable]:
         """Return the leases; forget those that nothing else refers to any more."""
@@ -135,22 +136,40 @@ class StoreKeeper:
 
     def _look(self) -> bool:
         """Renew the leases that are due next; return False if the keeper has none."""
-        due, begun = self._wait(), list[Renewable]()
+        due = rest = self._wait()
+        while rest:
+            batch, rest = rest[:MOST], rest[MOST:]
+            if not self._renew_batch(batch):
+                # The others first: they may not be why it failed.
+                rest += batch
+                for lease in rest:
+                    lease.renew_at = max(lease.renew_at, _soon(lease))
+                lose_ended(rest)
+                break
+        return bool(due)
+
+    def _renew_batch(self, batch: Sequence[Renewable]) -> bool:
+        """Renew leases in one step; return False if that fails.
+
+        A task that ends waits for the step of its own batch only.
+        """
+        begun: list[Renewable] = []
         try:
-            for lease in due:
+            for lease in batch:
                 # First: a step that has begun must end, also if memory is short.
                 begun.append(lease)
                 if not begin_step(lease):
                     # Another thread releases or extends it, which may fail.
                     begun.pop().renew_at = _soon(lease)
-            self._renew(begun)
+            return self._renew(begun)
+        except LockStoreError as error:
+            logger.warning("%d leases could not be renewed: %s", len(batch), error)
         except Exception:
             logger.exception("renewing leases failed; they are tried again")
-            _lose_ended(begun)
         finally:
             for lease in begun:
                 lease.step.release()
-        return bool(due)
+        return False
 
     def _wait(self) -> list[Renewable]:
         """Wait for leases that are due; return an empty list if there are no leases."""
@@ -176,7 +195,8 @@ class StoreKeeper:
         if self._next_look > now:
             return []
         # Leases that are nearly due are renewed in the same round trip.
-        return [lease for lease in leases if lease.renew_at <= now + self._pause / 2]
+        due = [lease for lease in leases if lease.renew_at <= now + self._pause / 2]
+        return sorted(due, key=lambda lease: lease.renew_at)
 
     def _ends(self) -> bool:
         """End the thread, unless a lease was added meanwhile."""
@@ -185,19 +205,14 @@ class StoreKeeper:
             self._thread = thread
         return self._thread is None
 
-    def _renew(self, leases: Sequence[Renewable]) -> None:
-        if not leases:
-            return
-        asked_at, backend = time.monotonic(), leases[0].backend
-        for lease in leases:
-            lease.renew_at = _soon(lease)
-        try:
-            outcomes = backend.renew([lease.renewal(asked_at) for lease in leases])
-        except LockStoreError as error:
-            logger.warning("%d leases could not be renewed: %s", len(leases), error)
-            _lose_ended(leases)
-            return
-        self._note(leases, outcomes, asked_at)
+    def _renew(self, leases: Sequence[Renewable]) -> bool:
+        if leases:
+            asked_at, backend = time.monotonic(), leases[0].backend
+            for lease in leases:
+                lease.renew_at = _soon(lease)
+            renewals = [lease.renewal(asked_at) for lease in leases]
+            self._note(leases, backend.renew(renewals), asked_at)
+        return True
 
     @staticmethod
     def _note(
@@ -217,20 +232,12 @@ class StoreKeeper:
                 "%d of %d leases could not be renewed in their part of %s",
                 *(len(unknown), len(leases), unknown[0].backend.name),
             )
-            _lose_ended(unknown)
+            lose_ended(unknown)
 
 
 def _soon(lease: Renewable) -> float:
     """Return when to try again to renew `lease`."""
     return time.monotonic() + min(_TRY_AGAIN, lease.interval)
-
-
-def _lose_ended(leases: Sequence[Renewable]) -> None:
-    for lease in leases:
-        if not lease.remaining():
-            lease.note_loss(
-                "its lease ended while it could not be renewed", in_thread=True
-            )
 
 
 #: The keeper of this process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,3 +61,12 @@ def begin_step(lease: Renewable) -> bool:
     if lease.released:
         lease.step.release()
     return not lease.released
+
+
+def lose_ended(leases: Iterable[Renewable]) -> None:
+    """Note the loss of the leases that have ended, which nothing could renew."""
+    for lease in leases:
+        if not lease.remaining():
+            lease.note_loss(
+                "its lease ended while it could not be renewed", in_thread=True
+            )

@@ -116,6 +116,24 @@ def test_a_server_that_lost_the_scripts_gets_them_again(warm, redis_server):
     assert warm.release("key", FIRST.token)
 
 
+def test_a_server_that_lost_the_scripts_gets_them_again_for_all_renewals(
+    warm, redis_server
+):
+    taken = warm.acquire("key", FIRST, expire=10)
+    held = Renewal("key", FIRST, taken.fence, 10)
+    free = Renewal("free", FIRST, 1, 10)
+    leaving = Renewal("key", FIRST, 1, 10, leaving=True)
+    redis_server.client.script_flush()
+
+    outcomes = warm.renew([held, leaving, free])
+
+    assert outcomes == [Renewed.HELD, Renewed.HELD, Renewed.RETAKEN]
+    redis_server.reset_counts()
+    assert warm.renew([held, leaving, free]) == [Renewed.HELD] * 3
+    assert redis_server.command_counts()["evalsha"] == 3
+    assert "eval" not in redis_server.command_counts()
+
+
 def test_a_server_out_of_memory_still_frees(own_redis):
     backend = RedisBackend(own_redis.url)
     record = record_of("holder")

@@ -161,12 +161,14 @@ class _Round:
 
     def _send_alone(self, number: int) -> None:
         """Send it through redis-py, which asks for the nodes again if it has to."""
-        self._answers[number] = _tried(self._cluster.eval, *self._evals[number])
+        script, keys, args = self._evals[number]
+        self._answers[number] = _tried(script.run, self._cluster, keys, args)
 
     def _by_node(self, numbers: Iterable[int]) -> dict[Any, list[int]]:
         nodes = defaultdict(list)
         for number in numbers:
-            found = _tried(self._client_for, self._evals[number][2])
+            _, (key, *_), _ = self._evals[number]
+            found = _tried(self._client_for, key)
             if isinstance(found, Exception):
                 self._answers[number] = found
             else:

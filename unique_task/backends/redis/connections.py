@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import redis
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
 from .errors import without_sentinels
@@ -149,11 +149,20 @@ def of_master(kind: type) -> type:
 
 
 def eval_all(client: Any, evals: Sequence[Eval]) -> list[Any]:
-    """Send all scripts at once; return the answers, where an error is one, too."""
+    """Send all scripts at once; return the answers, where an error is one, too.
+
+    Those that the server does not have are sent again, whole.
+    """
     pipeline = client.pipeline(transaction=False)
-    for args in evals:
-        pipeline.eval(*args)
+    for script, keys, args in evals:
+        pipeline.evalsha(script.digest, len(keys), *keys, *args)
     answers: list[Any] = pipeline.execute(raise_on_error=False)
+    missing = [n for n, a in enumerate(answers) if isinstance(a, NoScriptError)]
+    for script, keys, args in (evals[number] for number in missing):
+        pipeline.eval(script.text, len(keys), *keys, *args)
+    if missing:
+        whole = pipeline.execute(raise_on_error=False)
+        answers = [whole.pop(0) if n in missing else a for n, a in enumerate(answers)]
     return answers
 
 

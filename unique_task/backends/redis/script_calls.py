@@ -157,12 +157,12 @@ def renew_eval(names: Names, renewal: Renewal) -> Eval:
     record, expire = renewal.record, _milliseconds(renewal.expire)
     text = record.text(renewal.fence or 0)
     if renewal.leaving:
-        return LEAVE.text, 1, names.leaving(renewal.key, record.token), text, expire
+        return LEAVE, [names.leaving(renewal.key, record.token)], [text, expire]
     keys, args = [names.lock(renewal.key)], [record.token, text, expire]
     if renewal.remember_for:
         keys.append(names.mark(renewal.key, record.token))
         args.append(_milliseconds(renewal.remember_for))
-    return RENEW.text, len(keys), *keys, *args
+    return RENEW, keys, args
 
 
 def renew_answer(answer: Any) -> Renewed:

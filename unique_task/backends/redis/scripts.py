@@ -2,8 +2,8 @@
 
 Workers of two versions share the keys, so what the scripts read and store is a stored
 format. A change of a step needs a change of its script, of the contract above it, of
-:mod:`.script_calls`, and of :mod:`..stepwise`, which takes the same steps for other
-stores. What is stored must not change without a new :data:`..record.VERSION`.
+:mod:`.script_calls`, and of :mod:`..stepwise`, which does the same for other stores.
+What is stored must not change without a new :data:`..record.VERSION`.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ class Script:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
     def run(self, client: Any, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
         try:
-            return client.evalsha(self._digest, len(keys), *keys, *args)
+            return client.evalsha(self.digest, len(keys), *keys, *args)
         except NoScriptError:
             return client.eval(self.text, len(keys), *keys, *args)
 
 
-#: The text of a script, the number of its keys, the keys, the arguments.
-Eval = Sequence[Any]
+#: A script to run, its keys, and its arguments.
+Eval = tuple[Script, Sequence[str], Sequence[Any]]
 
 
 # Takes a lock to run under.
