@@ -71,7 +71,7 @@ def test_a_lock_is_taken_over_in_one_round_trip(redis_proxy, warm):
 
 def test_many_locks_are_renewed_in_one_round_trip(redis_proxy, redis_server):
     through_proxy = RedisBackend(redis_proxy.url)
-    through_proxy.get("key")
+    through_proxy.renew([Renewal("another", FIRST, 1, 10)])  # brings the script
     renewals = [Renewal(f"key {number}", FIRST, 1, 10) for number in range(10)]
     redis_server.reset_counts()
     redis_proxy.hang()
@@ -79,7 +79,7 @@ def test_many_locks_are_renewed_in_one_round_trip(redis_proxy, redis_server):
     with ThreadPoolExecutor(1) as beside:
         renewed = beside.submit(through_proxy.renew, renewals)
         # All commands are there before the first answer.
-        wait_until(lambda: redis_server.command_counts().get("eval") == 10)
+        wait_until(lambda: redis_server.command_counts().get("evalsha") == 10)
         redis_proxy.restore()
 
     assert renewed.result() == [Renewed.RETAKEN] * 10
