@@ -126,7 +126,7 @@ class Record:
     @property
     def owner(self) -> str:
         """Id of the task that holds the lock."""
-        return Token.parse(self.token).owner
+        return unquote(self.token.rsplit("/", 4)[0])
 
     @property
     def since(self) -> float | None:

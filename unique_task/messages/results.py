@@ -85,15 +85,13 @@ def result_of_holder(
         own: whether its id is that of the call itself.
         ignored: whether the caller ignores results, as in ``AsyncResult.ignored``.
     """
-    owner = holder.owner
+    owner, backend = holder.owner, task.backend
     if holder.state == "called":
         # It runs as a direct call in another process, which stores no result.
         return _revoked(task, owner, TaskRevokedError(f"duplicate of {owner}"))
-    if isinstance(task.backend, RPCBackend) and not (own or ignored):
+    if isinstance(backend, RPCBackend) and not (own or ignored):
         return _revoked(task, owner, _out_of_reach(owner))
-    result = HolderResult(
-        owner, backend=task.backend, task_name=task.name, app=task.app
-    )
+    result = HolderResult(owner, backend=backend, task_name=task.name, app=task.app)
     result.ignored = ignored
     return result
 

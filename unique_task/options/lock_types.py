@@ -102,6 +102,11 @@ LOCK_TYPES: Mapping[str, LockType] = {
     )
 }
 
+#: The names of those that are taken when a task is published.
+TAKEN_AT_PUBLISH = frozenset(
+    name for name, kind in LOCK_TYPES.items() if kind.taken_at_publish
+)
+
 
 def lock_type(name: Any, option: str = "lock") -> LockType:
     """Return the lock type of that name.

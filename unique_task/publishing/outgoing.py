@@ -72,6 +72,9 @@ class Outgoing:
         spec: the lock configuration of the task.
         message: the id of the message.
         undo: how to release what was taken for the message.
+        plan: how the call is guarded, once :meth:`make_plan` has worked it out.
+        settings: of the app, at that time.
+        replace: the policy, if the message may replace another.
     """
 
     task: Task
@@ -82,8 +85,9 @@ class Outgoing:
     spec: TaskSpec
     message: str
     undo: Undo = field(default_factory=Undo)
-    _settings: Settings | None = None
-    _plan: Plan | None = None
+    plan: Plan = field(init=False)
+    settings: Settings = field(init=False)
+    replace: Replace | None = field(init=False)
     _backend: Backend | None = None
     _key: str | None = None
     _source: str | None = None
@@ -98,31 +102,21 @@ class Outgoing:
         """True if the message is sent even if the store does not answer."""
         return self.options.bound or self.plan.on_unavailable == "run"
 
-    @property
-    def settings(self) -> Settings:
-        """The settings of the app."""
-        if self._settings is None:
-            self._settings = settings_of(self.task.app)
-        return self._settings
+    def make_plan(self) -> None:
+        """Work out how the call is guarded.
 
-    # Not cached by functools, which takes a lock for each until Python 3.12.
-    @property
-    def plan(self) -> Plan:
-        """How the call is guarded."""
-        if self._plan is None:
-            self._plan = self.spec.plan(self.task, self.settings, self.call_options)
-        return self._plan
+        Raises:
+            ConfigurationError: if options and settings do not fit together.
+        """
+        self.settings = settings_of(self.task.app)
+        plan = self.plan = self.spec.plan(self.task, self.settings, self.call_options)
+        policy = None if self.options.bound else plan.publish_policy
+        self.replace = policy if isinstance(policy, Replace) else None
 
     def make_plain(self) -> None:
         """Treat a successor as a plain call, which may have the lock itself."""
         self.call_options = replace(self.call_options, successor=False)
-        self._plan = None
-
-    @property
-    def replace(self) -> Replace | None:
-        """The policy, if the message may replace another."""
-        policy = None if self.options.bound else self.plan.publish_policy
-        return policy if isinstance(policy, Replace) else None
+        self.make_plan()
 
     @property
     def replaceable(self) -> bool:
@@ -134,6 +128,7 @@ class Outgoing:
         """The name under which the store keeps the reservation."""
         return self.plan.lock.reservation_name(self.key)
 
+    # Not cached by functools, which takes a lock for each until Python 3.12.
     @property
     def backend(self) -> Backend:
         """The backend of its lock."""

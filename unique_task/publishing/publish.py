@@ -67,6 +67,7 @@ def _publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
 
 def _decide(outgoing: Outgoing) -> ToSend | NotSent:
     """Reserve the lock for the message, if its lock type asks for that."""
+    outgoing.make_plan()
     plan, settings = outgoing.plan, outgoing.settings
     enabled = settings.enabled and outgoing.call_options.enabled
     if not (enabled and plan.lock.taken_at_publish):

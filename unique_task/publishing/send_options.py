@@ -34,19 +34,16 @@ class SendOptions:
         task: the task that is called.
         values: the options as Celery takes them, with the ``task_id``.
         named: whether the caller chose the id, so that others may wait for it.
+        bound: whether the message must be sent, and its sender must not fail.
     """
 
     task: Task
     values: dict[str, Any]
     named: bool = False
-    _bound: bool | None = field(default=None, init=False)
+    bound: bool = field(init=False)
 
-    @property
-    def bound(self) -> bool:
-        """True if the message must be sent, and its sender must not fail."""
-        if self._bound is None:
-            self._bound = is_bound(self.task.app, self.values, self.named)
-        return self._bound
+    def __post_init__(self) -> None:
+        self.bound = is_bound(self.task.app, self.values, self.named)
 
     @property
     def id(self) -> str:

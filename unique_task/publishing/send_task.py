@@ -29,6 +29,7 @@ from ..messages.stamp import (
 from ..options.app_settings import settings_of
 from ..options.call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from ..options.guarded_class import guarded_class_of, registered_task
+from ..options.lock_types import TAKEN_AT_PUBLISH
 from ..options.task_spec import TaskSpec
 from .outgoing import Outgoing
 from .publish import publish
@@ -141,6 +142,8 @@ def _takes_lock_at_start(
     :func:`publish` looks closer, and knows whom to tell of an error.
     """
     if options.get("retries") or is_in_body() or not has_stamped_messages(name):
+        return False
+    if spec.options.lock in TAKEN_AT_PUBLISH:  # whatever the settings are
         return False
     try:
         settings = settings_of(task.app)
