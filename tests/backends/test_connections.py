@@ -83,13 +83,18 @@ def test_a_client_of_another_owner_has_no_more_than_its_pool(redis_url):
     all_together(RedisBackend(client=client, timeout=PATIENCE), 20)
 
 
-def test_all_get_and_free_their_locks_in_a_database(postgresql_url):
-    backend = SQLBackend(postgresql_url, timeout=PATIENCE)
+def test_all_get_and_free_their_locks_in_a_database(postgresql_url, postgresql):
+    name = "all_together"
+    url = f"{postgresql_url}?application_name={name}"
+    backend = SQLBackend(url, timeout=PATIENCE)
 
     all_together(backend)
 
-    pool: Any = backend._database._engine.pool
-    assert 1 <= pool.checkedin() <= TO_DATABASES
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+    with postgresql.connect() as connection:
+        [found] = connection.execute(count, [name]).fetchone()
+    assert 1 <= found <= TO_DATABASES
+    backend.check()
 
 
 def test_who_finds_a_database_full_waits_for_a_connection(

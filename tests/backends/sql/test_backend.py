@@ -52,7 +52,7 @@ def backend(url: str) -> SQLBackend:
 
 @pytest.fixture
 def statements(backend: SQLBackend):
-    """The statements that the backend sends."""
+    """The statements that the backend sends by SQLAlchemy."""
     statements: list[str] = []
 
     def note(connection, cursor, statement, *_):
@@ -152,21 +152,6 @@ def test_the_code_of_the_page_runs(capsys):
     exec(code, {})
 
     assert "CREATE TABLE IF NOT EXISTS shop_locks" in capsys.readouterr().out
-
-
-def test_a_lock_is_taken_and_freed_by_one_statement_each(backend, statements):
-    backend.acquire("key", FIRST, expire=10)
-    backend.release("key", FIRST.token)
-
-    assert statements == ["INSERT", "UPDATE"]
-
-
-def test_a_lock_is_reserved_by_one_statement(backend, statements):
-    reserved = backend.reserve("key", FIRST, expire=10, replaceable=False)
-
-    assert statements == ["INSERT"]
-    assert (reserved.since, reserved.replaced) == (0, None)
-    assert backend.get("key").record.fence == reserved.fence
 
 
 def test_where_an_insert_returns_no_row_a_lock_is_taken_in_a_transaction(

@@ -48,15 +48,17 @@ def backend(url: str) -> SQLBackend:
 
 
 @pytest.fixture
-def broken_off(backend: SQLBackend) -> list[set[Any]]:
-    """The errors that the database sent to the backend."""
+def broken_off(backend: SQLBackend, monkeypatch: pytest.MonkeyPatch) -> list[set[Any]]:
+    """The errors after which the backend repeats what it did."""
     codes: list[set[Any]] = []
+    prepare_retry = backend._database._prepare_retry
 
-    def note(context: Any) -> None:
-        error = context.original_exception
-        codes.append({getattr(error, "sqlstate", None), *error.args[:1]})
+    def note(error: Any) -> None:
+        state = getattr(error.orig, "sqlstate", None)
+        codes.append({state, *error.orig.args[:1]})
+        prepare_retry(error)
 
-    sa.event.listen(backend._database._engine, "handle_error", note)
+    monkeypatch.setattr(backend._database, "_prepare_retry", note)
     return codes
 
 

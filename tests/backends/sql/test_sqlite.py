@@ -23,6 +23,21 @@ def parent(sqlite_url: str) -> Any:
     return parent
 
 
+def test_a_lock_is_taken_and_released_by_one_statement_each(parent):
+    statements: list[str] = []
+    parent._database.run(
+        lambda one: one.connection.driver_connection.set_trace_callback(
+            lambda text: statements.append(text.partition(" ")[0])
+        )
+    )
+
+    parent.acquire("key", FIRST, expire=10)
+    parent.release("key", FIRST.token)
+    parent.reserve("key", FIRST, expire=10, replaceable=False)
+
+    assert statements == ["INSERT", "UPDATE", "INSERT"]
+
+
 def test_what_a_fork_takes_is_taken_though_its_parent_is_gone(parent, sqlite_url):
     """A process that closes the file as the last one removes its journal."""
     opened, alone = fork.Event(), fork.Event()
@@ -36,7 +51,7 @@ def test_what_a_fork_takes_is_taken_though_its_parent_is_gone(parent, sqlite_url
 
     running = Fork(child)
     assert opened.wait(20)
-    parent._database._engine.dispose()  # as its end does
+    parent._database._connections.close()  # as its end does
     in_fork(lambda: SQLBackend(sqlite_url).check())
     alone.set()
     running.result()
@@ -87,9 +102,11 @@ def test_a_store_works_after_a_fork_too(parent):
     assert parent.release("key", FIRST.token)
 
 
-def test_a_process_that_finds_the_file_locked_waits_for_it(sqlite_url):
+@pytest.mark.parametrize("is_created", [True, False])
+def test_a_process_that_finds_the_file_locked_waits_for_it(sqlite_url, is_created):
     store = SQLBackend(sqlite_url, timeout=20)
-    store.check()
+    if is_created:
+        store.check()
     other = sa.create_engine(sqlite_url, isolation_level="AUTOCOMMIT")
     with other.connect() as connection, ThreadPoolExecutor(1) as threads:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

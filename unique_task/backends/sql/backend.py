@@ -29,7 +29,7 @@ from .database import Database
 from .engine import CONNECTIONS, engine_url, identity
 from .errors import is_refusal, reason_of
 from .renewals import alike, renew_all
-from .statements import Statements, held_by, microseconds
+from .statements import Statements, microseconds
 from .sweeper import RETENTION, Sweeper
 from .table import NAME_LENGTH, cells_of, lock_table, row_of
 
@@ -77,7 +77,7 @@ class SQLBackend(StepwiseBackend):
         self._database = Database(self.name, self._url, self._table, timeout)
         kind = self._database.kind
         self.promises = PROMISES["mysql" if kind == "mariadb" else kind]
-        self._statements = Statements(self._table, kind)
+        self._statements = Statements(self._table, self._database.dialect)
         self._sweeper = Sweeper(self.name, self._database, self._statements)
 
     @classmethod
@@ -140,30 +140,29 @@ class SQLBackend(StepwiseBackend):
         return bool(taken and self._database.tells_inserted)
 
     def _take(self, connection: sa.Connection, wanted: Acquisition) -> Acquired | None:
-        token = wanted.record.token.encode()
-        parameters = {
+        token, over = wanted.record.token.encode(), wanted.take_over_from
+        values = {
             "name": short_name(wanted.key, LOCK, NAME_LENGTH),
             "token": token,
             "content": f"{VERSION} {wanted.record.tail}".encode(),
             "length": microseconds(wanted.expire),
         }
-        take = self._statements.take
-        if wanted.take_over_from:
-            take = self._statements.take_over
-            parameters["over"] = [one.encode() for one in wanted.take_over_from]
-        row = connection.execute(take, parameters).first()
-        return Acquired(row.fence) if row and bytes(row.token) == token else None
+        for number, one in enumerate(over):
+            values[f"over_{number}"] = one.encode()
+        row = self._statements.take(len(over)).row(connection, values)
+        return Acquired(row[1]) if row and bytes(row[0]) == token else None
 
     def _release(self, release: Release) -> bool:
         more = release.finished_for or release.heir or release.leaving
         if release.value is not None or more:
             return super()._release(release)
-        held, lost = held_by([(release.key, release.token)]), False
+        name, token = short_name(release.key, LOCK, NAME_LENGTH), release.token.encode()
+        held, lost = {"lock": name, "holder": token}, False
 
         def released(connection: sa.Connection) -> bool:
             nonlocal lost
             try:
-                done = connection.execute(self._statements.release, held).rowcount
+                done = self._statements.release.count(connection, held)
             except DBAPIError as error:
                 # The first try may have released the lock, and its answer was lost.
                 # Not where the table was missing, or the file locked.

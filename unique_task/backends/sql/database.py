@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
-from weakref import finalize
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ...exceptions import LockStoreRefusedError
-from ...forks import in_forks_of
+from .connections import Connections
 from .deadline import limited, seconds_left
 from .engine import open_engine
 from .errors import (
@@ -68,17 +66,20 @@ class Database:
         self._engine = open_engine(url, timeout)
         self.kind = self._engine.dialect.name
         self._begin = _BEGIN.get(self.kind, _BEGIN_ELSE).format(round(timeout * 1000))
-        self._gate: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._connections = Connections(self._connect)
+        self._gate: AbstractContextManager[None] = nullcontext()
         if self.kind == "sqlite":
             # An operation under way may take longer than its timeout by a half.
-            self._gate = ForkGate(self._engine.dispose, timeout * 2).operation
-        in_forks_of(self._leave_connections)
-        # Connections are closed with this object, not when they are collected.
-        finalize(self, _dispose, self._engine, os.getpid())
+            self._gate = ForkGate(self._connections.close, timeout * 2)
 
     def one_operation(self) -> AbstractContextManager[None]:
         """Give all the work in a block the time of one; see :func:`limited`."""
         return limited(self._timeout)
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """What SQLAlchemy knows of the database; not all before it has connected."""
+        return self._engine.dialect
 
     @property
     def tells_inserted(self) -> bool:
@@ -90,11 +91,10 @@ class Database:
 
         `work` may run again although it succeeded, if only its answer was lost.
         """
-        with self._gate(), self.one_operation():
+        with self._gate, self.one_operation():
             while True:
                 try:
-                    with self._connect() as connection:
-                        return _done(work, connection)
+                    return self._connections.lend(work)
                 except DBAPIError as error:
                     self._prepare_retry(error)
 
@@ -150,24 +150,28 @@ class Database:
         return any(columns not in found for columns in wanted)
 
     def _create_table(self) -> None:
-        table = self._table
         try:
-            with self._connect() as connection, self.transaction(connection):
-                # In one transaction with its index, where the database allows that.
-                table.create(connection, checkfirst=True)
+            self._connections.lend(self._create)
         except SQLAlchemyError as error:
-            if sa.inspect(self._engine).has_table(table.name, table.schema):
+            if isinstance(error, DBAPIError) and is_locked(error):
+                return  # the next try creates it, or finds it
+            if self._connections.lend(self._has_table):
                 return  # another process has created it
             if is_read_only(error) or not is_refusal(error):
                 raise
             raise LockStoreRefusedError(
-                f"{self._name}: the table {table.fullname} is missing and cannot be "
-                f"created ({reason_of(error)}); have it created by\n{self.ddl()}"
+                f"{self._name}: the table {self._table.fullname} is missing and cannot "
+                f"be created ({reason_of(error)}); have it created by\n{self.ddl()}"
             ) from error
 
-    def _leave_connections(self) -> None:
-        # They belong to the parent; the fork opens its own.
-        self._engine.dispose(close=False)
+    def _create(self, connection: sa.Connection) -> None:
+        # In one transaction with its index, where the database allows that.
+        with self.transaction(connection):
+            self._table.create(connection, checkfirst=True)
+
+    def _has_table(self, connection: sa.Connection) -> bool:
+        table = self._table
+        return sa.inspect(connection).has_table(table.name, table.schema)
 
 
 def _pause_after(error: DBAPIError) -> float:
@@ -183,19 +187,3 @@ def _raise_if_late(error: DBAPIError) -> None:
     """Raise a timeout in place of the missing table, which exists by now."""
     if seconds_left() < 0:
         raise TimeoutError("creating the table took all the time") from error
-
-
-def _done(work: Callable[[sa.Connection], Result], connection: sa.Connection) -> Result:
-    """Do `work`; drop the connection if an error leaves its state in doubt."""
-    try:
-        return work(connection)
-    except BaseException as error:
-        # A time limit may end it anywhere, and a server may have become a replica.
-        if not isinstance(error, SQLAlchemyError) or is_read_only(error):
-            connection.invalidate()
-        raise
-
-
-def _dispose(engine: sa.Engine, pid: int) -> None:
-    # In a fork they belong to the parent.
-    engine.dispose(close=os.getpid() == pid)

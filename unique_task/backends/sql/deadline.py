@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import local
 from typing import Any
 
@@ -13,20 +11,26 @@ from typing import Any
 _deadline = local()
 
 
-@contextmanager
-def limited(timeout: float) -> Iterator[None]:
+class limited:  # noqa: N801 - it is used as a function
     """Give `timeout` seconds to all that a block asks a database.
 
     A block inside another such block has the time of the outer one.
     """
-    if seconds_left() < math.inf:
-        yield
-        return
-    try:
-        _deadline.end = time.monotonic() + timeout
-        yield
-    finally:
-        _deadline.end = math.inf
+
+    # A context manager made of a generator would cost several times as much.
+    __slots__ = ("_outermost", "_timeout")
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        self._outermost = getattr(_deadline, "end", math.inf) == math.inf
+        if self._outermost:
+            _deadline.end = time.monotonic() + self._timeout
+
+    def __exit__(self, *_: object) -> None:
+        if self._outermost:
+            _deadline.end = math.inf
 
 
 def seconds_left() -> float:

@@ -142,13 +142,10 @@ def _engine(url: URL, timeout: float) -> sa.Engine:
     return sa.create_engine(
         url,
         isolation_level="AUTOCOMMIT",
+        # Connections are kept elsewhere; see connections.py.
+        poolclass=sa.NullPool,
         # We end our transactions ourselves, and drop a connection that is in doubt.
         pool_reset_on_return=None,
-        pool_timeout=timeout,
-        # One more, for the sweeper's thread.
-        pool_size=CONNECTIONS + 1,
-        max_overflow=0,
-        poolclass=sa.QueuePool,
         connect_args=_arguments(url, timeout),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, NotSupportedError, ProgrammingError
 
 #: Codes of an error after which the same may succeed: SQLSTATE, or MySQL's number.
@@ -30,6 +31,19 @@ _REFUSED_WORDS = re.compile(
     "authentication failed|does not exist|no pg_hba.conf entry|unable to open database|"
     "not a database|readonly database|not permitted to log in|does not support SSL"
 )
+
+
+def translated(error: Exception, connection: sa.Connection) -> Any:
+    """Return SQLAlchemy's error for one of the driver; drop a connection that broke."""
+    dialect = connection.dialect
+    driver: Any = connection.connection.driver_connection
+    broken = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+    if broken:
+        connection.invalidate(error)
+    kind = dialect.loaded_dbapi.Error
+    return DBAPIError.instance(
+        None, None, error, kind, connection_invalidated=broken, dialect=dialect
+    )
 
 
 def reason_of(error: Exception) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Condition
+from collections.abc import Callable
+from threading import Condition, RLock
 
 from ...exceptions import LockStoreError
 from ...forks import around_forks_of
@@ -33,13 +32,14 @@ class ForkGate:
         around_forks_of(self._before_fork, self._after_in_parent, self._after_in_fork)
 
     def _reset(self) -> None:
-        self._changed = Condition()
+        # To take it directly is faster than through the condition.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._under_way = 0
         self._shut = False
 
-    @contextmanager
-    def operation(self) -> Iterator[None]:
-        """Use the file in a block; wait while the process forks.
+    def __enter__(self) -> None:
+        """Begin to use the file; wait while the process forks.
 
         Raises:
             LockStoreError: in a process that was forked during an operation.
@@ -49,14 +49,15 @@ class ForkGate:
                 "this process was forked in the middle of an operation that did not "
                 "end, and cannot lock the file: start it anew"
             )
-        with self._changed:
-            self._changed.wait_for(lambda: not self._shut)
+        with self._lock:
+            if self._shut:
+                self._changed.wait_for(lambda: not self._shut)
             self._under_way += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._under_way -= 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._under_way -= 1
+            if self._shut:
                 self._changed.notify_all()
 
     def _before_fork(self) -> None:

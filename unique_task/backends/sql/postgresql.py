@@ -1,13 +1,22 @@
-"""Connections to PostgreSQL that do not wait for a frozen server for ever."""
+"""What is special of PostgreSQL: bounded waiting, and statements that it prepares."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from contextlib import suppress
+from hashlib import blake2b
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
+from psycopg.errors import (
+    DuplicatePreparedStatement,
+    FeatureNotSupported,
+    InvalidSqlStatementName,
+)
 
 from .deadline import seconds_left
+from .direct import DirectStatement
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -28,3 +37,41 @@ class BoundedConnection(psycopg.Connection[Any]):
                 wanted = gen.send(ready)
         except StopIteration as end:
             return end.value
+
+
+class PreparedStatement(DirectStatement):
+    """A statement that the server parses once in each of its sessions.
+
+    A pooler may run each statement in another session, which other clients use too.
+    So the name tells what the statement is: whoever has prepared it there, it is this
+    one. And a session in which it is missing runs the statement as it is.
+    """
+
+    def __init__(self, statement: sa.ClauseElement, dialect: sa.Dialect) -> None:
+        super().__init__(statement, dialect)
+        names = list(statement.compile(dialect=dialect).params)
+        numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
+        given = ", ".join(f"%({name})s" for name in names)
+        digest = blake2b(self._text.encode(), digest_size=8).hexdigest()
+        self._name = f"unique_task_{digest}"
+        self._preparation = f"PREPARE {self._name} AS {self._text % numbers}"
+        self._call = f"EXECUTE {self._name} ({given})"
+
+    def _new_cursor(self, driver: Any) -> Any:
+        # The server takes values for EXECUTE in its text only.
+        return psycopg.ClientCursor(driver.driver_connection)
+
+    def _execute(self, cursor: Any, values: Mapping[str, Any], info: Any) -> None:
+        if self._name not in info:
+            self._prepare(cursor)
+            info[self._name] = True
+        try:
+            cursor.execute(self._call, values)
+        except (InvalidSqlStatementName, FeatureNotSupported):
+            # It is missing in this session, or older than a change of the table.
+            self._prepare(cursor)
+            cursor.execute(self._text, values)
+
+    def _prepare(self, cursor: Any) -> None:
+        with suppress(DuplicatePreparedStatement):
+            cursor.execute(self._preparation)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ..cells import LOCK, short_name
 from ..record import VERSION
+from .direct import DirectStatement, direct
 from .table import NAME_LENGTH, clock
 
 _INSERT: Mapping[str, Any] = {
@@ -37,56 +38,65 @@ def held_by(locks: Sequence[tuple[str, str]]) -> dict[str, Any]:
 class Statements:
     """The statements for one kind of database; each docstring names the parameters.
 
-    Each is built once, as building it takes longer than many an answer.
+    Each is built once, as building it takes longer than many an answer. The two that
+    most locks need are direct ones.
 
     Arguments:
-        dialect: name of the database: ``postgresql``, ``mysql``, ``sqlite``.
+        dialect: of the database, whose name is ``postgresql``, ``mysql``, ``mariadb``
+            or ``sqlite``.
     """
 
-    def __init__(self, table: sa.Table, dialect: str) -> None:
+    def __init__(self, table: sa.Table, dialect: sa.Dialect) -> None:
         self._table = table
-        self._insert = _INSERT[dialect]
+        self._dialect = dialect
+        self._insert = _INSERT[dialect.name]
+        self._takes: dict[int, DirectStatement] = {}
         #: Whether an INSERT that meets a row can update it on a condition.
         self.on_conflict = hasattr(self._insert(table), "on_conflict_do_update")
 
-    @cached_property
-    def take(self) -> sa.Executable:
-        """Take a lock that is free or over.
+    def take(self, over: int = 0) -> DirectStatement:
+        """Take a lock that is free or over, or that one of `over` tokens gives up.
 
-        Parameters: `name`, `token`, `content`; `length` in microseconds. Returns the
-        holder's token and fence; if another token holds the lock, some databases
-        return no row.
+        Parameters: `name`, `token`, `content`; `length` in microseconds; `over_0` and
+        so on, which need `on_conflict`. Returns the holder's token and fence; if
+        another token holds the lock, some databases return no row.
         """
-        return self._take(self._table.c.ends <= clock())
+        if over not in self._takes:
+            self._takes[over] = direct(self._take(over), self._dialect)
+        return self._takes[over]
 
-    @cached_property
-    def take_over(self) -> sa.Executable:
-        """The same, also from a token in the parameter `over`; needs `on_conflict`."""
+    def _take(self, over: int) -> sa.ClauseElement:
         table = self._table.c
-        given = table.token.in_(sa.bindparam("over", expanding=True))
-        # Only records of our version, not those of a newer one.
-        known = table.content.between(f"{VERSION} ".encode(), f"{VERSION}!".encode())
-        return self._take(sa.or_(table.ends <= clock(), sa.and_(given, known)))
-
-    def _take(self, free: sa.ColumnElement[bool]) -> sa.Executable:
-        table, ends = self._table.c, clock() + sa.bindparam("length", type_=_NUMBER)
         new: Any = self._insert(self._table).values(
             name=sa.bindparam("name"),
             token=sa.bindparam("token"),
             content=sa.bindparam("content"),
             fence=clock(),
-            ends=ends,
+            ends=clock() + sa.bindparam("length", type_=_NUMBER),
         )
+        given = _given(new)
+        now, ends = given.fence, given.ends
+        if self._dialect.name == "postgresql":
+            # Its INSERT may wait for a row, and go on with what it had read before.
+            now, ends = clock(), clock() + sa.bindparam("length", type_=_NUMBER)
+        greatest = sa.func.max if self._dialect.name == "sqlite" else sa.func.greatest
         changes = {
-            "fence": sa.case((clock() > table.fence, clock()), else_=table.fence + 1),
-            "token": _given(new).token,
-            "content": _given(new).content,
+            "fence": greatest(now, table.fence + _ONE),
+            "token": given.token,
+            "content": given.content,
             "ends": ends,
         }
-        taken: sa.Executable = self._or_update_if(free, new, changes).returning(
+        free = sa.or_(table.ends <= now, *[self._gives_up(n) for n in range(over)])
+        taken: sa.ClauseElement = self._or_update_if(free, new, changes).returning(
             table.token, table.fence
         )
         return taken
+
+    def _gives_up(self, number: int) -> sa.ColumnElement[bool]:
+        table = self._table.c
+        # Only records of our version, not those of a newer one.
+        known = table.content.between(f"{VERSION} ".encode(), f"{VERSION}!".encode())
+        return sa.and_(table.token == sa.bindparam(f"over_{number}"), known)
 
     def _or_update_if(
         self, free: sa.ColumnElement[bool], new: Any, changes: dict[str, Any]
@@ -134,25 +144,34 @@ class Statements:
         return self._or_update(new, {"ends": _given(new).ends})
 
     @cached_property
-    def release(self) -> sa.Update:
-        """Release the locks `held`: pairs of name and token; `names` once more."""
+    def release(self) -> DirectStatement:
+        """Release the lock in the row `lock` if the token `holder` holds it."""
+        table = self._table.c
+        held = sa.update(self._table).where(
+            table.name == sa.bindparam("lock"),
+            table.token == sa.bindparam("holder"),
+            table.ends > clock(),
+        )
         # 0: the lock stays free even if the clock is set back.
-        return self._held.values(ends=0)
+        return direct(held.values(ends=_ZERO), self._dialect)
 
     @cached_property
     def renew(self) -> sa.Update:
-        """Renew the locks `held` for `length` microseconds; see :attr:`release`."""
-        return self._held.values(ends=clock() + sa.bindparam("length", type_=_NUMBER))
+        """Renew the locks `held` for `length` microseconds.
 
-    @cached_property
-    def _held(self) -> sa.Update:
+        `held` are pairs of name and token; `names` are the names once more.
+        """
         table = self._table.c
         held: Any = sa.bindparam("held", expanding=True)
-        return sa.update(self._table).where(
-            # MariaDB and SQLite do not always use the index for a pair.
-            table.name.in_(sa.bindparam("names", expanding=True)),
-            sa.tuple_(table.name, table.token).in_(held),
-            table.ends > clock(),
+        return (
+            sa.update(self._table)
+            .values(ends=clock() + sa.bindparam("length", type_=_NUMBER))
+            .where(
+                # MariaDB and SQLite do not always use the index for a pair.
+                table.name.in_(sa.bindparam("names", expanding=True)),
+                sa.tuple_(table.name, table.token).in_(held),
+                table.ends > clock(),
+            )
         )
 
     @cached_property
@@ -194,6 +213,8 @@ class Statements:
 
 
 _NUMBER = sa.BigInteger()
+_ZERO: sa.ColumnElement[int] = sa.literal_column("0")
+_ONE: sa.ColumnElement[int] = sa.literal_column("1")
 
 #: A number: PostgreSQL uses no index for a comparison with its clock.
 _PAST: sa.BindParameter[int] = sa.bindparam("past", type_=_NUMBER)

@@ -1,0 +1,87 @@
+"""Keeps a process's connections to a database open from one operation to the next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+from weakref import finalize
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...forks import in_forks_of
+from .errors import is_read_only
+
+Result = TypeVar("Result")
+
+
+class Connections:
+    """Lends each connection to one thread at a time, and opens more if all are lent.
+
+    To borrow one from a pool of SQLAlchemy and to give it back takes longer than
+    SQLite takes to lock. And what it does then to end the caller's transaction is one
+    more round trip to MariaDB, although we leave none open.
+
+    Arguments:
+        connect: opens a connection whose every statement is a transaction.
+    """
+
+    def __init__(self, connect: Callable[[], sa.Connection]) -> None:
+        self._connect = connect
+        # Its methods are single steps: threads and signal handlers may call them.
+        self._idle: list[sa.Connection] = []
+        in_forks_of(self._leave_all)
+        # They are closed with this object, not when they are collected.
+        finalize(self, _close_all, self._idle, os.getpid())
+
+    def lend(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Do `work` on a connection; drop it if an error leaves its state in doubt."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            result = work(connection)
+        except BaseException as error:
+            self._take_back(connection, error)
+            raise
+        self._idle.append(connection)
+        return result
+
+    def _take_back(self, connection: sa.Connection, error: BaseException) -> None:
+        # A time limit may end it anywhere, and a server may have become a replica.
+        known = isinstance(error, SQLAlchemyError) and not is_read_only(error)
+        if known and not connection.invalidated:
+            self._idle.append(connection)
+        else:
+            _drop(connection)
+
+    def close(self) -> None:
+        """Close all connections that are not lent."""
+        _close_all(self._idle, os.getpid())
+
+    def _leave_all(self) -> None:
+        _leave_to_parent(self._idle)
+
+
+def _close_all(idle: list[sa.Connection], pid: int) -> None:
+    if os.getpid() != pid:
+        return _leave_to_parent(idle)
+    with suppress(IndexError):
+        while True:
+            _drop(idle.pop())
+
+
+def _leave_to_parent(idle: list[sa.Connection]) -> None:
+    """Forget the connections in a fork; to close them would end the parent's."""
+    for connection in idle:
+        connection.detach()
+    idle.clear()
+
+
+def _drop(connection: sa.Connection) -> None:
+    # Invalid, it is closed without a rollback, which a server that hangs never answers.
+    connection.invalidate()
+    connection.close()
