@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..exceptions import LockRecordError
-from .record import Record, attempt_of
+from .record import VERSION, Record, attempt_of
 from .steps import Held
 
 #: The record of the holder.
@@ -160,6 +160,15 @@ class Cells:
     def drop(self, name: str = LOCK) -> None:
         """Forget a cell."""
         self.changed[name] = None
+
+
+def is_record_of(content: bytes, token: str) -> bool:
+    """Tell whether a text is a record of our version, with this token.
+
+    To read all of the record would take much longer.
+    """
+    version, *rest = content.split(b" ", 3)
+    return version == VERSION.encode() and rest[1:2] == [token.encode()]
 
 
 def _record(cell: Cell) -> Record:

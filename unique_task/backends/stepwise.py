@@ -57,18 +57,13 @@ class StepwiseBackend(Backend):
         names, token = [LOCK], wanted.record.token
         if wanted.remember_for:
             names += [mark_name(token), leaving_name(token)]
-        if wanted.generation:
-            names.append(GENERATION)
-        if wanted.accept_value:
-            names.append(VALUE)
+        names += [GENERATION] * bool(wanted.generation)
+        names += [VALUE] * wanted.accept_value
         return self._change(wanted.key, names, lambda cells: acquire(cells, wanted))
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
-        names = [LOCK]
-        if wanted.replaceable or wanted.replace_within is not None:
-            names.append(GENERATION)
-        if wanted.accept_value:
-            names.append(VALUE)
+        replaces = wanted.replaceable or wanted.replace_within is not None
+        names = [LOCK] + [GENERATION] * replaces + [VALUE] * wanted.accept_value
         return self._change(wanted.key, names, lambda cells: reserve(cells, wanted))
 
     def _restore(self, key: str, token: str, held: Held) -> bool:
@@ -83,14 +78,7 @@ class StepwiseBackend(Backend):
         return self._change(renewal.key, names, lambda cells: renew(cells, renewal))
 
     def _release(self, left: Release) -> bool:
-        tries: list[bool] = []
-
-        def step(cells: Cells) -> bool:
-            # Run again, as where the answer was lost, it may find its own work done.
-            tries.append(release(cells, left))
-            return tries[-1] or (tries[0] and _is_left_alone(cells, left))
-
-        return self._change(left.key, [LOCK], step)
+        return self._change(left.key, [LOCK], releasing(left, []))
 
     def _get(self, key: str) -> Held | None:
         return self._change(key, [LOCK], Cells.held)
@@ -218,6 +206,24 @@ def renew(cells: Cells, renewal: Renewal) -> Renewed:
     return Renewed.RETAKEN if held is None else Renewed.HELD
 
 
+def releasing(left: Release, tries: list[bool]) -> Callable[[Cells], bool]:
+    """Return the step that releases a lock, with the answers of earlier `tries`."""
+
+    def step(cells: Cells) -> bool:
+        # Run again, as where the answer was lost, it may find its own work done.
+        tries.append(release(cells, left))
+        return tries[-1] or (tries[0] and _is_left_alone(cells, left))
+
+    return step
+
+
+def _is_left_alone(cells: Cells, left: Release) -> bool:
+    # If not, another attempt took it over before the first try was written, and that
+    # try released nothing.
+    held, heir = cells.held(), left.heir
+    return held is None or (heir and heir.record.token) == held.record.token
+
+
 def release(cells: Cells, left: Release) -> bool:
     """Release a lock; see :class:`.Release`."""
     if left.finished_for:
@@ -233,13 +239,6 @@ def release(cells: Cells, left: Release) -> bool:
         record = replace(left.heir.record, first=None)
         cells.hold(record, held.record.fence or 0, left.heir.expire)
     return True
-
-
-def _is_left_alone(cells: Cells, left: Release) -> bool:
-    # If not, another attempt took it over before the first try was written, and that
-    # try released nothing.
-    held, heir = cells.held(), left.heir
-    return held is None or (heir and heir.record.token) == held.record.token
 
 
 def _leave(cells: Cells, left: Release) -> None:

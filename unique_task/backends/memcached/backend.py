@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TypeVar
 from weakref import finalize
 
-from pymemcache.client.base import PooledClient
+from pymemcache.client.base import Client
 from pymemcache.client.rendezvous import RendezvousHash
 from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 
-from ...exceptions import ConfigurationError
 from ...forks import in_forks_of
-from ..cells import Cells
+from ..cells import LOCK, Cells
 from ..exercise import exercise
 from ..promises import Promises
-from ..record import Record
 from ..steps import (
+    Acquired,
     Acquisition,
     Held,
+    Release,
     Renewal,
     Renewed,
     Reservation,
@@ -27,10 +28,25 @@ from ..steps import (
     StoreAnswer,
     Stored,
 )
-from ..stepwise import Answer, StepwiseBackend, renew, renewed_names
+from ..stepwise import (
+    Answer,
+    StepwiseBackend,
+    acquire,
+    releasing,
+    renew,
+    renewed_names,
+    reserve,
+)
 from ..turns import CONNECTIONS, Turns
-from .cells import LONGEST, LONGEST_RECORD, Change
+from . import direct
+from .cells import LONGEST, Change, check_end, check_length
+from .clients import Clients
 from .url import Server, servers
+
+Wanted = TypeVar("Wanted", Acquisition, Reservation)
+
+#: Errors of a connection that the server has closed.
+_CLOSED = (MemcacheUnexpectedCloseError, ConnectionResetError, BrokenPipeError)
 
 
 class MemcachedBackend(StepwiseBackend):
@@ -67,10 +83,9 @@ class MemcachedBackend(StepwiseBackend):
         names = ";".join(map(_name, self._servers))
         self.name = f"memcached://{names}"
         self._turns = Turns(self.name, CONNECTIONS, timeout)
-        self._nodes: dict[str, PooledClient] = {}
+        self._nodes: dict[str, Clients] = {}
         self._down: set[str] = set()
         self._connect()
-        # All cells of a key are on one server.
         self._hash = RendezvousHash(list(self._nodes))
         in_forks_of(self._connect)
         finalize(self, _close, self._nodes)
@@ -83,36 +98,70 @@ class MemcachedBackend(StepwiseBackend):
         return f"memcached:{sorted(self._nodes)}"
 
     def _connect(self) -> None:
-        # Half to connect and half for the answer: a frozen server fails one of them.
-        part = self.timeout / 2
         for server in self._servers:
-            self._nodes[_name(server)] = PooledClient(
-                server, connect_timeout=part, timeout=part, default_noreply=False
-            )
+            self._nodes[_name(server)] = Clients(server, self.timeout)
 
     def check(self) -> None:
         exercise(self, "check")
         with self._operation():
             for node in self._nodes.values():
-                node.version()
+                node.lend(Client.version)
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
-        _check_length(wanted.record)
+        check_length(wanted.record)
         # A message that has waited for long already may wait for as long as possible.
         if not wanted.take_over_from:
-            _check(wanted.expire)
-        return super()._acquire(wanted)
+            check_end(wanted.expire)
+        more = wanted.accept_value or wanted.remember_for or wanted.generation
+        if more or wanted.take_over_from or not wanted.expire:
+            return super()._acquire(wanted)
+        return self._take(wanted, Acquired, acquire)
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
-        _check(wanted.expire)
-        _check_length(wanted.record)
-        return super()._reserve(wanted)
+        check_end(wanted.expire)
+        check_length(wanted.record)
+        replaces = wanted.replaceable or wanted.replace_within is not None
+        if wanted.accept_value or replaces:
+            return super()._reserve(wanted)
+        return self._take(wanted, Reserved, reserve)
+
+    def _take(
+        self,
+        wanted: Wanted,
+        taken: Callable[[int], Answer],
+        step: Callable[[Cells, Wanted], Answer],
+    ) -> Answer:
+        """Take a lock that has no other cells and is most likely free, by one trip.
+
+        Otherwise, or if the answer is lost, let `step` take it.
+        """
+        key, node = wanted.key, self._node_of(wanted.key)
+        end = time.monotonic() + self.timeout
+        with suppress(*_CLOSED):
+            fence = self._nodes[node].lend(lambda one: direct.take(one, wanted))
+            if fence is not None:
+                return taken(fence)
+        return self._change_until(
+            end, node, key, [LOCK], lambda cells: step(cells, wanted)
+        )
+
+    def _release(self, left: Release) -> bool:
+        more = left.finished_for or left.heir or left.leaving
+        if left.value is not None or more:
+            return super()._release(left)
+        end, node = time.monotonic() + self.timeout, self._node_of(left.key)
+        tries: list[bool] = []
+        with suppress(*_CLOSED):
+            done = self._nodes[node].lend(lambda one: direct.release(one, left, tries))
+            if done is not None:
+                return done
+        return self._change_until(end, node, left.key, [LOCK], releasing(left, tries))
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         end = time.monotonic() + self.timeout
         down: dict[str, Exception] = {}
         # Locks on a node that was down get the time that the others leave.
-        nodes = [self._hash.get_node(renewal.key) for renewal in renewals]
+        nodes = [self._node_of(renewal.key) for renewal in renewals]
         order = sorted(
             range(len(nodes)), key=lambda number: nodes[number] in self._down
         )
@@ -129,7 +178,7 @@ class MemcachedBackend(StepwiseBackend):
         self, end: float, node: str, renewal: Renewal, down: dict[str, Exception]
     ) -> Renewed:
         """Renew a lock; UNKNOWN if its node is in `down`, or has to be put there."""
-        _check(renewal.expire)
+        check_end(renewal.expire)
         key, names = renewal.key, renewed_names(renewal)
         if node not in down:
             try:
@@ -140,11 +189,18 @@ class MemcachedBackend(StepwiseBackend):
                 down[node] = error
         return Renewed.UNKNOWN
 
+    def _node_of(self, key: str) -> str:
+        """Return the name of the server that has all cells of `key`."""
+        if len(self._nodes) == 1:
+            return next(iter(self._nodes))  # its hash would take as long as the answer
+        name: str = self._hash.get_node(key)
+        return name
+
     def _change(
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
     ) -> Answer:
         end = time.monotonic() + self.timeout
-        return self._change_until(end, self._hash.get_node(key), key, names, step)
+        return self._change_until(end, self._node_of(key), key, names, step)
 
     def _change_until(
         self,
@@ -154,44 +210,27 @@ class MemcachedBackend(StepwiseBackend):
         names: Sequence[str],
         step: Callable[[Cells], Answer],
     ) -> Answer:
+        def change(client: Client) -> tuple[bool, Answer]:
+            change = Change(client, key, names, end)
+            answer = step(change.cells)
+            return change.write(), answer
+
         while True:
             try:
-                change = Change(self._nodes[node], key, names, end)
-                answer = step(change.cells)
-                if change.write():
+                is_written, answer = self._nodes[node].lend(change)
+                if is_written:
                     return answer
-            except (
-                MemcacheUnexpectedCloseError,
-                ConnectionResetError,
-                BrokenPipeError,
-            ):
+            except _CLOSED:
                 # The server has restarted. If only the answer was lost, the step finds
                 # its own work done.
                 if time.monotonic() > end:
                     raise
 
 
-def _check(expire: float) -> None:
-    if expire > LONGEST:
-        raise ConfigurationError(
-            f"a lock in memcached lasts {LONGEST} seconds at most, not {expire:.0f}: "
-            "set a shorter time, or use another store"
-        )
-
-
-def _check_length(record: Record) -> None:
-    if len(record.tail) > LONGEST_RECORD:
-        raise ConfigurationError(
-            f"the id of the task, its name and the worker's have {len(record.tail)} "
-            f"letters in all; a lock in memcached has room for {LONGEST_RECORD}: use "
-            "shorter ones, or another store"
-        )
-
-
 def _name(server: Server) -> str:
     return server if isinstance(server, str) else f"{server[0]}:{server[1]}"
 
 
-def _close(nodes: dict[str, Any]) -> None:
+def _close(nodes: dict[str, Clients]) -> None:
     for node in nodes.values():
         node.close()

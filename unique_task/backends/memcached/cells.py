@@ -6,13 +6,15 @@ import math
 import time
 from collections.abc import Sequence
 
-from pymemcache.client.base import PooledClient
+from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
+from ...exceptions import ConfigurationError
 from ..cells import GENERATION, LOCK, VALUE, Cell, Cells, short_name
+from ..record import Record
 
 #: Letters of the longest name that the server allows.
-_NAME_LENGTH = 250
+NAME_LENGTH = 250
 
 #: Seconds by which the server's clock may be behind: it ticks once a second, and late
 #: where the machine is busy.
@@ -30,15 +32,15 @@ class Change:
     """One change of the cells of a key: read first, written if no other was faster.
 
     Arguments:
-        node: client of the server that has the key.
+        client: of the server that has the key.
         names: of the cells that the step reads, the lock first.
         end: of all questions to the server, by the monotonic clock.
     """
 
     def __init__(
-        self, node: PooledClient, key: str, names: Sequence[str], end: float
+        self, client: Client, key: str, names: Sequence[str], end: float
     ) -> None:
-        self._client = node
+        self._client = client
         self._end = end
         self._key = key
         self._names = [name for name in names if name != VALUE]
@@ -54,7 +56,7 @@ class Change:
         self.cells = Cells(found, now=0, fence=time.time_ns() // 1000)
 
     @property
-    def _node(self) -> PooledClient:
+    def _node(self) -> Client:
         # Each answer may come in time, and all of them too late.
         if time.monotonic() > self._end:
             raise TimeoutError("too slow, or others change the lock all the time")
@@ -121,14 +123,15 @@ class Change:
             return True
         # Only if it is as it was found.
         command = f"md {self._short(LOCK)} C{self._unique[LOCK]}"
-        return bool(self._node.raw_command(command).startswith(b"HD"))
+        answer: bytes = self._node.raw_command(command)
+        return answer.startswith(b"HD")
 
     def _keep_others(self) -> None:
         for name, cell in self.cells.changed.items():
             if name == GENERATION and cell is not None:
                 self._keep_generation(cell)
             elif name != LOCK and cell is not None:
-                self._node.set(self._short(name), cell.content, _whole(cell.end))
+                self._node.set(self._short(name), cell.content, whole(cell.end))
             elif name != LOCK:
                 self._node.delete(self._short(name))
 
@@ -142,16 +145,35 @@ class Change:
 
     def _swap(self, name: str, cell: Cell) -> bool:
         """Write a cell, if the server still has it as it was found."""
-        short, expire = self._short(name), _whole(cell.end)
+        short, expire = self._short(name), whole(cell.end)
         if name not in self._unique:
             return bool(self._node.add(short, cell.content, expire))
         return bool(self._node.cas(short, cell.content, self._unique[name], expire))
 
     def _short(self, name: str) -> str:
-        return short_name(self._key, name, _NAME_LENGTH)
+        return short_name(self._key, name, NAME_LENGTH)
 
 
-def _whole(seconds: float) -> int:
+def check_end(expire: float) -> None:
+    """Raise an error for a lock that would end before its time."""
+    if expire > LONGEST:
+        raise ConfigurationError(
+            f"a lock in memcached lasts {LONGEST} seconds at most, not {expire:.0f}: "
+            "set a shorter time, or use another store"
+        )
+
+
+def check_length(record: Record) -> None:
+    """Raise an error for a record that has no room."""
+    if len(record.tail) > LONGEST_RECORD:
+        raise ConfigurationError(
+            f"the id of the task, its name and the worker's have {len(record.tail)} "
+            f"letters in all; a lock in memcached has room for {LONGEST_RECORD}: use "
+            "shorter ones, or another store"
+        )
+
+
+def whole(seconds: float) -> int:
     """Return whole seconds for memcached, so that a cell does not end early."""
     return math.ceil(min(seconds, LONGEST)) + _BEHIND
 
