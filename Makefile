@@ -8,7 +8,7 @@ PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
 .PHONY: help demo test lint types servers coverage oldest fuzz soak celery-suite exits stores \
-	bench matrix clean
+	scaling bench matrix clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ exits: .venv/installed  ## Write the table of exits into its page of the documen
 
 stores: .venv/installed  ## Write the table of stores into the README
 	$(PY) -m tests.docs.stores_table
+
+scaling: .venv/installed  ## Write the tables into the page on scaling
+	$(PY) -m tests.docs.scaling_table
 
 clean:  ## Remove all that was made
 	rm -rf .venv .venv-celery53 .venv-celery-suite .celery-suite .virtualenv .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info
