@@ -199,6 +199,13 @@ def test_a_value_that_cannot_be_written_is_an_error_that_names_its_parameter(
         f(1, value)
 
 
+def test_an_error_names_the_parameter_of_the_key_and_no_other():
+    f = keyed(pair, "{b}")
+
+    with pytest.raises(UniqueKeyError, match="parameter 'b'"):
+        f(object(), object())
+
+
 def test_a_parameter_outside_of_the_key_may_be_anything():
     f = keyed(pair, "{a}")
 
@@ -424,6 +431,32 @@ def test_a_namespace_does_not_run_into_the_value():
 @pytest.mark.parametrize("value", ["", "c0ffee" * 20, "jane@example.com", 10**60])
 def test_a_key_is_128_bits_in_which_no_argument_can_be_read(value):
     assert re.fullmatch("[0-9a-f]{32}", keyed(single)(value))
+
+
+def unsorted(note, b, aa, a=None): ...
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        (None, lambda note, b, aa, a: {"a": a, "aa": aa, "b": b, "note": note}),
+        ("{aa}", lambda note, b, aa, a: aa),
+        (["b", "aa"], lambda note, b, aa, a: [b, aa]),
+        ("x{b}%{aa}!", lambda note, b, aa, a: [("x", [b]), ("%", [aa]), ("!", None)]),
+        ("50 %", lambda note, b, aa, a: "50 %"),
+        ((), lambda note, b, aa, a: []),
+    ],
+)
+def test_each_form_of_key_has_the_digest_of_the_value_that_it_stands_for(option, value):
+    arguments = ("n", 2, [b"%b", {"k": None}], 1.5)
+
+    assert keyed(unsorted, option)(*arguments) == digest_of(
+        "shop.task", value(*arguments)
+    )
+
+
+def test_a_task_without_parameters_has_the_key_of_an_empty_dict():
+    assert keyed(lambda: None)() == digest_of("shop.task", {})
 
 
 def test_the_keys_of_this_format_never_change():

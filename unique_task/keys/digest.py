@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ..exceptions import UniqueKeyError
 from .arguments import Parameters
-from .encoding import UnsupportedTypeError, encode
+from .encoding import encode
+from .identity import Identity, encoded
 
 #: Part of every digest. Stored locks and messages name digests, so this and the
 #: encoding are a wire format: another encoding gets another number, and so other keys.
@@ -18,28 +18,22 @@ FORMAT = 1
 
 _DIGEST_BYTES = 16
 
-_ADVICE = "pass key= to @unique with what tells this call from another"
-
-#: What :func:`encode` raises for what is no plain data, or is nested without end.
-_NOT_ENCODED = (UnsupportedTypeError, RecursionError)
-
-#: From the bound arguments of a call to the value that makes it the same as others.
-Value = Callable[[dict[str, Any]], Any]
-
 
 class Key:
     """Makes the keys of one task; ``key_option.key_from_option`` makes it.
 
     Arguments:
         parameters: of the task, without ``self``.
-        value: picks or computes what makes two calls the same.
+        identity: picks or computes what makes two calls the same.
         computed: whether code of the user's does that.
     """
 
-    def __init__(self, parameters: Parameters, value: Value, computed: bool) -> None:
+    def __init__(
+        self, parameters: Parameters, identity: Identity, computed: bool
+    ) -> None:
         self.computed = computed
         self._parameters = parameters
-        self._value = value
+        self._identity = identity
 
     def digest(
         self, namespace: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -50,83 +44,18 @@ class Key:
             UniqueKeyError: if an argument cannot be part of a key.
             TypeError: if the arguments do not fit the task.
         """
-        values = self._parameters.bind(args, kwargs)
-        value = self._value(values)
-        try:
-            return digest_of(namespace, value)
-        except UniqueKeyError as error:
-            raise self._with_name(values, error) from error.__cause__
+        digest = _cached_hash(namespace).copy()
+        digest.update(self._identity(self._parameters.bind(args, kwargs)))
+        return digest.hexdigest()
 
-    def value(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Return the value that makes a call the same as others.
+    def source(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """Return what the key of a call is made of, for :func:`digest_of_source`.
 
         Raises:
-            UniqueKeyError: if a callable makes it, and fails.
+            UniqueKeyError: if an argument cannot be part of a key.
             TypeError: if the arguments do not fit the task.
         """
-        return self._value(self._parameters.bind(args, kwargs))
-
-    def _with_name(
-        self, values: Mapping[str, Any], error: UniqueKeyError
-    ) -> UniqueKeyError:
-        """Return the error with the name of the parameter that causes it, if any."""
-        if self.computed:
-            return error
-        for name, value in values.items():
-            try:
-                encode(value)
-            except _NOT_ENCODED as reason:
-                return UniqueKeyError(
-                    f"parameter {name!r} cannot be part of a key: {reason}; {_ADVICE}"
-                )
-        return error
-
-
-def all_parameters(values: dict[str, Any]) -> Any:
-    """Return the value of a call that all its arguments make."""
-    return values
-
-
-def by_names(names: Sequence[str]) -> Value:
-    """Return what picks the arguments of these names."""
-    if len(names) == 1:
-        return lambda values: values[names[0]]
-    return lambda values: [values[name] for name in names]
-
-
-def by_template(parts: Sequence[tuple[str, str | None]]) -> Value:
-    """Return what fills a template with the arguments.
-
-    Fields keep their types between literals, so that "{a}{b}" has no collisions.
-
-    Arguments:
-        parts: literal texts, each with the field after it or None.
-    """
-    return lambda values: [
-        (literal, None if field is None else [values[field]])
-        for literal, field in parts
-    ]
-
-
-def by_callable(function: Callable[..., Any], parameters: Parameters) -> Value:
-    """Return what calls the user's `function` as the task is called."""
-
-    def computed_value(values: dict[str, Any]) -> Any:
-        args, kwargs = parameters.as_called(values)
-        try:
-            value = function(*args, **kwargs)
-        except Exception as error:
-            raise UniqueKeyError(
-                f"key callable {function!r} raised {error!r}"
-            ) from error
-        if value is None:
-            raise UniqueKeyError(
-                f"key callable {function!r} returned None, which would be one key for "
-                "many calls: return a string or plain data"
-            )
-        return value
-
-    return computed_value
+        return _as_text(self._identity(self._parameters.bind(args, kwargs)))
 
 
 def digest_of(namespace: str, value: Any) -> str:
@@ -135,7 +64,7 @@ def digest_of(namespace: str, value: Any) -> str:
     Raises:
         UniqueKeyError: if `value` is no plain data.
     """
-    return _digest(namespace, _encoded(value))
+    return _digest(namespace, encoded(value))
 
 
 def source_of(value: Any) -> str:
@@ -144,7 +73,7 @@ def source_of(value: Any) -> str:
     Raises:
         UniqueKeyError: if `value` is no plain data.
     """
-    return base64.b64encode(_encoded(value)).decode()
+    return _as_text(encoded(value))
 
 
 def digest_of_source(namespace: str, source: str) -> str:
@@ -161,31 +90,30 @@ def digest_of_run(key: str, owner: str) -> str:
 
     It equals ``digest_of(key, owner)``, without the cache: each run has another key.
     """
-    digest = _beginning(key)
+    digest = _new_hash(key)
     digest.update(encode(owner))
     return digest.hexdigest()
 
 
-def _encoded(value: Any) -> bytes:
-    try:
-        return encode(value)
-    except _NOT_ENCODED as error:
-        # Without the value, which may be a secret: errors are logged.
-        text = f"a {type(value).__qualname__} cannot be a key: {error}; {_ADVICE}"
-        raise UniqueKeyError(text) from error
+def _as_text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _digest(namespace: str, data: bytes) -> str:
-    digest = _cached_beginning(namespace).copy()
+    digest = _beginning(namespace)
     digest.update(data)
     return digest.hexdigest()
 
 
 def _beginning(namespace: str) -> hashlib.blake2b:
     """Return the hash with which all digests of a namespace begin."""
+    return _cached_hash(namespace).copy()
+
+
+def _new_hash(namespace: str) -> hashlib.blake2b:
     head = encode([FORMAT, namespace])
     return hashlib.blake2b(head, digest_size=_DIGEST_BYTES)
 
 
 #: There are as many namespaces as tasks.
-_cached_beginning = lru_cache(maxsize=1024)(_beginning)
+_cached_hash = lru_cache(maxsize=1024)(_new_hash)

@@ -37,16 +37,15 @@ def encode(value: Any) -> bytes:
     >>> encode([1, "a"])
     b'l2;i1;s1;a'
     """
-    writer = _BASIC.get(type(value)) or _writer_of(value)
-    return writer(value)
+    return _BASIC.get(type(value), _other)(value)
 
 
-def _writer_of(value: Any) -> Callable[[Any], bytes]:
+def _other(value: Any) -> bytes:
     if type(value) in _SPECIAL:
-        return _SPECIAL[type(value)]
+        return _SPECIAL[type(value)](value)
     for applies, writer in _KINDS:
         if applies(value):
-            return writer
+            return writer(value)
     raise UnsupportedTypeError(f"{type(value).__qualname__} has no canonical form")
 
 
@@ -70,7 +69,7 @@ def _counted(tag: bytes, items: Iterable[bytes]) -> bytes:
 def _text(value: str) -> bytes:
     try:
         data = str.encode(value)
-        return b"s%d;%b" % (len(data), data)
+        return b"s%d;" % len(data) + data
     except UnicodeEncodeError:
         # JSON carries lone surrogates, and makes one character of a pair of them.
         pairs = str.encode(value, "utf-16", "surrogatepass")
@@ -80,7 +79,7 @@ def _text(value: str) -> bytes:
 
 def _integer(value: int) -> bytes:
     # Hexadecimal, because Python refuses to write very long decimal numbers.
-    return b"i%x;" % int(value)
+    return b"i%x;" % value
 
 
 def _float(value: float) -> bytes:

@@ -8,7 +8,9 @@ from typing import Any, Union
 
 from ..exceptions import ConfigurationError
 from .arguments import Parameters, signature_of
-from .digest import Key, Value, all_parameters, by_callable, by_names, by_template
+from .digest import Key
+from .encoding import encode
+from .identity import Identity, by_all, by_callable, by_names, by_template, pattern
 
 #: What the option ``key=`` takes; None means all parameters.
 KeyOption = Union[None, str, Iterable[str], Callable[..., Any]]
@@ -25,23 +27,23 @@ def key_from_option(option: KeyOption, parameters: Parameters) -> Key:
     Raises:
         ConfigurationError: if `option` is no key, or does not fit the parameters.
     """
-    return Key(parameters, _value(option, parameters), computed=callable(option))
+    return Key(parameters, _identity(option, parameters), computed=callable(option))
 
 
-def _value(option: KeyOption, parameters: Parameters) -> Value:
+def _identity(option: KeyOption, parameters: Parameters) -> Identity:
     if option is None:
-        return all_parameters
+        return by_all(parameters)
     if isinstance(option, str):
         return _from_template(option, parameters)
     if callable(option):
         _check_call(option, parameters)
-        return by_callable(option, parameters)
+        return by_callable(parameters, option)
     names = _names(option)
     _check_names(option, names, parameters)
-    return by_names(names)
+    return by_names(parameters, names)
 
 
-def _from_template(text: str, parameters: Parameters) -> Value:
+def _from_template(text: str, parameters: Parameters) -> Identity:
     if text in parameters.names:
         raise ConfigurationError(
             f"key={text!r} is the name of a parameter and would lock the whole task: "
@@ -51,8 +53,10 @@ def _from_template(text: str, parameters: Parameters) -> Value:
     fields = [field for _, field in parts if field is not None]
     _check_names(text, fields, parameters)
     if not fields:
-        return lambda values: text
-    return by_names(fields) if parts == [("", fields[0])] else by_template(parts)
+        return pattern(parameters, encode(text))
+    if parts == [("", fields[0])]:
+        return by_names(parameters, fields)
+    return by_template(parameters, parts)
 
 
 def _template_parts(text: str) -> list[tuple[str, str | None]]:
@@ -91,11 +95,11 @@ def _check_names(option: object, names: Iterable[str], parameters: Parameters) -
 
 
 def _check_call(function: Callable[..., Any], parameters: Parameters) -> None:
-    names: dict[str, Any] = {
-        name: () if parameter.kind is not parameter.VAR_KEYWORD else {}
-        for name, parameter in parameters.signature.parameters.items()
-    }
-    args, kwargs = parameters.as_called(names)
+    values: list[Any] = [
+        () if parameter.kind is not parameter.VAR_KEYWORD else {}
+        for parameter in parameters.signature.parameters.values()
+    ]
+    args, kwargs = parameters.as_called(values)
     try:
         signature_of(function).bind(*args, **kwargs)
     except TypeError as error:

@@ -12,7 +12,7 @@ from ..backends.base import Backend
 from ..durations import seconds
 from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
-from ..keys.digest import digest_of, digest_of_source, source_of
+from ..keys.digest import digest_of, digest_of_source
 from ..keys.key_option import key_from_option
 from ..messages.lock_header import LockHeader
 from .app_settings import backend_of, settings_of
@@ -57,7 +57,7 @@ class TaskSpec:
 
     def namespace(self, task: Task) -> str:
         """Return the namespace of the locks of `task`."""
-        return self.options.namespace or name_of(task)
+        return self.options.namespace or task.name or name_of(task)
 
     def digest(self, task: Task, args: Any, kwargs: Any) -> str:
         """Return the key of a call of `task` with these arguments."""
@@ -67,9 +67,9 @@ class TaskSpec:
         """Return the key for what a ``key=`` callable returned, or a caller gave."""
         return digest_of(self.namespace(task), value)
 
-    def value(self, task: Task, args: Any, kwargs: Any) -> Any:
-        """Return the value that the key of a call is made of."""
-        return self._key.value(args, kwargs)
+    def source(self, task: Task, args: Any, kwargs: Any) -> str:
+        """Return the source of the key of a call: what it is made of."""
+        return self._key.source(args, kwargs)
 
     def sent_source(
         self, task: Task, args: Any, kwargs: Any, serializer: str | None
@@ -83,7 +83,7 @@ class TaskSpec:
         kind, encoding, data = dumps((args, kwargs), name)
         accept = prepare_accept_content([kind])
         args, kwargs = loads(data, kind, encoding, accept=accept)
-        return source_of(self.value(task, args, kwargs))
+        return self.source(task, args, kwargs)
 
     def expire(self, task: Task, settings: Settings) -> float:
         """Return how many seconds a lock of `task` stands when nothing renews it."""

@@ -10,6 +10,7 @@ from celery import Task
 
 from ..durations import Duration, seconds
 from ..exceptions import ConfigurationError, UniqueKeyError
+from ..keys.digest import source_of
 from ..leases.current import held_lease
 from ..options.guarded_class import installer_in, spec_of
 from ..options.run_function import function_in
@@ -28,7 +29,13 @@ class ClassSpec(TaskSpec):
             name = "custom_lock_expire"
         return seconds(name, getattr(task, name))
 
-    def value(self, task: Any, args: Any, kwargs: Any) -> Any:
+    def digest(self, task: Any, args: Any, kwargs: Any) -> str:
+        return self.digest_of(task, self._lock_id(task, args, kwargs))
+
+    def source(self, task: Any, args: Any, kwargs: Any) -> str:
+        return source_of(self._lock_id(task, args, kwargs))
+
+    def _lock_id(self, task: Any, args: Any, kwargs: Any) -> Any:
         args, kwargs = self.parameters.as_called(self.parameters.bind(args, kwargs))
         try:
             lock_id = task.generate_lock_id(*args, **kwargs)
@@ -44,9 +51,6 @@ class ClassSpec(TaskSpec):
                 "key for many calls: return a string or plain data"
             )
         return lock_id
-
-    def digest(self, task: Any, args: Any, kwargs: Any) -> str:
-        return self.digest_of(task, self.value(task, args, kwargs))
 
     @property
     def computed(self) -> bool:
