@@ -16,6 +16,7 @@ from ..leases.current import held_lease, is_in_body, lease_of, unused_reservatio
 from ..messages.results import HolderResult, LaterHolderResult, LaterResult
 from ..messages.stamp import LOCK_HEADER, MESSAGE_HEADER, stamping
 from ..options.lock_types import lock_type_in
+from ..options.plan import Plan
 from ..options.policies import Cached, Wait
 from .outgoing import NotSent, Outgoing, ToSend, Undo
 from .reserve import reserve
@@ -118,11 +119,14 @@ def _release_unsent(outgoing: Outgoing) -> None:
         logger.warning("%s[%s] cannot release its lock yet: %s", name, task_id, error)
 
 
+def may_wait_for_own_body(plan: Plan) -> bool:
+    """Tell whether a call may wait for the lock of the very body that makes it."""
+    return is_in_body() and isinstance(plan.run_policy, (Wait, Cached))
+
+
 def _guard_against_own_wait(outgoing: Outgoing, result: Any) -> Any:
     """Let ``get()`` raise in a body that holds the lock which the call waits for."""
-    if not is_in_body() or isinstance(result, EagerResult):
-        return result
-    if isinstance(outgoing.plan.run_policy, (Wait, Cached)):
+    if may_wait_for_own_body(outgoing.plan) and not isinstance(result, EagerResult):
         shared = isinstance(result, HolderResult)
         result.__class__ = LaterHolderResult if shared else LaterResult
         result.held = lambda: _is_held_here(outgoing)

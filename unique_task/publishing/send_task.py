@@ -13,7 +13,6 @@ from celery import Celery, Task
 from kombu.utils.uuid import uuid
 
 from ..exceptions import ConfigurationError
-from ..leases.current import is_in_body
 from ..messages.lock_header import LockHeader
 from ..messages.requeue import options_to_keep
 from ..messages.stamp import (
@@ -32,7 +31,7 @@ from ..options.guarded_class import guarded_class_of, registered_task
 from ..options.lock_types import TAKEN_AT_PUBLISH
 from ..options.task_spec import TaskSpec
 from .outgoing import Outgoing
-from .publish import publish
+from .publish import may_wait_for_own_body, publish
 from .send_options import SendOptions, is_bound
 
 logger = logging.getLogger(__name__)
@@ -141,16 +140,17 @@ def _takes_lock_at_start(
     The message gets its id as each message of the task does. False if in doubt:
     :func:`publish` looks closer, and knows whom to tell of an error.
     """
-    if options.get("retries") or is_in_body() or not has_stamped_messages(name):
+    if options.get("retries") or not has_stamped_messages(name):
         return False
     if spec.options.lock in TAKEN_AT_PUBLISH:  # whatever the settings are
         return False
     try:
         settings = settings_of(task.app)
-        lock = spec.plan(task, settings).lock
+        plan = spec.plan(task, settings)
     except Exception:
         return False
-    return not (settings.enabled and lock.taken_at_publish)
+    reserves = settings.enabled and plan.lock.taken_at_publish
+    return not (reserves or may_wait_for_own_body(plan))
 
 
 def _outgoing(
