@@ -1,6 +1,6 @@
 """Measures what a guarded call takes of Redis: trips, commands, bytes and memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from celery import Celery, signals
@@ -60,16 +60,22 @@ def figures(app: Celery, server: RedisServer, **options: Any) -> Figures:
 
     signals.after_task_publish.connect(note)
     trace = build_tracer(task.name, app.tasks[task.name], app=app)
-    publish(), run()  # the scripts are loaded
+    for work in (publish, run):  # which brings the scripts
+        work()
     server.client.flushdb()
     server.reset_counts()
     published, ran = (_taken(server, work) for work in (publish, run))
     signals.after_task_publish.disconnect(note)
     commands = sum(server.command_counts().values()) / CALLS
-    names = server.client.keys()
-    kept = sum(server.client.memory_usage(name, samples=0) for name in names)
+    kept = sum(_memory(server))
     sent, received = (published[n] + ran[n] for n in (1, 2))
     return Figures(published[0], ran[0], commands, sent, received, kept / CALLS)
+
+
+def _memory(server: RedisServer) -> Iterator[int]:
+    client: Any = server.client
+    for name in client.keys():
+        yield client.memory_usage(name, samples=0)
 
 
 def _body(number: int) -> None: ...
