@@ -73,7 +73,7 @@ def test_who_waits_in_vain_gives_up_early_if_the_store_answers_nobody():
     with turn(turns, False):
         with pytest.raises(LockStoreError, match="for 0.1 s"):
             turns.begin(urgent=False)
-        turns._answered += 1  # as if another had been answered meanwhile
+        turns._answers += 1  # as if another had been answered meanwhile
 
     with turn(turns, False):
         pass

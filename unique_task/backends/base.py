@@ -207,7 +207,7 @@ class Backend(ABC):
 
     def _operation(self, urgent: bool = False) -> Operation:
         """Return the block in which the driver is called; see :class:`Operation`."""
-        return Operation(self._turns, urgent, self.driver_errors, self._translated)
+        return Operation(self, urgent)
 
     def _translated(self, error: Exception) -> LockStoreError:
         """Return the error of ours for one of the driver's."""

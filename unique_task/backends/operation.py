@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from .turns import Turns
+if TYPE_CHECKING:
+    from .base import Backend
 
 
 class Operation:
     """Runs a block when a connection is free, and translates the driver's errors.
 
     Arguments:
-        turns: of the store; None if operations need no connection.
+        backend: whose operation it is.
         urgent: the block releases or renews a lock, and goes before other operations.
-        driver_errors: the exceptions to translate.
-        translate: returns our exception for one of them.
 
     Raises:
         LockStoreError: if no connection gets free in time.
     """
 
     # A context manager made of a generator would cost several times as much.
-    __slots__ = ("_driver_errors", "_translate", "_turns", "_urgent")
+    __slots__ = ("_backend", "_turns", "_urgent")
 
-    def __init__(
-        self,
-        turns: Turns | None,
-        urgent: bool,
-        driver_errors: tuple[type[Exception], ...],
-        translate: Callable[[Exception], Exception],
-    ) -> None:
-        self._turns = turns
+    def __init__(self, backend: Backend, urgent: bool) -> None:
+        self._backend = backend
+        self._turns = backend._turns
         self._urgent = urgent
-        self._driver_errors = driver_errors
-        self._translate = translate
 
     def __enter__(self) -> None:
         if self._turns is not None:
@@ -42,5 +34,5 @@ class Operation:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if self._turns is not None:
             self._turns.end(self._urgent, answered=error is None)
-        if isinstance(error, self._driver_errors):
-            raise self._translate(error) from error
+        if isinstance(error, self._backend.driver_errors):
+            raise self._backend._translated(error) from error

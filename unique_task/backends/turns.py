@@ -31,7 +31,7 @@ class Turns:
         self._name = name
         self.count = count
         self._timeout = timeout
-        self._answered = 0.0
+        self._answers = 0
         self._fill()
         in_forks_of(self._fill)
 
@@ -64,7 +64,7 @@ class Turns:
     def end(self, urgent: bool, answered: bool) -> None:
         """Give a turn back; if the store has answered, others wait for longer."""
         if answered:
-            self._answered = time.monotonic()
+            self._answers += 1
         self._all.put(None)
         self._give_back_start(urgent)
 
@@ -81,11 +81,11 @@ class Turns:
     def _wait_for(self, turns: queue.SimpleQueue[None]) -> None:
         begun, half = time.monotonic(), self._timeout / 2
         for _ in range(2):
-            seen = self._answered
+            seen = self._answers
             try:
                 return turns.get(timeout=half)
             except queue.Empty:
-                if self._answered == seen:
+                if self._answers == seen:
                     break
         waited = time.monotonic() - begun
         raise LockStoreError(

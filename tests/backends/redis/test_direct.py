@@ -34,7 +34,6 @@ WAYS: dict[str, Callable[[Any], str]] = {
     "unix": lambda find: find("redis_server").unix_url,
     "tls": lambda find: find("tls").url,
     "version 3": lambda find: find("redis_server").url + "?protocol=3",
-    "checked": lambda find: find("redis_server").url + "?health_check_interval=1",
     "one": lambda find: find("redis_server").url + "?max_connections=1",
 }
 
@@ -75,20 +74,13 @@ def test_a_lock_is_taken_and_freed_past_the_client(way, no_client):
     assert backend.get("key") is None
 
 
-@pytest.mark.parametrize("parser", ["_HiredisParser", "_RESP2Parser"])
-def test_each_parser_of_the_client_reads_the_answers(redis_url, parser):
-    parsers = pytest.importorskip("redis._parsers")
-    if "Hiredis" in parser:
-        pytest.importorskip("hiredis")
-    backend: Any = RedisBackend(redis_url)
-    pool = backend._client.driver._pool
-    pool.connection_kwargs["parser_class"] = getattr(parsers, parser)
+@pytest.mark.parametrize("option", ["health_check_interval=30", "retry_on_timeout=1"])
+def test_options_of_the_client_are_left_to_the_client(redis_url, option, no_client):
+    backend = connected(f"{redis_url}?{option}")
+    no_client()
 
-    for number in range(3):
-        assert isinstance(backend.acquire("key", FIRST, expire=10), Acquired)
-        assert backend.acquire("key", SECOND, expire=10).record.token == FIRST.token
-        assert backend.release("key", FIRST.token, value=b"\r\n", fresh_for=10)
-        assert backend.get("key") is None
+    with pytest.raises(AssertionError, match="for redis-py's client"):
+        backend.get("key")
 
 
 def test_text_that_is_not_ascii_is_one_key_for_both_ways(redis_url):

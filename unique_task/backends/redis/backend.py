@@ -127,7 +127,7 @@ class RedisBackend(Backend):
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
         answer = ACQUIRE.run(self._client.driver, *acquire_call(self._names, wanted))
-        return acquire_answer(wanted, *answer)
+        return acquire_answer(wanted, answer)
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
         answer = RESERVE.run(self._client.driver, *reserve_call(self._names, wanted))

@@ -19,6 +19,9 @@ from .scripts import Eval
 from .sentinel import connect_to_master, master_of
 from .url import client_of, hurry, options_of, place
 
+#: Options of a URL that only redis-py's own way of asking knows.
+_OF_CLIENT = ("health_check_interval", "retry_on_timeout")
+
 
 class Client(NamedTuple):
     """A client of Redis, with all that the backend has to know of it.
@@ -67,28 +70,24 @@ def _connected(url: str, timeout: float) -> Client:
         return _of_master(*connect_to_master(url, timeout))
     if scheme.endswith("+cluster"):
         return _of_cluster(*connect_to_cluster(url, timeout))
-    return _direct(_adopted(connect_to_server(url, timeout, retries=0), timeout))
-
-
-def _direct(client: Client) -> Client:
+    client = _adopted(connect_to_server(url, timeout), timeout)
+    if any(client.options.get(name) for name in _OF_CLIENT):
+        return client
     driver = DirectClient(client.driver)
     return client._replace(driver=driver, eval_all=driver.eval_all)
 
 
-def connect_to_server(
-    url: str, timeout: float, retries: int = 1, **own: Any
-) -> redis.Redis:
+def connect_to_server(url: str, timeout: float, **own: Any) -> redis.Redis:
     """Return a client of one server.
 
     Arguments:
-        retries: how often it asks again if a connection breaks.
         own: options of its connections that `url` does not have.
     """
     options = {**options_of(url, url), **own}
     options["connection_class"] = noting(options["connection_class"])
     # One part each: to connect, to log in, to choose the database, to be answered.
     steps = 2 + bool(options.get("password")) + bool(options.get("db"))
-    hurry(options, timeout / steps, retries)
+    hurry(options, timeout / steps)
     return client_of(options)
 
 

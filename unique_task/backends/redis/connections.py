@@ -55,6 +55,11 @@ def answer_was_lost() -> bool:
     return bool(_operation.lost)
 
 
+def note_lost_answer() -> None:
+    """Remember it for the operation of this thread."""
+    _operation.lost = True
+
+
 class _Noting:
     """Notes that the connection broke before an answer came."""
 
@@ -62,7 +67,7 @@ class _Noting:
         try:
             return super().read_response(*args, **options)  # type: ignore[misc]
         except (redis.ConnectionError, redis.TimeoutError, OSError):
-            _operation.lost = True
+            note_lost_answer()
             raise
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache, partial
 from inspect import Parameter, signature
 from typing import Any, TypeVar
 
 import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
 
 from ...forks import in_forks_of
 from .connections import eval_all
+from .line import Line
 from .scripts import Eval
 
 Answer = TypeVar("Answer")
@@ -34,10 +39,11 @@ class DirectClient:
     than the pool allows, if no more operations than that run at once.
 
     Arguments:
-        client: redis-py's; it must not try again on its own.
+        client: redis-py's, with a pool of its own.
     """
 
     def __init__(self, client: redis.Redis) -> None:
+        client.set_retry(Retry(NoBackoff(), 0))  # we ask twice ourselves
         self._client = client
         self._pool: Any = client.connection_pool
         self._encoding: str = self._pool.get_encoder().encoding
@@ -47,14 +53,18 @@ class DirectClient:
     def _keep_none(self) -> None:
         # The last one in is the first out, so that few are in use. A deque takes each
         # step at once: threads, greenlets and handlers of signals need no lock.
-        self._kept = deque[Any]()
+        self._kept = deque[Line]()
 
-    def evalsha(self, *args: Any) -> Any:
-        command = pack(("EVALSHA", *args), self._encoding)
+    def evalsha(self, digest: str, keys: int, *words: Any) -> Any:
+        command = pack(digest, keys, words, self._encoding)
         try:
             return self._answer_to(command)
-        except redis.ConnectionError:
-            return self._through_pool(lambda: self._client.evalsha(*args))
+        except NoScriptError:
+            raise
+        except (redis.ConnectionError, redis.ResponseError):
+            # Some errors pass; of the others redis-py makes the right exceptions.
+            ask = partial(self._client.evalsha, digest, keys, *words)
+            return self._through_pool(ask)
 
     def eval(self, *args: Any) -> Any:
         return self._twice_through_pool(lambda: self._client.eval(*args))
@@ -67,28 +77,25 @@ class DirectClient:
 
     def _answer_to(self, command: bytes) -> Any:
         kept = self._kept  # a fork has another one
-        connection = self._one_of(kept)
+        line = self._one_of(kept)
         try:
-            if connection.can_read():
-                raise redis.ConnectionError("there is more to read than was asked for")
-            connection.send_packed_command((command,))
-            answer = connection.read_response()
+            answer = line.ask(command)
         except redis.ResponseError:
-            kept.append(connection)
+            kept.append(line)
             raise
         except BaseException:
             # Whatever it was: the answer may yet come, and not be for the next command.
-            connection.disconnect()
-            self._pool.release(connection)
+            line.connection.disconnect()
+            self._pool.release(line.connection)
             raise
-        kept.append(connection)
+        kept.append(line)
         return answer
 
-    def _one_of(self, kept: deque[Any]) -> Any:
+    def _one_of(self, kept: deque[Line]) -> Line:
         try:
             return kept.pop()
         except IndexError:
-            return self._pool.get_connection(*_NAMED)
+            return Line(self._pool.get_connection(*_NAMED))
 
     def _twice_through_pool(self, ask: Callable[[], Answer]) -> Answer:
         try:
@@ -100,18 +107,25 @@ class DirectClient:
         """Let redis-py ask, with all connections that nobody uses in its pool."""
         with suppress(IndexError):
             while True:
-                self._pool.release(self._kept.pop())
+                self._pool.release(self._kept.pop().connection)
         return ask()
 
 
-def pack(words: Iterable[Any], encoding: str) -> bytes:
-    """Return a command as it is sent.
+def pack(digest: str, keys: int, words: Sequence[Any], encoding: str) -> bytes:
+    """Return the command EVALSHA as it is sent.
 
-    >>> pack(("SET", "key", 1, b"2"), "utf-8")
-    b'*4\\r\\n$3\\r\\nSET\\r\\n$3\\r\\nkey\\r\\n$1\\r\\n1\\r\\n$1\\r\\n2\\r\\n'
+    Arguments:
+        keys: how many of `words` are keys; the others are arguments.
     """
-    lines = []
+    parts = [_head(digest, keys, len(words))]
     for word in words:
         data = word if isinstance(word, bytes) else str(word).encode(encoding)
-        lines += [b"$%d" % len(data), data]
-    return b"\r\n".join([b"*%d" % (len(lines) // 2), *lines, b""])
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _head(digest: str, keys: int, words: int) -> bytes:
+    """Return what is the same for all calls of a script with so many words."""
+    name = f"$7\r\nEVALSHA\r\n${len(digest)}\r\n{digest}\r\n"
+    return f"*{3 + words}\r\n{name}${len(str(keys))}\r\n{keys}\r\n".encode()

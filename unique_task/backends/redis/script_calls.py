@@ -85,9 +85,12 @@ def acquire_call(names: Names, wanted: Acquisition) -> Call:
     return keys, [VERSION, wanted.record.tail, end, *(more if any(more) else ())]
 
 
-def acquire_answer(wanted: Acquisition, number: int, *values: Any) -> StoreAnswer:
+def acquire_answer(wanted: Acquisition, answer: Any) -> StoreAnswer:
+    if isinstance(answer, int):
+        return Acquired(answer)
+    number, *values = answer
     if number == 1:
-        return Acquired(int(values[0]), bool(values[1]))
+        return Acquired(int(values[0]), admitted=True)
     if number == 2:
         return Stored(values[0])
     if number == 3:

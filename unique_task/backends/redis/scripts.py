@@ -40,9 +40,10 @@ Eval = tuple[Script, Sequence[str], Sequence[Any]]
 #   All or none of: 4 milliseconds to remember the attempt, or 0; 5 fence under which
 #   the lock was reserved, or 0; 6 whether a value is accepted; 7 and more: the tokens
 #   that give the lock up to this one.
-# Returns {1, fence, admitted} acquired; {2, value} stored; {3} finished; {4, record of
-#   the holder or false} replaced; {0, record, milliseconds left, admitted} held.
-#   admitted: 1 if the attempt got the lock before.
+# Returns the fence if acquired; {1, fence} if acquired by an attempt that got the lock
+#   before; {2, value} stored; {3} finished; {4, record of the holder or false} if
+#   replaced; {0, record, milliseconds left, admitted} held. admitted: 1 if the attempt
+#   got the lock before.
 ACQUIRE = Script("""
 local remember, generation = ARGV[4] or '0', tonumber(ARGV[5] or 0)
 local mark = remember ~= '0' and redis.call('GET', KEYS[2])
@@ -96,7 +97,7 @@ if free or not redis.call('SET', KEYS[1], text(), 'NX', 'PX', expire) then
   end
 end
 if remember ~= '0' then redis.call('SET', KEYS[2], 'admitted', 'PX', remember) end
-return {1, fence, mark and 1 or 0}
+return mark and {1, fence} or tonumber(fence)
 """)
 
 # Takes a lock for a message.
