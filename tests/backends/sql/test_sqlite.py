@@ -11,7 +11,7 @@ from tests.backends.stores import FIRST, SECOND, record_of
 from tests.forking import Fork, fork, in_fork
 from unique_task import LockStoreError
 from unique_task.backends.registry import open_backend
-from unique_task.backends.sql import SQLBackend
+from unique_task.backends.sql import SQLBackend, direct
 from unique_task.backends.steps import Acquired, Held
 
 
@@ -117,6 +117,22 @@ def test_a_process_that_finds_the_file_locked_waits_for_it(sqlite_url, is_create
 
         assert isinstance(taken.result(20), Acquired)
     other.dispose()
+
+
+def test_a_statement_that_is_broken_off_leaves_the_file_unlocked(
+    parent, sqlite_url, monkeypatch
+):
+    """Also while the error, which knows the statement, is handled."""
+
+    def too_late(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt) as error:
+        patched.setattr(direct, "_first_row", too_late)
+        parent.acquire("key", FIRST, expire=10)
+
+    assert isinstance(SQLBackend(sqlite_url).acquire("other", SECOND, 10), Acquired)
+    assert error.tb
 
 
 def test_sixteen_processes_share_a_file(parent, sqlite_url):

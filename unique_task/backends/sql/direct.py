@@ -49,12 +49,17 @@ class DirectStatement:
         if self._fixed:
             values = {**self._fixed, **values}
         info = connection.connection.info
+        cursor = info.get("cursor") or self._open_cursor(connection)
         try:
-            cursor = info.get("cursor") or self._open_cursor(connection)
             self._execute(cursor, values, info)
             return answer(cursor)
         except self._errors as error:
             raise translated(error, connection) from error
+        except BaseException:
+            # SQLite keeps the file locked for a statement that a time limit broke off,
+            # also when the connection is closed.
+            cursor.close()
+            raise
 
     def _open_cursor(self, connection: sa.Connection) -> Any:
         """Open the cursor of this connection, which all its direct statements use."""
