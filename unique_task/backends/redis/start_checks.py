@@ -12,8 +12,10 @@ from redis.exceptions import ResponseError
 #: The commands that our user of Redis needs the right to.
 COMMANDS = "EVAL, EVALSHA, GET, SET, DEL, PEXPIRE, PTTL and TIME"
 
-#: Those that scripts run, on a key that no lock has.
+#: Those that a lock need not meet at the start, on a key that no lock has: scripts run
+#: them, or, as EVAL, they send a script that the server does not have yet.
 _PLAIN: tuple[tuple[str, ...], ...] = (
+    ("EVAL", "return 1", "1", "{}"),
     ("SET", "{}", "", "PX", "1000"),
     ("GET", "{}"),
     ("PTTL", "{}"),
