@@ -15,9 +15,9 @@ from unique_task.messages.stamp import message_id_of, new_message_id
 from unique_task.messages.waited import Waited
 
 
-def request(headers: object = None, **changes: object) -> Context:
+def request(**changes: object) -> Context:
     """A message of one task, as a worker gets it."""
-    message = {"id": "task-1", "retries": 0, "headers": headers, **changes}
+    message = {"id": "task-1", "retries": 0, "headers": None, **changes}
     return Context({"delivery_info": {"redelivered": False}, **message})
 
 
@@ -26,7 +26,7 @@ def again(earlier: Context, **changes: Any) -> Context:
     sent = new_message_id()
     waited = asdict(Waited.of(earlier).again(admitted=False, unanswered=None))
     message = {MESSAGE: sent, **changes}
-    return request({HEADER: {"sent": sent, **waited}}, **message)
+    return request(**{HEADER: {"sent": sent, **waited}, **message})
 
 
 def test_waits_are_counted_from_the_first():
@@ -72,7 +72,7 @@ def test_the_last_tokens_that_heard_no_answer_are_kept():
 
 @pytest.mark.parametrize("header", ["text", 17, [], {}, {"sent": "00000000-0"}, None])
 def test_a_header_that_nobody_can_read_does_not_count(header):
-    message = request({HEADER: header}, **{MESSAGE: "00000000-0"})
+    message = request(**{HEADER: header, MESSAGE: "00000000-0"})
 
     assert Waited.of(message).times == 0
 

@@ -12,6 +12,8 @@ from threading import Condition, Lock, Thread
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from celery import Task
+
 from ..backends.base import Backend
 from ..backends.steps import Heir, Release
 from ..exceptions import LockStoreError
@@ -206,12 +208,12 @@ def release_later(
 
 
 def release_or_later(
-    backend: Backend, release: Release, owner: str, end: float
+    backend: Backend, release: Release, task: Task, owner: str, end: float
 ) -> bool | None:
     """Release a lock, now or in the background; never raise.
 
     Arguments:
-        owner: task and id, for the log.
+        task: whose call `owner` holds the lock, for the log.
         end: when the lock ends by time, by the monotonic clock.
 
     Returns:
@@ -228,15 +230,16 @@ def release_or_later(
     except LockStoreError as error:
         if release.value is not None and len(release.value) > _BIG:
             logger.warning(
-                "%s: its value of %d bytes is not kept for duplicates: %s",
-                *(owner, len(release.value), error),
+                "%s[%s]: its value of %d bytes is not kept for duplicates: %s",
+                *(task.name, owner, len(release.value), error),
             )
-            held = release_or_later(backend, replace(release, value=None), owner, end)
+            release = replace(release, value=None)
+            held = release_or_later(backend, release, task, owner, end)
             # Only the answer may have been late: then the lock is released already.
             return None if held is None else True
         logger.warning(
-            "%s could not release its lock, which ends in %.1f s at most: %s",
-            *(owner, max(0.0, end - time.monotonic()), error),
+            "%s[%s] could not release its lock, which ends in %.1f s at most: %s",
+            *(task.name, owner, max(0.0, end - time.monotonic()), error),
         )
         release_later(backend, release.key, release.token, release.heir)
         return None

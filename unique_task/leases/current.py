@@ -59,11 +59,6 @@ def is_in_body() -> bool:
     return _current.get() is not None
 
 
-def is_guarded(request: Any) -> bool:
-    """Tell whether this thread is inside of a guarded body for `request`."""
-    return lease_for(request) is not None
-
-
 def lease_for(request: Any) -> Lease | None:
     """Return the lease under which the body for `request` runs in this thread."""
     lease = _current.get()

@@ -162,7 +162,7 @@ class HeldLease(Lease):
         # A fork does not see the renewals, and only counts the time.
         if known or self._in_fork:
             return
-        logger.warning("%s lost its lock: %s", self._name, reason)
+        logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
         (send_in_thread if in_thread else send_signal)(lock_lost, self.task, lock=self)
 
     def release(self) -> bool:
@@ -179,8 +179,9 @@ class HeldLease(Lease):
             if leaves:
                 self._leave()
             self.released = True
+            release = self._release_step(value)
             held = release_or_later(
-                self.backend, self._release_step(value), self._name, self._end
+                self.backend, release, self.task, self.owner, self._end
             )
         if self.departure is not None:
             keeper.add(self.departure)
@@ -190,18 +191,12 @@ class HeldLease(Lease):
             send_signal(lock_released, self.task, lock=self)
         return held
 
-    @property
-    def _name(self) -> str:
-        return f"{self.task.name}[{self.owner}]"
-
     def _release_step(self, value: bytes | None) -> Release:
         """Return the step that releases the lock in the store."""
-        leaving = self.departure.leaving if self.departure else None
-        return Release(
-            *(self.lock, self.record.token, value, self.value_ttl or 0),
-            heir=self.heir,
-            leaving=leaving,
-        )
+        leaving = self.departure.leaving if self.departure is not None else None
+        fresh_for, token = self.value_ttl or 0, self.record.token
+        # By position: names would cost more than all the rest.
+        return Release(self.lock, token, value, fresh_for, 0, self.heir, leaving)
 
     def _leave(self) -> None:
         # Not if the body is broken off: it may run again, and before its successor.

@@ -113,28 +113,25 @@ def nonce_and_age(message_id: Any) -> tuple[str, float]:
 
 
 def our_headers(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the guard's headers of a message, wherever Celery left them.
+    """Return the part of a message that the guard's headers are in, among others.
 
     By protocol 2 they stand beside Celery's own. By protocol 1, and in an eager call,
-    they are in a dict named ``headers``. Tracers (sentry-sdk, ddtrace) put a dict of
-    that name into messages of protocol 2, maybe with copies of ours: the headers beside
-    Celery's own count more.
+    they are in a dict named ``headers``. Celery and tracers (sentry-sdk, ddtrace) put a
+    dict of that name into messages of protocol 2, maybe with copies of ours: it counts
+    only if no header of ours stands beside Celery's own.
 
     Arguments:
         message: ``vars(task.request)``, or the ``request_dict`` of a worker's parent.
     """
-    ours, headers = _ours(message), message.get("headers")
-    # Not isinstance(..., Mapping), which is slow: that class is abstract.
-    return {**_ours(headers), **ours} if isinstance(headers, dict) else ours
+    if MESSAGE_HEADER in message or LOCK_HEADER in message or WAIT_HEADER in message:
+        return message
+    headers = message.get("headers")
+    return headers if isinstance(headers, Mapping) else {}
 
 
 def message_id_of(request: Any) -> Any:
     """Return the id of the message that brought `request`; None without one."""
     return our_headers(vars(request)).get(MESSAGE_HEADER)
-
-
-def _ours(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: headers[name] for name in OURS if name in headers}
 
 
 def _add_headers(sender: str, headers: dict[str, Any], body: Any, **_: Any) -> None:

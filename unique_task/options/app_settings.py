@@ -123,7 +123,9 @@ class Snapshot:
         """Tell whether `conf` is the same configuration with the same values."""
         if conf is not self._conf or len(conf.maps) != self._layers:
             return False
-        return _same_dicts(self._dicts) and _same_values(self._values)
+        if not _same_dicts(self._dicts):
+            return False
+        return not self._values or _same_values(self._values)
 
     def _add_layer(self, layer: Any, keys: list[str]) -> None:
         source = getattr(layer, "obj", layer)  # of Celery's DictAttribute

@@ -79,7 +79,7 @@ class Attempt:
 
     def note_reservation_handled(self) -> None:
         """Note that the guard has taken care of what the message reserved."""
-        if self.reserved:
+        if self.published is not None and self.reserved:
             progress_at(self.call.request).reservation_handled = True
 
     def release_unused(self) -> None:

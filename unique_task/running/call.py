@@ -12,10 +12,10 @@ from celery.utils.nodenames import gethostname
 from kombu.utils.uuid import uuid
 
 from ..backends.record import Token
-from ..leases.current import is_guarded, original_in
+from ..leases.current import lease_for, original_in
 from ..messages.lock_header import LockHeader
 from ..messages.stamp import nonce_and_age, our_headers
-from ..messages.waited import Waited, is_queued
+from ..messages.waited import Waited
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Call:
         kwargs: of the call.
         body: runs the task's own function.
         owner: id of the task; a new id for a direct call.
-        queued: whether a worker got the call from a queue.
+        queued: whether a worker got the call from a queue, to which it can go back.
         waited: how often the call has come back without running.
         published: the lock header of the message; None if there is none.
         nonce: of the message; empty if it was published without an id.
@@ -73,11 +73,6 @@ class Call:
         return node or _node_name()
 
     @property
-    def acks_late(self) -> bool:
-        """True if the message is acknowledged only after the run."""
-        return self.queued and bool(self.task.acks_late)
-
-    @property
     def redelivered(self) -> bool:
         """True if the broker marks the message as delivered again."""
         return bool((self.request.delivery_info or {}).get("redelivered"))
@@ -114,9 +109,9 @@ class Call:
         """
         if not self.queued:
             return False
-        if self.acks_late or self.redelivered or self.request.eta is not None:
+        if self.task.acks_late or self.request.eta is not None:
             return True
-        return self.age > visibility
+        return self.age > visibility or self.redelivered
 
     def release_if_unused(self) -> None:
         """Release the lock that the store may have given, if no lease holds it."""
@@ -144,13 +139,12 @@ def call_of(
     request = _new_request(task) if current is task else None
     if request is None:
         return Call(task, None, args, kwargs, body, uuid(), False, Waited(0, 0.0))
-    ours, queued = our_headers(vars(request)), is_queued(request)
+    ours, queued = our_headers(vars(request)), not request.is_eager
     waited = Waited.among(ours, request.id) if queued else Waited(0, 0.0)
-    return Call(
-        *(task, request, args, kwargs, body, str(request.id), queued, waited),
-        LockHeader.among(ours, request.id),
-        *nonce_and_age(waited.message),
-    )
+    published, owner = LockHeader.among(ours, request.id), str(request.id)
+    call = Call(task, request, args, kwargs, body, owner, queued, waited, published)
+    call.nonce, call.age = nonce_and_age(waited.message)
+    return call
 
 
 def _new_request(task: Task) -> Any:
@@ -161,8 +155,8 @@ def _new_request(task: Task) -> Any:
     requests = task.request_stack.stack
     if not requests or requests[-1].called_directly:
         return None
-    request = original_in(requests)
-    return None if not request.id or is_guarded(request) else request
+    request = requests[0] if len(requests) == 1 else original_in(requests)
+    return request if request.id and lease_for(request) is None else None
 
 
 @lru_cache(maxsize=1)

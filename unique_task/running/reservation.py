@@ -145,5 +145,5 @@ def release_reservation(
 def _release_or_later(attempt: Attempt, name: str, token: str) -> None:
     until = attempt.published.until if attempt.published is not None else 0.0
     end = time.monotonic() + until - time.time()
-    owner = f"{attempt.call.task.name}[{attempt.call.owner}]"
-    release_or_later(attempt.backend, Release(name, token), owner, end)
+    call, release = attempt.call, Release(name, token)
+    release_or_later(attempt.backend, release, call.task, call.owner, end)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from functools import partial
 from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -125,8 +124,8 @@ class Wrapping:
         def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             current: Task | None = get_current_task()
             spec, task, own = called(args, current)
-            body = partial(run, *args, **kwargs)
-            return run_guarded(spec, call_of(task, current, own, kwargs, body))
+            call = call_of(task, current, own, kwargs, lambda: run(*args, **kwargs))
+            return run_guarded(spec, call)
 
         guarded = _stand_in(run, enter)
         guarded.__dict__.pop(PENDING, None)
