@@ -223,7 +223,7 @@ def test_a_renewal_does_not_shorten_an_extended_lock(run, app, store, redis_serv
     def extend(lock: HeldLease) -> tuple[float, float]:
         lock.extend(100)
         redis_server.reset_counts()
-        wait_until(lambda: redis_server.command_counts().get("eval", 0) >= 2)
+        wait_until(lambda: redis_server.command_counts().get("evalsha", 0) >= 2)
         held = store.get(lock.key)
         assert held
         return held.remaining, lock.remaining()
