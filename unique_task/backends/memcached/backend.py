@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TypeVar
 from weakref import finalize
 
@@ -137,10 +136,12 @@ class MemcachedBackend(StepwiseBackend):
         """
         key, node = wanted.key, self._node_of(wanted.key)
         end = time.monotonic() + self.timeout
-        with suppress(*_CLOSED):
+        try:
             fence = self._nodes[node].lend(lambda one: direct.take(one, wanted))
             if fence is not None:
                 return taken(fence)
+        except _CLOSED:
+            pass
         return self._change_until(
             end, node, key, [LOCK], lambda cells: step(cells, wanted)
         )
@@ -151,10 +152,12 @@ class MemcachedBackend(StepwiseBackend):
             return super()._release(left)
         end, node = time.monotonic() + self.timeout, self._node_of(left.key)
         tries: list[bool] = []
-        with suppress(*_CLOSED):
+        try:
             done = self._nodes[node].lend(lambda one: direct.release(one, left, tries))
             if done is not None:
                 return done
+        except _CLOSED:
+            pass
         return self._change_until(end, node, left.key, [LOCK], releasing(left, tries))
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
