@@ -134,6 +134,18 @@ def test_a_server_that_lost_the_scripts_gets_them_again_for_all_renewals(
     assert "eval" not in redis_server.command_counts()
 
 
+def test_a_lock_that_vanished_is_noticed_if_the_script_beside_it_is_lost(
+    warm, redis_server
+):
+    redis_server.client.script_flush()
+    warm.renew([Renewal("another", FIRST, 1, 10)])  # brings one of two scripts
+    leaving = Renewal("key", FIRST, 1, 10, leaving=True)
+
+    outcomes = warm.renew([Renewal("vanished", FIRST, 1, 10), leaving])
+
+    assert outcomes == [Renewed.RETAKEN, Renewed.HELD]
+
+
 def test_a_server_out_of_memory_still_frees(own_redis):
     backend = RedisBackend(own_redis.url)
     record = record_of("holder")

@@ -31,9 +31,9 @@ class DirectClient:
 
     For each command, redis-py's client takes a connection out of its pool and puts it
     back, and does more than twice the work of the question itself. Here, a connection
-    that has answered is kept, and the next script is sent over it at once. Scripts for
-    several locks, and all that goes wrong, are redis-py's: a connection that the server
-    has closed, a script that it does not have.
+    that has answered is kept, and the next script is sent over it at once, or all the
+    scripts that renew a batch of locks. What goes wrong is redis-py's: a connection
+    that the server has closed, a script that it does not have.
 
     A connection is in the pool, kept, or used by one operation. So there are no more
     than the pool allows, if no more operations than that run at once.
@@ -70,16 +70,37 @@ class DirectClient:
         return self._twice_through_pool(lambda: self._client.eval(*args))
 
     def eval_all(self, evals: Sequence[Eval]) -> list[Any]:
+        try:
+            answers = self._answers_to(evals)
+        except redis.ConnectionError:
+            return self._eval_all_through_pool(evals)
+        failed = [n for n, a in enumerate(answers) if isinstance(a, Exception)]
+        if failed:
+            # The others are done, and would be answered otherwise the second time.
+            again = self._eval_all_through_pool([evals[number] for number in failed])
+            for number, answer in zip(failed, again):
+                answers[number] = answer
+        return answers
+
+    def _answers_to(self, evals: Sequence[Eval]) -> list[Any]:
+        commands = [
+            pack(script.digest, len(keys), (*keys, *args), self._encoding)
+            for script, keys, args in evals
+        ]
+        answers: list[Any] = self._answer_to(b"".join(commands), len(commands))
+        return answers
+
+    def _eval_all_through_pool(self, evals: Sequence[Eval]) -> list[Any]:
         return self._twice_through_pool(lambda: eval_all(self._client, evals))
 
     def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
         return self._twice_through_pool(lambda: question(self._client))
 
-    def _answer_to(self, command: bytes) -> Any:
+    def _answer_to(self, command: bytes, many: int = 0) -> Any:
         kept = self._kept  # a fork has another one
         line = self._one_of(kept)
         try:
-            answer = line.ask(command)
+            answer = line.ask(command, many)
         except redis.ResponseError:
             kept.append(line)
             raise

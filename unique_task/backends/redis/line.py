@@ -35,8 +35,12 @@ class Line:
             poll.register(self._socket, select.POLLIN)
             self._has_more = partial(poll.poll, 0)
 
-    def ask(self, command: bytes) -> Any:
+    def ask(self, command: bytes, many: int = 0) -> Any:
         """Return the answer to a packed command.
+
+        Arguments:
+            many: how many commands these are, if there are several. Then the answer is
+                a list, where an error is an answer, too.
 
         Raises:
             redis.ResponseError: if the server refuses; the answer is read.
@@ -47,7 +51,7 @@ class Line:
             raise redis.ConnectionError("closed, or more to read than was asked for")
         try:
             self._socket.sendall(command)
-            answer = self._answer()
+            answer = self._answer(b"*%d\r\n" % many if many else b"")
         except TimeoutError as error:
             note_lost_answer()
             raise redis.TimeoutError(f"no answer in time: {error}") from error
@@ -60,8 +64,9 @@ class Line:
             raise answer
         return answer
 
-    def _answer(self) -> Any:
-        data = self._received(1)
+    def _answer(self, head: bytes) -> Any:
+        # The answers to several commands are read as one array, whose head is ours.
+        data = head + self._received(1)
         while True:
             stream = BytesIO(data)
             try:
