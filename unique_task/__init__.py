@@ -4,8 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .backends.base import Backend
-from .backends.memory import MemoryBackend
-from .backends.redis import RedisBackend
 from .exceptions import (
     ConfigurationError,
     DuplicateTaskError,
@@ -27,10 +25,15 @@ from .tasks.task_class import UniqueCeleryTask
 if TYPE_CHECKING:
     from .backends.django import DjangoCacheBackend as DjangoCacheBackend  # noqa: F401
     from .backends.memcached import MemcachedBackend as MemcachedBackend  # noqa: F401
+    from .backends.memory import MemoryBackend
+    from .backends.redis import RedisBackend
     from .backends.sql import SQLBackend as SQLBackend  # noqa: F401
 
-#: Imported on first use: the extra that they need may not be installed.
-_EXTRAS = {
+#: Backends are imported on first use, as their clients take longer than all the rest;
+#: the module of each, and the extra that installs its client if it is no requirement.
+_BACKENDS = {
+    "MemoryBackend": ("unique_task.backends.memory", ""),
+    "RedisBackend": ("unique_task.backends.redis", ""),
     "DjangoCacheBackend": ("unique_task.backends.django", "[django]"),
     "MemcachedBackend": ("unique_task.backends.memcached", "[memcached]"),
     "SQLBackend": (
@@ -75,9 +78,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _EXTRAS:
+    if name not in _BACKENDS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, extra = _EXTRAS[name]
+    module, extra = _BACKENDS[name]
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:

@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Any
 
 from ..backends.base import Backend
+from ..backends.celery_urls import with_tls, with_transport_options
 from ..backends.prefixed import checked_prefix
-from ..backends.redis.url import with_tls, with_transport_options
 from ..backends.registry import can_hold_locks, is_local
 from ..durations import seconds
 from ..exceptions import ConfigurationError

@@ -1,0 +1,98 @@
+"""What a process imports with this library, beyond what it imports for Celery."""
+
+import subprocess
+import sys
+
+import pytest
+
+import unique_task
+
+#: Clients of stores, and what else only those import who use it.
+ON_FIRST_USE = {
+    "asyncio",
+    "cachetools",
+    "django",
+    "hiredis",
+    "opentelemetry",
+    "prometheus_client",
+    "psycopg",
+    "pydantic",
+    "pymemcache",
+    "pymysql",
+    "pytest",
+    "redis",
+    "sqlalchemy",
+}
+
+#: A process that makes an app and a task; then it prints what the code adds.
+ADDED = """
+import sys
+from celery import Celery
+app = Celery("shop", broker="memory://")
+@app.task
+def work(): ...
+app.finalize()
+before = set(sys.modules)
+{code}
+print(*sys.modules.keys() - before)
+"""
+
+
+def added_by(code: str) -> set[str]:
+    """Return the modules that a fresh process imports for `code`, after Celery's."""
+    command = [sys.executable, "-c", ADDED.format(code=code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def packages(modules: set[str]) -> set[str]:
+    return {module.partition(".")[0] for module in modules}
+
+
+def test_the_library_imports_no_client_before_it_is_used():
+    added = packages(added_by("import unique_task, unique_task.recipes"))
+
+    assert not added & ON_FIRST_USE
+
+
+def test_a_guarded_task_imports_no_client_before_its_first_call():
+    code = """
+from unique_task import unique
+app.conf.unique_backend = "redis://localhost"
+@app.task
+@unique
+def guarded(a): ...
+app.tasks
+"""
+    assert not packages(added_by(code)) & ON_FIRST_USE
+
+
+def test_the_library_adds_few_modules_beside_its_own():
+    added = added_by("import unique_task")
+
+    others = {name for name in added if not name.startswith("unique_task")}
+    assert len(others) <= 8, others
+
+
+def test_a_backend_is_imported_by_its_name():
+    assert "redis" in packages(added_by("from unique_task import RedisBackend"))
+
+
+def test_threads_that_are_the_first_to_name_a_backend_get_one_class():
+    code = """
+import unique_task
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+barrier = Barrier(4)
+def named(_):
+    barrier.wait(10)
+    return unique_task.RedisBackend
+with ThreadPoolExecutor(4) as threads:
+    assert len(set(threads.map(named, range(4)))) == 1
+"""
+    assert "redis" in packages(added_by(code))
+
+
+@pytest.mark.parametrize("name", unique_task.__all__)
+def test_each_public_name_can_be_imported(name):
+    assert getattr(unique_task, name) is not None
