@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import instructions, publish, store, stores, worker
+from benchmarks import instructions, publish, start_up, store, stores, worker
 from benchmarks.report import Row, heading
 from tests.servers import RedisServer
 
@@ -34,6 +34,7 @@ def _rows(pairs: int) -> Iterator[Row]:
         yield from publish.rows(locks, pairs)
         yield from worker.rows(workers, pairs)
         yield from instructions.rows(locks)
+        yield from start_up.rows(pairs)
 
 
 def _redis(stack: ExitStack) -> RedisServer:
