@@ -58,7 +58,8 @@ class Turns:
         try:
             self._take(self._all)
         except BaseException:
-            self._give_back_start(urgent)
+            if not urgent:
+                self._starts.put(None)
             raise
 
     def end(self, urgent: bool, answered: bool) -> None:
@@ -66,9 +67,6 @@ class Turns:
         if answered:
             self._answers += 1
         self._all.put(None)
-        self._give_back_start(urgent)
-
-    def _give_back_start(self, urgent: bool) -> None:
         if not urgent:
             self._starts.put(None)
 

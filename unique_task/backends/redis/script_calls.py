@@ -65,24 +65,29 @@ class Names:
 
 
 def acquire_call(names: Names, wanted: Acquisition) -> Call:
-    key, token = wanted.key, wanted.record.token
-    keys = [names.lock(key)]
+    expire = _milliseconds_or_0(wanted.expire)
+    end = f"keep{expire}" if wanted.keep_end else expire
+    keys = [names.lock(wanted.key)]
+    args: list[Any] = [VERSION, wanted.record.tail, end]
+    more = (wanted.remember_for, wanted.generation, wanted.accept_value)
+    # A plain lock, by far the most, needs none of them.
+    if any(more) or wanted.take_over_from:
+        keys += _keys_besides_lock(names, wanted)
+        remember = _milliseconds_or_0(wanted.remember_for)
+        args += [remember, wanted.generation or 0, int(wanted.accept_value)]
+        args += wanted.take_over_from
+    return keys, args
+
+
+def _keys_besides_lock(names: Names, wanted: Acquisition) -> list[str]:
+    key, token, keys = wanted.key, wanted.record.token, []
     if wanted.remember_for:
         keys += [names.mark(key, token), names.leaving(key, token)]
     if wanted.generation:
         keys.append(names.generation(key))
     if wanted.accept_value:
         keys.append(names.value(key))
-    expire = _milliseconds_or_0(wanted.expire)
-    end = f"keep{expire}" if wanted.keep_end else expire
-    more = (
-        _milliseconds_or_0(wanted.remember_for),
-        wanted.generation or 0,
-        int(wanted.accept_value),
-        *wanted.take_over_from,
-    )
-    # A plain lock, by far the most, needs none of them.
-    return keys, [VERSION, wanted.record.tail, end, *(more if any(more) else ())]
+    return keys
 
 
 def acquire_answer(wanted: Acquisition, answer: Any) -> StoreAnswer:
