@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from celery import Task
 from celery.app.task import Context
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Reject
 from kombu import serialization
 from kombu.exceptions import EncodeError
 
@@ -29,7 +29,7 @@ from .stamp import (
     our_headers,
     stamping,
 )
-from .states import ignores_result
+from .states import Ended, ignores_result
 from .waited import Waited
 
 # Documented: the log of duplicates, wherever its lines are written.
@@ -49,7 +49,7 @@ _OF_BROKER = re.compile(
 )
 
 
-class DeliveryOver(Ignore):
+class DeliveryOver(Ended):
     """Ends a delivery, not its task: another delivery stores the outcome."""
 
 

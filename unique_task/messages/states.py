@@ -22,6 +22,10 @@ apps_with_events: WeakSet[Celery] = WeakSet()
 _DEFERRED = "__unique_started__"
 
 
+class Ended(Ignore):
+    """Ends a call that the guard has dealt with, in place of its body."""
+
+
 def ignores_result(task: Task, choice: bool | None) -> bool:
     """Tell whether no result is stored: by the choice of the call, else of the task."""
     return bool(task.ignore_result if choice is None else choice)
@@ -60,7 +64,7 @@ def end_as_revoked(task: Task, request: Any, reason: str) -> NoReturn:
     waits for ever. ``mark_as_revoked`` would leave the rest of a chain pending.
 
     Raises:
-        celery.exceptions.Ignore: always.
+        Ended: always.
     """
     task.backend.mark_as_failure(
         request.id,
@@ -73,7 +77,7 @@ def end_as_revoked(task: Task, request: Any, reason: str) -> NoReturn:
     # An event is a message: publish it only where a monitor listens.
     if task.app in apps_with_events or task.app.conf.worker_send_task_events:
         task.send_event("task-revoked", terminated=False, signum=None, expired=False)
-    raise Ignore(reason)
+    raise Ended(reason)
 
 
 def store_value(task: Task, task_id: str, value: Any) -> None:

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from sys import float_info
 from typing import Any
 
-from celery.exceptions import Ignore
-
 from ..durations import Duration, seconds
 from ..exceptions import ConfigurationError
 from ..messages.requeue import requeue
-from ..messages.states import end_as_revoked
+from ..messages.states import Ended, end_as_revoked
 from ..messages.waited import Waited
 from .duplicate import Duplicate, Policy
 
@@ -24,7 +22,7 @@ def ignore(duplicate: Duplicate) -> None:
         reason = f"duplicate of {duplicate.owner}"
         end_as_revoked(duplicate.task, duplicate.request, reason)
     if duplicate.request is not None:
-        raise Ignore(f"duplicate of {duplicate.owner}")
+        raise Ended(f"duplicate of {duplicate.owner}")
 
 
 def fail(duplicate: Duplicate) -> None:

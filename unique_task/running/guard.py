@@ -68,7 +68,7 @@ def _enter(spec: TaskSpec, call: Call) -> Lease | Answer | None:
     try:
         return _lease_or_answer(spec, call)
     except Ignore as ignore:
-        # Celery copies every frame of the traceback, twice, and throws them away.
+        # Of a policy of the user's. Celery copies each frame of the traceback, twice.
         raise ignore.with_traceback(None) from None
     except Exception as error:
         if call.request is not None:

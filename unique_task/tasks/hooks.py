@@ -3,9 +3,10 @@
 1. ``Task.bind``: :func:`_bind_and_guard`, when a task class is bound to its app.
 2. ``add_autoretry_behaviour``: :func:`_add_autoretry_and_leave`, when a task is made.
 3. ``Celery.send_task``: :func:`.guarded_send_task`, when a message is published.
-4. signals of tasks: :func:`.watch_messages`, for messages that end outside the guard.
-5. ``worker_init``: :func:`_on_worker_init`, which checks the worker's tasks.
-6. ``worker_ready``: :func:`_on_worker_ready`, which logs where the locks are.
+4. ``ExceptionInfo``: :func:`.exception_info`, when Celery reports an exception.
+5. signals of tasks: :func:`.watch_messages`, for messages that end outside the guard.
+6. ``worker_init``: :func:`_on_worker_init`, which checks the worker's tasks.
+7. ``worker_ready``: :func:`_on_worker_ready`, which logs where the locks are.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import logging
 from typing import Any
 
 from celery import Celery, Task, signals
-from celery.app import base
+from celery.app import base, trace
 from celery.backends.rpc import RPCBackend
 from kombu.utils.imports import symbol_by_name
 
@@ -33,6 +34,7 @@ from ..options.lock_types import LOCK_TYPES
 from ..options.policies import shares_result
 from ..options.settings import DEFAULTS
 from ..publishing.send_task import guarded_send_task
+from ..running.ended_calls import exception_info
 from ..running.orphans import watched
 from ..running.redelivery import Unreadable, watch_messages
 from ..signals import connect_once
@@ -105,6 +107,7 @@ def hook() -> None:
     setattr(Task, "bind", classmethod(_bind_and_guard))
     setattr(base, "add_autoretry_behaviour", _add_autoretry_and_leave)
     setattr(Celery, "send_task", guarded_send_task(Celery.send_task, make_task))
+    setattr(trace, "ExceptionInfo", exception_info)
     watch_messages()
     connect_once(signals.worker_init, _on_worker_init)
     connect_once(signals.worker_ready, _on_worker_ready)
