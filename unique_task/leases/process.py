@@ -79,7 +79,9 @@ def _exists(pid: int) -> bool:
 def _ended_and_start(pid: int) -> tuple[bool, str] | None:
     """Return whether a process has ended, and its start in ticks since the boot."""
     try:
-        stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
+        # Not by a Path, which takes as long as the file: each duplicate gets here.
+        with open(f"{_PROC}/{pid}/stat", errors="replace") as file:
+            stat = file.read()
     except OSError:
         return None
     # The name of the program stands in parentheses, and may contain anything.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import Any
 
 from billiard import einfo
@@ -27,6 +26,6 @@ def exception_info(exc_info: Any = None, internal: bool = False) -> Any:
         return _reports.ExceptionInfo(exc_info, internal)
     info = _reports.ExceptionInfo.__new__(_reports.ExceptionInfo)
     info.type, info.internal = type(error), internal
-    info.traceback = "".join(traceback.format_exception_only(error))
+    info.traceback = f"{type(error).__name__}: {error}\n"
     info.exception = _reports.ExceptionWithTraceback(error, info.traceback)
     return info

@@ -100,7 +100,7 @@ def _meet_holder(attempt: Attempt, held: Held) -> Undecided:
     """Return the duplicate that meets a held lock, and its policy."""
     call = attempt.call
     duplicate = _duplicate(attempt, held)
-    if call.queued and held.record.owner == call.owner:
+    if call.queued and duplicate.owner == call.owner:
         _come_back_for_own(attempt, held, duplicate.error)
     policy = _wait_policy(attempt) if duplicate.admitted else attempt.plan.run_policy
     waits = isinstance(policy, (Wait, Cached))
@@ -111,15 +111,16 @@ def _meet_holder(attempt: Attempt, held: Held) -> Undecided:
     # A successor and a task that got the lock before are no duplicates to report.
     expected = attempt.plan.lock.successor or duplicate.admitted
     if not (expected or waits):
-        _warn_of_own_duplicate(call, held)
+        _warn_of_own_duplicate(call, duplicate)
     # Others were reported when they first came.
     return Undecided(call, policy, duplicate, expected or bool(call.waited.times))
 
 
-def _warn_of_own_duplicate(call: Call, held: Held) -> None:
+def _warn_of_own_duplicate(call: Call, duplicate: Duplicate) -> None:
     """Warn of a call that was sent in the body of the task that holds its key."""
-    if call.queued and held.record.owner == call.request.parent_id:
-        warn_of_own_duplicate(call.task, call.owner, held.record.owner)
+    holder = duplicate.owner
+    if holder is not None and call.queued and holder == call.request.parent_id:
+        warn_of_own_duplicate(call.task, call.owner, holder)
 
 
 def _wait_policy(attempt: Attempt) -> Wait:
