@@ -50,8 +50,8 @@ soak: servers  ## Minutes of killing workers and the store; SEED=... to repeat o
 celery-suite: .venv-celery-suite/installed  ## Celery's own unit tests: plain, with us, with all tasks guarded
 	$(SUITE) -m tests.celery_suite $(TESTS)
 
-bench: .venv/installed  ## What a lock costs
-	$(PY) -m benchmarks
+bench: .venv/installed  ## What a lock costs; ROW="..." for rows with that name, LIST=1 for the names
+	$(PY) -m benchmarks $(if $(LIST),--list) $(if $(ROW),"$(ROW)")
 
 matrix: .venv/installed servers  ## The tests on every Python and Celery at hand
 	$(PY) -m tox

@@ -1,44 +1,36 @@
-"""Measures what the guard costs, and prints each number beside its budget."""
+"""Measures what the guard costs, and prints each figure beside its goal."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from benchmarks import instructions, publish, start_up, store, stores, worker
-from benchmarks.report import Row, heading
-from tests.servers import RedisServer
+from benchmarks import table
+from benchmarks.stage import Stage
 
 PAIRS = 9
 
 
 def main() -> None:
+    options = _parser().parse_args()
+    try:
+        rows = table.chosen(options.rows)
+    except LookupError as error:
+        raise SystemExit(str(error.args[0])) from None
+    if options.list:
+        print(*(row.name for row in rows), sep="\n")
+        return
+    print(table.line(table.HEAD))
+    with Stage(pairs=1 if options.quick else PAIRS) as stage:
+        for row in rows:
+            print(table.line(table.cells(row, stage)), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", help="names of rows, or parts of names")
+    parser.add_argument("--list", action="store_true", help="only name the rows")
     parser.add_argument("--quick", action="store_true", help="one pair of each")
-    options = parser.parse_args()
-    print(heading())
-    for row in _rows(pairs=1 if options.quick else PAIRS):
-        print(row, flush=True)
-
-
-def _rows(pairs: int) -> Iterator[Row]:
-    with ExitStack() as stack:
-        broker, locks = (stack.enter_context(_redis(stack)) for _ in range(2))
-        directory = Path(stack.enter_context(TemporaryDirectory()))
-        yield from store.rows(locks, pairs)
-        yield from stores.rows(pairs)
-        workers = worker.Workers(directory, broker, locks)
-        yield from publish.rows(locks, pairs)
-        yield from worker.rows(workers, pairs)
-        yield from instructions.rows(locks)
-        yield from start_up.rows(pairs)
-
-
-def _redis(stack: ExitStack) -> RedisServer:
-    return RedisServer(Path(stack.enter_context(TemporaryDirectory())))
+    return parser
 
 
 main()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.plain_app import app
+import time
+
+from benchmarks.plain_app import app, now
 from unique_task import unique
 
-__all__ = ["app", "guarded", "reserved"]
+__all__ = ["app", "guarded", "guarded_now", "now", "reserved"]
 
 
 @app.task
@@ -18,3 +20,10 @@ def guarded(number: int, text: str = "a") -> None:
 @unique(lock="until_executed")
 def reserved(number: int, text: str = "a") -> None:
     """Do nothing; an equal number does not enter the queue before this call ends."""
+
+
+@app.task
+@unique
+def guarded_now(number: int, text: str = "a") -> float:
+    """Return when the body begins, by the clock of the machine."""
+    return time.monotonic()

@@ -7,9 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 
-from benchmarks.report import Row, at_most
+from benchmarks.measured import Measured, Unmeasured, count
+from benchmarks.row import Row, at_most, no_goal
+from benchmarks.stage import Stage
 from tests.servers import RedisServer
 
 #: Iterations in the shorter of two runs. The difference of both leaves out what is done
@@ -17,29 +18,36 @@ from tests.servers import RedisServer
 ITERATIONS = 100
 
 
-def rows(locks: RedisServer) -> Iterator[Row]:
-    counted = _count(locks) if shutil.which("valgrind") else None
-    key = "instructions of a key of two small arguments"
-    rest = "instructions of the rest of the guard beyond the client"
-    if counted is None:
-        missing = "not measured: needs valgrind"
-        yield Row(key, [], at_most(20_000), missing)
-        yield Row(rest, [], at_most(60_000), missing)
-        return
-    yield Row(key, [counted["key"]], at_most(20_000))
-    beyond = (
-        counted["run_guarded"]
-        - counted["run_plain"]
-        - counted["client"]
-        - counted["key"]
-    )
-    yield Row(rest, [beyond], at_most(60_000))
+def _key(stage: Stage) -> Measured:
+    return count(_count(stage.locks, "key")["key"], "instructions")
 
 
-def _count(locks: RedisServer) -> dict[str, float]:
-    """Return the instructions of one iteration of each workload."""
+def _beyond(stage: Stage) -> Measured:
+    """What is left of the guard without its key and the client of the store."""
+    counts = _count(stage.locks)
+    added = counts["run_guarded"] - counts["run_plain"]
+    beyond = added - counts["client"] - counts["key"]
+    return _side_by_side(beyond, counts, raw=counts["client"])
+
+
+def _added(stage: Stage) -> Measured:
+    counts = _count(stage.locks, "run_guarded", "run_plain")
+    return _side_by_side(counts["run_guarded"] - counts["run_plain"], counts)
+
+
+def _side_by_side(
+    value: float, counts: dict[str, float], raw: float | None = None
+) -> Measured:
+    ours, plain = counts["run_guarded"], counts["run_plain"]
+    return Measured([value], "instructions", "instructions", ours, plain, raw)
+
+
+def _count(locks: RedisServer, *workloads: str) -> dict[str, float]:
+    """Return the instructions of one iteration of these workloads, or of all."""
+    if not shutil.which("valgrind"):
+        raise Unmeasured("needs valgrind")
     done = subprocess.run(
-        _command(),
+        _command(workloads),
         env={**os.environ, "PYTHONHASHSEED": "0", "UNIQUE_TEST_REDIS": locks.url},
         capture_output=True,
         text=True,
@@ -54,8 +62,15 @@ def _count(locks: RedisServer) -> dict[str, float]:
     return counts
 
 
-def _command() -> list[str]:
+def _command(workloads: tuple[str, ...]) -> list[str]:
     return [
         *("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"),
-        *(sys.executable, "-m", "benchmarks.workloads", str(ITERATIONS)),
+        *(sys.executable, "-m", "benchmarks.workloads", str(ITERATIONS), *workloads),
     ]
+
+
+ROWS = [
+    Row("instructions of a key of two arguments", at_most(15_000), _key),
+    Row("instructions of the guard beyond both", at_most(70_000), _beyond),
+    Row("instructions that the guard adds to a run", no_goal(), _added),
+]

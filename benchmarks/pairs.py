@@ -4,42 +4,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-#: Does its work and returns the seconds that it took.
+#: Does its work and returns the seconds of one call.
 Measure = Callable[[], float]
 
 
-def costs(ours: Measure, plain: Measure, pairs: int, turns: int = 1) -> list[float]:
-    """Return the time of `ours` as a multiple of that of `plain`, for each pair.
+@dataclass(frozen=True)
+class Pair:
+    """The seconds of one call: ours, and of what it is compared with."""
+
+    ours: float
+    other: float
+
+
+def in_pairs(ours: Measure, other: Measure, pairs: int, turns: int = 1) -> list[Pair]:
+    """Measure both in turn, `pairs` times.
 
     Arguments:
         turns: how often the two take turns in a pair; many short turns give steadier
             numbers on a busy machine.
     """
-    ours(), plain()
-    return [_cost(ours, plain, turns) for _ in range(pairs)]
+    ours(), other()
+    return [_pair(ours, other, turns) for _ in range(pairs)]
 
 
-def rates(ours: Measure, plain: Measure, pairs: int, turns: int = 1) -> list[float]:
-    """Return the rate of `ours` as a part of that of `plain`, for each pair."""
-    return [1 / cost for cost in costs(ours, plain, pairs, turns)]
-
-
-def timed(work: Callable[[], object]) -> Measure:
-    """Return a measure of how long `work` takes in this process."""
+def timed(work: Callable[[], object], calls: int) -> Measure:
+    """Return a measure of `work`, which makes so many calls, in this process."""
 
     def measure() -> float:
         started = time.perf_counter()
         work()
-        return time.perf_counter() - started
+        return (time.perf_counter() - started) / calls
 
     return measure
 
 
-def _cost(ours: Measure, plain: Measure, turns: int) -> float:
-    seconds = {ours: 0.0, plain: 0.0}
+def _pair(ours: Measure, other: Measure, turns: int) -> Pair:
+    seconds = {ours: 0.0, other: 0.0}
     for turn in range(turns):
         # The first one may make the second one faster or slower.
-        for measure in (ours, plain) if turn % 2 else (plain, ours):
-            seconds[measure] += measure()
-    return seconds[ours] / seconds[plain]
+        for measure in (ours, other) if turn % 2 else (other, ours):
+            seconds[measure] += measure() / turns
+    return Pair(seconds[ours], seconds[other])

@@ -1,4 +1,4 @@
-"""A Celery app without this library, for a separate worker."""
+"""A Celery app without this library."""
 
 from __future__ import annotations
 
@@ -9,20 +9,12 @@ import time
 from celery import Celery, signals
 
 app = Celery("benchmarks")
-
-
-def configure(broker: str, backend: str, locks: str) -> None:
-    """Set where messages, results and locks are kept."""
-    app.conf.update(broker_url=broker, result_backend=backend, unique_backend=locks)
-
-
-# A worker reads its environment; the measuring process calls `configure` itself.
-configure(
-    broker=os.environ.get("UNIQUE_TEST_BROKER", "memory://"),
-    backend=os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://"),
-    locks=os.environ.get("UNIQUE_TEST_REDIS", "memory://"),
+app.conf.update(
+    broker_url=os.environ.get("UNIQUE_TEST_BROKER", "memory://"),
+    result_backend=os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://"),
+    unique_backend=os.environ.get("UNIQUE_TEST_REDIS", "memory://"),
+    broker_connection_retry_on_startup=True,
 )
-app.conf.broker_connection_retry_on_startup = True
 
 
 @app.task
@@ -31,8 +23,8 @@ def plain(number: int, text: str = "a") -> None:
 
 
 @app.task
-def now() -> float:
-    """Return when the worker runs this message, by the clock of the machine."""
+def now(number: int, text: str = "a") -> float:
+    """Return when the body begins, by the clock of the machine."""
     return time.monotonic()
 
 

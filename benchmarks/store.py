@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from redis import Redis
 
-from benchmarks.pairs import costs, rates, timed
-from benchmarks.report import Row, at_least, at_most
+from benchmarks.measured import Measured, count, rate_over, time_over_raw
+from benchmarks.pairs import in_pairs, timed
+from benchmarks.row import Row, at_least, at_most
+from benchmarks.stage import Stage
 from tests.servers import RedisServer
 from unique_task import RedisBackend
 from unique_task.backends.base import Backend
@@ -33,41 +35,34 @@ return 0
 MULTIPLY = """
 for n = ARGV[1], ARGV[2] do redis.call('COPY', KEYS[1], KEYS[1] .. n) end
 """
+FEW = 10
 HELD = 1_000_000
 STEP = 10_000
 
 
-def rows(server: RedisServer, pairs: int) -> Iterator[Row]:
-    yield _take_and_free(server, pairs)
-    yield _take_among_many(server, pairs)
-    yield _memory(server)
-    server.client.flushall()
+def _take_and_free(stage: Stage) -> Measured:
+    url = stage.locks.url
+    ours = batches(partial(lock_once, RedisBackend(url)), record)
+    raw = batches(_raw_lock(Redis.from_url(url, socket_timeout=1)), fresh_token)
+    return time_over_raw(in_pairs(ours, raw, stage.pairs, TURNS))
 
 
-def _take_and_free(server: RedisServer, pairs: int) -> Row:
-    client: Redis = Redis.from_url(server.url, socket_timeout=1)
-    ours = batches(partial(lock_once, RedisBackend(client=client)), record)
-    plain = batches(_raw_lock(client), lambda: str(uuid4()))
-    name = "take + free, time over SET NX PX + compare-and-delete"
-    return Row(name, costs(ours, plain, pairs, TURNS), at_most(1.15))
-
-
-def _take_among_many(server: RedisServer, pairs: int) -> Row:
-    few, many = _database(server, 1), _database(server, 2)
-    _hold(few, 10)
+def _take_among_many(stage: Stage) -> Measured:
+    few, many = (_database(stage.locks, number) for number in (1, 2))
+    _hold(few, FEW)
     _hold(many, HELD)
-    ours, plain = (
-        batches(partial(lock_once, RedisBackend(client=client)), record)
-        for client in (many, few)
+    ours, other = (
+        batches(partial(lock_once, RedisBackend(_url(stage.locks, number))), record)
+        for number in (2, 1)
     )
-    name = "take + free, rate with 1,000,000 locks held over 10"
-    return Row(name, rates(ours, plain, pairs, TURNS), at_least(0.95))
+    pairs = in_pairs(ours, other, stage.pairs, TURNS)
+    stage.locks.client.flushall()
+    return rate_over(pairs, f"{FEW} locks")
 
 
-def _memory(server: RedisServer) -> Row:
-    client = _database(server, 3)
-    usage = client.memory_usage(_hold(client, 1), samples=0)
-    return Row("bytes of a lock in Redis", [float(usage)], at_most(300))
+def _memory(stage: Stage) -> Measured:
+    client = _database(stage.locks, 3)
+    return count(client.memory_usage(_hold(client, 1), samples=0), "bytes")
 
 
 def batches(work: Callable[[Any], object], fresh: Callable[[], Any]) -> Any:
@@ -75,7 +70,7 @@ def batches(work: Callable[[Any], object], fresh: Callable[[], Any]) -> Any:
 
     def measure() -> float:
         things = [fresh() for _ in range(BATCH)]
-        return timed(lambda: [work(thing) for thing in things])()
+        return timed(lambda: [work(thing) for thing in things], BATCH)()
 
     return measure
 
@@ -97,12 +92,20 @@ def _raw_lock(client: Any) -> Callable[[str], None]:
 
 
 def record() -> Record:
-    token = Token.of_attempt(str(uuid4()), message="0123abcd")
+    token = Token.of_attempt(fresh_token(), message="0123abcd")
     return Record(str(token), TASK, WORKER, process=this_process())
 
 
+def fresh_token() -> str:
+    return str(uuid4())
+
+
+def _url(server: RedisServer, number: int) -> str:
+    return f"{server.url.removesuffix('/0')}/{number}"
+
+
 def _database(server: RedisServer, number: int) -> Any:
-    return Redis.from_url(f"{server.url.removesuffix('/0')}/{number}", socket_timeout=1)
+    return Redis.from_url(_url(server, number), socket_timeout=1)
 
 
 def _hold(client: Any, count: int) -> bytes:
@@ -113,3 +116,10 @@ def _hold(client: Any, count: int) -> bytes:
     for first in range(1, count, STEP):
         client.eval(MULTIPLY, 1, name, first, min(first + STEP, count) - 1)
     return name
+
+
+ROWS = [
+    Row("take + free in Redis", at_most(0.80), _take_and_free),
+    Row(f"take + free among {HELD:,} locks", at_least(0.95), _take_among_many),
+    Row("bytes of a lock in Redis", at_most(300), _memory),
+]

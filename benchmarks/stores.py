@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
-from benchmarks.pairs import costs
-from benchmarks.report import Row, unlimited
-from benchmarks.store import LEASE, TURNS, batches, lock_once, record
+from benchmarks.measured import Measured, time_over_raw
+from benchmarks.pairs import in_pairs
+from benchmarks.row import Row, at_most
+from benchmarks.stage import Stage
+from benchmarks.store import LEASE, TURNS, batches, fresh_token, lock_once, record
 from tests.servers import MariaDBServer, MemcachedServer, PostgreSQLServer
 from unique_task.backends.base import Backend
 from unique_task.backends.memcached import MemcachedBackend
@@ -26,47 +27,40 @@ FREE = "DELETE FROM plain_locks WHERE name = 'plain' AND token = {0}"
 
 Plain = Callable[[str], object]
 
-
-def rows(pairs: int) -> Iterator[Row]:
-    for store in (_postgresql, _mariadb, _sqlite, _memcached):
-        with ExitStack() as stack:
-            name, backend, plain = store(stack)
-            ours = batches(partial(lock_once, backend), record)
-            theirs = batches(plain, lambda: str(uuid4()))
-            values = costs(ours, theirs, pairs, TURNS)
-            yield Row(f"take + free in {name}, time over bare", values, unlimited())
+#: Starts a store, and returns our backend and the least that locks there.
+Start = Callable[[ExitStack], tuple[Backend, Plain]]
 
 
-def _postgresql(stack: ExitStack) -> tuple[str, Backend, Plain]:
+def _postgresql(stack: ExitStack) -> tuple[Backend, Plain]:
     server = stack.enter_context(PostgreSQLServer(_directory(stack)))
     connection = stack.enter_context(server.connect())
-    return "PostgreSQL", SQLBackend(server.url), _statements(connection, TAKE, "%s")
+    return SQLBackend(server.url), _statements(connection, TAKE, "%s")
 
 
-def _mariadb(stack: ExitStack) -> tuple[str, Backend, Plain]:
+def _mariadb(stack: ExitStack) -> tuple[Backend, Plain]:
     server = stack.enter_context(MariaDBServer(_directory(stack)))
     cursor = stack.enter_context(server.connect()).cursor()
-    return "MariaDB", SQLBackend(server.url), _statements(cursor, TAKE_IGNORING, "%s")
+    return SQLBackend(server.url), _statements(cursor, TAKE_IGNORING, "%s")
 
 
-def _sqlite(stack: ExitStack) -> tuple[str, Backend, Plain]:
+def _sqlite(stack: ExitStack) -> tuple[Backend, Plain]:
     file = _directory(stack) / "locks.sqlite"
     backend = SQLBackend(f"sqlite:///{file}")
     backend.get("key")  # which chooses how the file is written
     connection = sqlite3.connect(file, isolation_level=None)
     stack.callback(connection.close)
     connection.execute("PRAGMA synchronous=NORMAL")
-    return "SQLite", backend, _statements(connection, TAKE, "?")
+    return backend, _statements(connection, TAKE, "?")
 
 
-def _memcached(stack: ExitStack) -> tuple[str, Backend, Plain]:
+def _memcached(stack: ExitStack) -> tuple[Backend, Plain]:
     server = stack.enter_context(MemcachedServer(_directory(stack)))
 
     def lock(token: str) -> None:
         server.client.add("plain", token, expire=int(LEASE), noreply=False)
         server.client.delete("plain", noreply=False)
 
-    return "memcached", MemcachedBackend(server.url), lock
+    return MemcachedBackend(server.url), lock
 
 
 def _statements(client: Any, take: str, mark: str) -> Plain:
@@ -82,3 +76,23 @@ def _statements(client: Any, take: str, mark: str) -> Plain:
 
 def _directory(stack: ExitStack) -> Path:
     return Path(stack.enter_context(TemporaryDirectory()))
+
+
+def _beside_bare(start: Start, stage: Stage) -> Measured:
+    with ExitStack() as stack:
+        backend, plain = start(stack)
+        ours = batches(partial(lock_once, backend), record)
+        return time_over_raw(
+            in_pairs(ours, batches(plain, fresh_token), stage.pairs, TURNS)
+        )
+
+
+ROWS = [
+    Row(f"take + free in {name}", at_most(goal), partial(_beside_bare, start))
+    for name, goal, start in (
+        ("PostgreSQL", 2.0, _postgresql),
+        ("MariaDB", 2.0, _mariadb),
+        ("SQLite", 2.5, _sqlite),
+        ("memcached", 2.0, _memcached),
+    )
+]

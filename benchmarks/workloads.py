@@ -30,8 +30,10 @@ WARM_UP = 20
 Step = Callable[[], object]
 
 
-def main(iterations: int) -> None:
+def main(iterations: int, *names: str) -> None:
     for prepare in (key, client, run_guarded, run_plain):
+        if names and prepare.__name__ not in names:
+            continue
         once, twice = (_forked(prepare, times * iterations) for times in (1, 2))
         print(prepare.__name__, once, twice, flush=True)
 
@@ -91,4 +93,4 @@ def _forked(prepare: Callable[[], Step], times: int) -> int:
     return pid
 
 
-main(int(sys.argv[1]))
+main(int(sys.argv[1]), *sys.argv[2:])
