@@ -8,7 +8,7 @@ PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 
 .PHONY: help demo test lint types servers coverage oldest fuzz soak celery-suite exits stores \
-	scaling bench matrix clean
+	scaling bench figures matrix clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ celery-suite: .venv-celery-suite/installed  ## Celery's own unit tests: plain, w
 
 bench: .venv/installed  ## What a lock costs; ROW="..." for rows with that name, LIST=1 for the names
 	$(PY) -m benchmarks $(if $(LIST),--list) $(if $(ROW),"$(ROW)")
+
+figures: .venv/installed servers  ## Write what bench measures into its page of the documentation
+	$(PY) -m benchmarks --page
 
 matrix: .venv/installed servers  ## The tests on every Python and Celery at hand
 	$(PY) -m tox

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from benchmarks import table
+from benchmarks.machine import machine
+from benchmarks.page import PAGE, page_of
+from benchmarks.row import Row
 from benchmarks.stage import Stage
 
 PAIRS = 9
 
 
 def main() -> None:
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    if options.page and options.rows:
+        parser.error("the page needs all rows")
     try:
         rows = table.chosen(options.rows)
     except LookupError as error:
-        raise SystemExit(str(error.args[0])) from None
+        parser.error(str(error.args[0]))
     if options.list:
         print(*(row.name for row in rows), sep="\n")
-        return
-    print(table.line(table.HEAD))
-    with Stage(pairs=1 if options.quick else PAIRS) as stage:
+    else:
+        _measure(rows, 1 if options.quick else PAIRS, options.page)
+
+
+def _measure(rows: Sequence[Row], pairs: int, for_page: bool) -> None:
+    with Stage(pairs) as stage:
+        # Before our own work makes it busy.
+        facts = machine(stage) if for_page else {}
+        print(table.line(table.HEAD))
+        lines = []
         for row in rows:
-            print(table.line(table.cells(row, stage)), flush=True)
+            lines.append(table.cells(row, stage))
+            print(table.line(lines[-1]), flush=True)
+    if for_page:
+        PAGE.write_text(page_of(PAGE.read_text(), facts, lines))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("rows", nargs="*", help="names of rows, or parts of names")
     parser.add_argument("--list", action="store_true", help="only name the rows")
     parser.add_argument("--quick", action="store_true", help="one pair of each")
+    parser.add_argument("--page", action="store_true", help=f"write {PAGE.name}")
     return parser
 
 
-main()
+if __name__ == "__main__":
+    main()

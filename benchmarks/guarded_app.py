@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from uuid import uuid4
 
 from benchmarks.plain_app import app, now
-from unique_task import unique
+from unique_task import RedisBackend, unique
+from unique_task.backends.record import Record, Token
+from unique_task.options.guarded_class import GUARDED
 
-__all__ = ["app", "guarded", "guarded_now", "now", "reserved"]
+__all__ = ["app", "guarded", "guarded_now", "hold", "now", "reserved"]
 
 
 @app.task
@@ -27,3 +30,10 @@ def reserved(number: int, text: str = "a") -> None:
 def guarded_now(number: int, text: str = "a") -> float:
     """Return when the body begins, by the clock of the machine."""
     return time.monotonic()
+
+
+def hold(number: int) -> None:
+    """Hold the key of ``guarded(number)`` as another task does that runs."""
+    key = getattr(guarded, GUARDED).spec.digest(guarded, (number,), {})
+    record = Record(str(Token.of_attempt(str(uuid4()))), guarded.name)
+    RedisBackend(app.conf.unique_backend).acquire(key, record, 3600)

@@ -37,6 +37,10 @@ class Publishing:
         group([signature(number) for number in numbers]).apply_async(queue=UNREAD)
         return (time.perf_counter() - started) / len(numbers)
 
+    def hold(self, number: int) -> None:
+        """Hold the key of ``guarded(number)``; of an app with guarded tasks only."""
+        self._module.hold(number)
+
     def empty(self) -> None:
         """Remove what was published and no worker reads."""
         with self._module.app.connection_for_write() as connection:

@@ -10,7 +10,6 @@ from benchmarks.measured import Measured, count
 from benchmarks.publish import fresh_numbers
 from benchmarks.row import Row, at_most
 from benchmarks.stage import Stage
-from benchmarks.worker import hold_zero
 from tests.servers import RedisServer
 
 CALLS = 100
@@ -42,7 +41,7 @@ def _to_run(task: str, stage: Stage) -> Measured:
 
 
 def _to_drop(task: str, stage: Stage) -> Measured:
-    hold_zero(stage.locks)
+    stage.publisher(APP).call("hold", 0)
     return _running(stage, task, [0] * CALLS)
 
 

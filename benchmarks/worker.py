@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from uuid import uuid4
 
-from benchmarks.guarded_app import guarded
 from benchmarks.measured import PER_SECOND, Measured, added_to_plain, rate_over_plain
 from benchmarks.pairs import in_pairs
 from benchmarks.publish import fresh_numbers
 from benchmarks.row import Row, at_least, at_most
 from benchmarks.stage import Stage
-from tests.servers import RedisServer
-from unique_task import RedisBackend
-from unique_task.backends.record import Record, Token
-from unique_task.options.guarded_class import GUARDED
 
 BATCH = 100
 TURNS = 2
@@ -36,7 +30,7 @@ def _no_ops(ignored: bool, stage: Stage) -> Measured:
 
 def _drops(ignored: bool, stage: Stage) -> Measured:
     ours, plain = (stage.lane("prefork", app) for app in ("guarded_app", "plain_app"))
-    hold_zero(stage.locks)
+    stage.publisher("guarded_app").call("hold", 0)
     pairs = in_pairs(
         lambda: ours.seconds("guarded", [0] * BATCH, ignored),
         lambda: plain.seconds("plain", fresh_numbers(BATCH), ignored),
@@ -54,13 +48,6 @@ def _start(stage: Stage) -> Measured:
         *(stage.pairs, TURNS),
     )
     return added_to_plain(pairs)
-
-
-def hold_zero(locks: RedisServer) -> None:
-    """Hold the key of ``guarded(0)``."""
-    key = getattr(guarded, GUARDED).spec.digest(guarded, (0,), {})
-    record = Record(str(Token.of_attempt(str(uuid4()))), guarded.name)
-    RedisBackend(locks.url).acquire(key, record, 3600)
 
 
 ROWS = [

@@ -33,7 +33,7 @@ LONGEST = (
 
 #: Folders whose tests know nothing of Celery; one version of it is enough for them.
 ANY_CELERY = frozenset(
-    ("all_stores", "backends", "celery_suite", "keys", "servers", "soak")
+    ("all_stores", "backends", "benchmarks", "celery_suite", "keys", "servers", "soak")
 )
 
 #: Fixtures that start a server, and which.
@@ -50,6 +50,7 @@ STARTS = {
 NEEDS: dict[str, set[str]] = {
     "all_stores": {"Redis", "SQL", "memcached", "RabbitMQ"},
     "backends": {"Redis", "SQL", "memcached"},
+    "benchmarks": {"Redis"},
     "django": {"Redis", "memcached"},
     "docs": {"Redis"},
     "memcached": {"memcached"},
