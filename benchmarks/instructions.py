@@ -78,6 +78,6 @@ def _command(workloads: tuple[str, ...]) -> list[str]:
 
 ROWS = [
     Row("instructions of a key of two arguments", at_most(15_000), _key),
-    Row("instructions of the guard beyond both", at_most(70_000), _beyond),
+    Row("instructions of the guard beyond key and client", at_most(70_000), _beyond),
     Row("instructions that the guard adds to a run", no_goal(), _added),
 ]

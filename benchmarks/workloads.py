@@ -19,6 +19,7 @@ from redis import Redis
 from benchmarks.guarded_app import app, guarded
 from benchmarks.plain_app import plain
 from unique_task.backends.record import VERSION, Record, Token
+from unique_task.backends.redis.direct import pack
 from unique_task.backends.redis.scripts import ACQUIRE, RELEASE
 from unique_task.options.guarded_class import GUARDED
 
@@ -45,15 +46,23 @@ def key() -> Step:
 
 
 def client() -> Step:
-    """The client's part of a guarded run, without the guard."""
+    """What redis-py does in a guarded run: it sends two packed commands, and reads."""
     store: Any = Redis.from_url(app.conf.unique_backend)
     take, free = (store.script_load(one.text) for one in (ACQUIRE, RELEASE))
     token = str(Token.of_attempt(str(uuid4())))
     tail = Record(token, guarded.name, "celery@host/1").tail
+    lock = "unique:{client}"
+    commands = [
+        pack(("EVALSHA", take, 1, lock, VERSION, tail, 15000), "utf-8"),
+        pack(("EVALSHA", free, 1, lock, token), "utf-8"),
+    ]
+    connection = store.connection_pool.get_connection()
 
     def take_and_free() -> None:
-        store.evalsha(take, 1, "unique:{client}", VERSION, tail, 15000)
-        store.evalsha(free, 1, "unique:{client}", token)
+        for command in commands:
+            connection.can_read()
+            connection.send_packed_command((command,))
+            connection.read_response()
 
     return take_and_free
 
