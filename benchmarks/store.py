@@ -105,7 +105,8 @@ def _url(server: RedisServer, number: int) -> str:
 
 
 def _database(server: RedisServer, number: int) -> Any:
-    return Redis.from_url(_url(server, number), socket_timeout=1)
+    # A busy machine needs seconds to make the locks.
+    return Redis.from_url(_url(server, number), socket_timeout=60)
 
 
 def _hold(client: Any, count: int) -> bytes:
