@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import traceback
 from collections.abc import Sequence
 
 from benchmarks import table
@@ -26,18 +27,25 @@ def main() -> None:
     if options.list:
         print(*(row.name for row in rows), sep="\n")
     else:
-        _measure(rows, 1 if options.quick else PAIRS, options.page)
+        measure(rows, 1 if options.quick else PAIRS, options.page)
 
 
-def _measure(rows: Sequence[Row], pairs: int, for_page: bool) -> None:
+def measure(rows: Sequence[Row], pairs: int, for_page: bool) -> None:
+    """Print a line for each row; one that fails does not end the others."""
+    lines, failed = [], []
     with Stage(pairs) as stage:
         # Before our own work makes it busy.
         facts = machine(stage) if for_page else {}
         print(table.line(table.HEAD))
-        lines = []
         for row in rows:
-            lines.append(table.cells(row, stage))
-            print(table.line(lines[-1]), flush=True)
+            try:
+                lines.append(table.cells(row, stage))
+                print(table.line(lines[-1]), flush=True)
+            except Exception:
+                traceback.print_exc()
+                failed.append(row.name)
+    if failed:
+        raise SystemExit(f"not measured: {', '.join(failed)}")
     if for_page:
         PAGE.write_text(page_of(PAGE.read_text(), facts, lines))
 

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from benchmarks.row import at_least, at_most, no_goal
+from benchmarks.__main__ import measure
+from benchmarks.measured import Measured, count
+from benchmarks.row import Row, at_least, at_most, no_goal
 from benchmarks.stage import Stage
 from benchmarks.table import ROWS, chosen
 
@@ -39,6 +41,21 @@ def test_a_page_of_some_rows_is_refused():
     done = bench("--page", "bytes of a lock in Redis")
 
     assert "the page needs all rows" in done.stderr
+
+
+def test_a_row_that_fails_does_not_end_the_others(capsys):
+    def fail(stage: Stage) -> Measured:
+        raise OSError("no answer")
+
+    bad = Row("bad", no_goal(), fail)
+    good = Row("good", no_goal(), lambda stage: count(1, "bytes"))
+
+    with pytest.raises(SystemExit, match="not measured: bad"):
+        measure([bad, good], pairs=1, for_page=False)
+
+    out, err = capsys.readouterr()
+    assert "good" in out
+    assert "no answer" in err
 
 
 def test_no_two_rows_have_one_name():
