@@ -19,6 +19,9 @@ ROWS = [
 HEAD = ["", "ours", "plain Celery", "raw store", "unit"]
 HEAD += ["median", "min..max", "of", "goal", "result"]
 
+#: Where there is nothing to show; a hyphen would begin a list in the page.
+NONE = "–"
+
 _LINE = "{:<52}{:>10}{:>14}{:>11}  {:<13}{:>9}{:>20}  {:<20}{:>10}  {}"
 
 
@@ -37,7 +40,7 @@ def cells(row: Row, stage: Stage) -> list[str]:
     try:
         return _cells(row, row.measure(stage))
     except Unmeasured as reason:
-        texts = ["-"] * 5 + ["", "-", str(row.goal), f"not measured: {reason}"]
+        texts = [NONE] * 5 + ["", NONE, str(row.goal), f"not measured: {reason}"]
         return [row.name, *texts]
 
 
@@ -58,7 +61,7 @@ def _cells(row: Row, found: Measured) -> list[str]:
     side_by_side = (found.ours, found.plain, found.raw)
     return [
         row.name,
-        *("-" if one is None else number(one) for one in side_by_side),
+        *(NONE if one is None else number(one) for one in side_by_side),
         *(found.unit, number(found.median), found.spread, found.meaning),
         *(str(row.goal), row.goal.verdict(found.median)),
     ]

@@ -14,12 +14,13 @@ from uuid import uuid4
 
 from celery import signals
 from celery.app.trace import build_tracer
-from redis import Redis
+from redis import ConnectionPool, Redis
 
 from benchmarks.guarded_app import app, guarded
 from benchmarks.plain_app import plain
 from unique_task.backends.record import VERSION, Record, Token
 from unique_task.backends.redis.direct import pack
+from unique_task.backends.redis.line import Line
 from unique_task.backends.redis.scripts import ACQUIRE, RELEASE
 from unique_task.options.guarded_class import GUARDED
 
@@ -46,23 +47,23 @@ def key() -> Step:
 
 
 def client() -> Step:
-    """What redis-py does in a guarded run: it sends two packed commands, and reads."""
-    store: Any = Redis.from_url(app.conf.unique_backend)
+    """The client's part of a guarded run: two packed commands, and their answers."""
+    # A client with a pool of its own would close it when this function returns.
+    pool: Any = ConnectionPool.from_url(app.conf.unique_backend)
+    store: Any = Redis(connection_pool=pool)
     take, free = (store.script_load(one.text) for one in (ACQUIRE, RELEASE))
     token = str(Token.of_attempt(str(uuid4())))
     tail = Record(token, guarded.name, "celery@host/1").tail
     lock = "unique:{client}"
     commands = [
-        pack(("EVALSHA", take, 1, lock, VERSION, tail, 15000), "utf-8"),
-        pack(("EVALSHA", free, 1, lock, token), "utf-8"),
+        pack(take, 1, (lock, VERSION, tail, 15000), "utf-8"),
+        pack(free, 1, (lock, token), "utf-8"),
     ]
-    connection = store.connection_pool.get_connection()
+    line = Line(pool.get_connection())
 
     def take_and_free() -> None:
         for command in commands:
-            connection.can_read()
-            connection.send_packed_command((command,))
-            connection.read_response()
+            line.ask(command)
 
     return take_and_free
 
@@ -98,7 +99,9 @@ def _forked(prepare: Callable[[], Step], times: int) -> int:
         for _ in range(WARM_UP + times):
             step()
         os._exit(0)
-    os.waitpid(pid, 0)
+    _, status = os.waitpid(pid, 0)
+    if status:
+        raise SystemExit(f"{prepare.__name__} has failed")
     return pid
 
 

@@ -5,7 +5,7 @@ from docutils.core import publish_doctree
 from docutils.nodes import row
 
 from benchmarks.page import PAGE, page_of
-from benchmarks.table import HEAD, ROWS
+from benchmarks.table import HEAD, NONE, ROWS
 
 pytestmark = pytest.mark.any_celery
 
@@ -29,7 +29,7 @@ def test_the_page_has_every_row_with_its_goal_and_no_other():
 
 def test_a_new_run_replaces_the_machine_and_the_table_only():
     text = PAGE.read_text()
-    cells = ["a row", "1", "2", "-", "us", "0.5", "0.4..0.6", "rate over plain"]
+    cells = ["a row", "1", "2", NONE, "us", "0.5", "0.4..0.6", "rate over plain"]
     cells += [">= 0.4", "met"]
 
     written = page_of(page_of(text, {"Python": "2"}, []), {"Python": "3"}, [cells])
