@@ -5,28 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from tempfile import TemporaryDirectory
 
-from benchmarks.report import Row, at_most
+from benchmarks.measured import Measured, time_over_plain
+from benchmarks.pairs import Pair
+from benchmarks.row import Row, at_most
+from benchmarks.stage import Stage
 
 #: What a module with a task imports at least: Celery's names are lazy.
 CELERY = "from celery import Celery; Celery"
 OURS = f"{CELERY}; import unique_task"
 
 
-def rows(pairs: int) -> Iterator[Row]:
-    with TemporaryDirectory() as bytecode:
-        _seconds(OURS, bytecode)  # which compiles all modules, as an installation does
-        values = [_added(bytecode) for _ in range(pairs)]
-    yield Row("import unique_task over import celery, added", values, at_most(0.15))
+def _import(stage: Stage) -> Measured:
+    bytecode = str(stage.directory())
+    _seconds(OURS, bytecode)  # which compiles all modules, as an installation does
+    return time_over_plain([_pair(bytecode) for _ in range(stage.pairs)])
 
 
-def _added(bytecode: str) -> float:
+def _pair(bytecode: str) -> Pair:
     nothing, celery, ours = (
         _seconds(code, bytecode) for code in ("pass", CELERY, OURS)
     )
-    return (ours - celery) / (celery - nothing)
+    return Pair(ours - nothing, celery - nothing)
 
 
 def _seconds(code: str, bytecode: str) -> float:
@@ -39,3 +39,6 @@ def _seconds(code: str, bytecode: str) -> float:
     if process.returncode:
         raise RuntimeError(f"{code!r} ended with {process.returncode}")
     return used.ru_utime + used.ru_stime
+
+
+ROWS = [Row("import unique_task, over import celery", at_most(1.15), _import)]
