@@ -37,7 +37,13 @@ def encode(value: Any) -> bytes:
     >>> encode([1, "a"])
     b'l2;i1;s1;a'
     """
-    return _BASIC.get(type(value), _other)(value)
+    # Most arguments are texts and integers: they need no further call.
+    kind = type(value)
+    if kind is int:
+        return b"i%x;" % value
+    if kind is str and value.isascii():
+        return b"s%d;" % len(value) + value.encode()
+    return _BASIC.get(kind, _other)(value)
 
 
 def _other(value: Any) -> bytes:
