@@ -42,7 +42,7 @@ def encode(value: Any) -> bytes:
     if kind is int:
         return b"i%x;" % value
     if kind is str and value.isascii():
-        return b"s%d;" % len(value) + value.encode()
+        return b"s%d;" % len(value) + str.encode(value)
     return _BASIC.get(kind, _other)(value)
 
 
