@@ -1,0 +1,148 @@
+"""What many leases, and many keys, cost one process: ``python -m benchmarks.scale``."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count as numbers
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from celery import Celery, Task
+from celery.app.trace import build_tracer
+from redis import Redis
+
+from benchmarks.store import record
+from tests.forking import Fork
+from tests.servers import RedisServer
+from unique_task import MemoryBackend, RedisBackend, unique
+from unique_task.backends.steps import Acquired, Renewed
+from unique_task.leases.held_lease import HeldLease
+from unique_task.leases.keeper import keeper
+
+LEASES = 10_000
+LEASE = 15.0
+
+#: Seconds in which all leases are renewed four times.
+WATCHED = 20.0
+
+#: Keys before memory is measured, and when it is measured again.
+WARM, KEYS = 100_000, 1_000_000
+
+#: Seconds that a busy machine may take for a row.
+PATIENCE = 3600.0
+
+PAGE_SIZE = 4096
+
+
+class Kept(NamedTuple):
+    """How the leases of one process were kept.
+
+    Attributes:
+        processor: part of a core that the process used.
+        late: greatest lateness of a renewal, as a part of the interval.
+        lost: leases that were lost.
+    """
+
+    processor: float
+    late: float
+    lost: int
+
+
+class Timed(HeldLease):
+    """Notes how late each renewal was, in parts of the interval."""
+
+    late: list[float] = []
+
+    def renewed(self, outcome: Renewed, asked_at: float) -> str | None:
+        due = self._end - self.expire + self.interval
+        self.late.append((time.monotonic() - due) / self.interval)
+        return super().renewed(outcome, asked_at)
+
+
+def kept(url: str) -> Kept:
+    """Keep many leases in a process that does nothing else."""
+    found = Fork(partial(_keep, url)).result(PATIENCE)
+    Redis.from_url(url).flushall()
+    return found
+
+
+def _keep(url: str) -> Kept:
+    backend, task = RedisBackend(url), _task(MemoryBackend())
+    leases = [_lease(backend, task, f"key {number}") for number in range(LEASES)]
+    time.sleep(LEASE / 3)
+    Timed.late.clear()
+    began, used = time.monotonic(), time.process_time()
+    time.sleep(WATCHED)
+    used = (time.process_time() - used) / (time.monotonic() - began)
+    return Kept(used, max(Timed.late), sum(lease.lost for lease in leases))
+
+
+def _lease(backend: RedisBackend, task: Task, key: str) -> HeldLease:
+    own, asked_at = record(), time.monotonic()
+    answer = backend.acquire(key, own, LEASE)
+    assert isinstance(answer, Acquired)
+    lock = key, key, own, answer.fence, LEASE, asked_at
+    lease = Timed(task, None, own.owner, backend, *lock, renew=True)
+    keeper.add(lease)
+    return lease
+
+
+def _task(store: MemoryBackend) -> Task:
+    app = Celery("scale", set_as_current=False)
+    app.conf.update(unique_backend=store, task_ignore_result=True)
+
+    @app.task(shared=False, name="scale", lazy=False)
+    @unique
+    def work(number: int) -> None: ...
+
+    found: Task = work
+    return found
+
+
+def growth(keys: int = KEYS) -> float:
+    """Return the bytes that a process keeps of each key it has ever locked."""
+    return Fork(partial(_grow, keys)).result(PATIENCE)
+
+
+def _grow(keys: int) -> float:
+    run, more = _runs(), keys - WARM
+    before = _resident(run, WARM)
+    return (_resident(run, more) - before) / more
+
+
+def _runs() -> Callable[[], None]:
+    """Return a function that runs a task as a worker does it, with another key."""
+    task = _task(MemoryBackend())
+    trace = build_tracer(task.name, task, app=task.app)
+    request = {"task": task.name, "hostname": "celery@host", "is_eager": False}
+    number = numbers()
+
+    def run() -> None:
+        task_id = str(next(number))
+        trace(task_id, [task_id], {}, {**request, "id": task_id, "ignore_result": True})
+
+    return run
+
+
+def _resident(run: Callable[[], Any], times: int) -> int:
+    """Return the bytes of memory that this process has after so many runs."""
+    for _ in range(times):
+        run()
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_SIZE
+
+
+def main() -> None:
+    with TemporaryDirectory() as directory, RedisServer(Path(directory)) as server:
+        found = kept(server.url)
+    print(f"{LEASES:,} leases: {found.processor:.1%} of a core, {found.lost} lost,")
+    print(f"the latest renewal late by {found.late:.1%} of the interval")
+    print(f"{KEYS:,} keys: {growth():.1f} bytes left of each")
+
+
+if __name__ == "__main__":
+    main()
