@@ -83,12 +83,3 @@ def _first_row(cursor: Any) -> Any:
 
 def _row_count(cursor: Any) -> Any:
     return cursor.rowcount
-
-
-def direct(statement: sa.ClauseElement, dialect: sa.Dialect) -> DirectStatement:
-    """Return what runs `statement` in a database of this dialect."""
-    if dialect.name != "postgresql":
-        return DirectStatement(statement, dialect)
-    from .postgresql import PreparedStatement
-
-    return PreparedStatement(statement, dialect)

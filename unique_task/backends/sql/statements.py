@@ -11,7 +11,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ..cells import LOCK, short_name
 from ..record import VERSION
-from .direct import DirectStatement, direct
+from .direct import DirectStatement
 from .table import NAME_LENGTH, clock
 
 _INSERT: Mapping[str, Any] = {
@@ -223,3 +223,12 @@ _PAST: sa.BindParameter[int] = sa.bindparam("past", type_=_NUMBER)
 def _given(new: Any) -> Any:
     """Return the row of an INSERT that met another one."""
     return new.inserted if hasattr(new, "inserted") else new.excluded
+
+
+def direct(statement: sa.ClauseElement, dialect: sa.Dialect) -> DirectStatement:
+    """Return what runs `statement` in a database of this dialect."""
+    if dialect.name != "postgresql":
+        return DirectStatement(statement, dialect)
+    from .postgresql import PreparedStatement
+
+    return PreparedStatement(statement, dialect)
