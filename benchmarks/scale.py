@@ -1,23 +1,24 @@
-"""What many leases, and many keys, cost one process: ``python -m benchmarks.scale``."""
+"""What many leases, and many keys, cost one process."""
 
 from __future__ import annotations
 
 import gc
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count as numbers
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from celery import Celery, Task
 from celery.app.trace import build_tracer
 from redis import Redis
 
+from benchmarks.measured import Measured, count
+from benchmarks.row import Row, at_most
+from benchmarks.stage import Stage
 from benchmarks.store import record
 from tests.forking import Fork
-from tests.servers import RedisServer
 from unique_task import MemoryBackend, RedisBackend, unique
 from unique_task.backends.steps import Acquired, Renewed
 from unique_task.leases.held_lease import HeldLease
@@ -63,7 +64,17 @@ class Timed(HeldLease):
         return super().renewed(outcome, asked_at)
 
 
-def kept(url: str) -> Kept:
+def _processor(stage: Stage) -> Measured:
+    return count(100 * _kept(stage.locks.url).processor, "% of a core")
+
+
+def _lateness(stage: Stage) -> Measured:
+    kept = _kept(stage.locks.url)
+    return count(100 * (kept.late if not kept.lost else 3), "% of the interval")
+
+
+@lru_cache
+def _kept(url: str) -> Kept:
     """Keep many leases in a process that does nothing else."""
     found = Fork(partial(_keep, url)).result(PATIENCE)
     Redis.from_url(url).flushall()
@@ -103,9 +114,9 @@ def _task(store: MemoryBackend) -> Task:
     return found
 
 
-def growth(keys: int = KEYS) -> float:
-    """Return the bytes that a process keeps of each key it has ever locked."""
-    return Fork(partial(_grow, keys)).result(PATIENCE)
+def _growth(stage: Stage) -> Measured:
+    keys = KEYS if stage.pairs > 1 else 2 * WARM
+    return count(Fork(partial(_grow, keys)).result(PATIENCE), "bytes a key")
 
 
 def _grow(keys: int) -> float:
@@ -136,13 +147,8 @@ def _resident(run: Callable[[], Any], times: int) -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_SIZE
 
 
-def main() -> None:
-    with TemporaryDirectory() as directory, RedisServer(Path(directory)) as server:
-        found = kept(server.url)
-    print(f"{LEASES:,} leases: {found.processor:.1%} of a core, {found.lost} lost,")
-    print(f"the latest renewal late by {found.late:.1%} of the interval")
-    print(f"{KEYS:,} keys: {growth():.1f} bytes left of each")
-
-
-if __name__ == "__main__":
-    main()
+ROWS = [
+    Row(f"processor time to keep {LEASES:,} leases", at_most(5), _processor),
+    Row(f"latest renewal of {LEASES:,} leases", at_most(100), _lateness),
+    Row(f"memory that {KEYS:,} keys leave", at_most(1), _growth),
+]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import instructions, publish, start_up, store, stores, trips, worker
+from benchmarks import (
+    instructions,
+    publish,
+    scale,
+    start_up,
+    store,
+    stores,
+    trips,
+    worker,
+)
 from benchmarks.measured import Measured, Unmeasured
 from benchmarks.numbers import number
 from benchmarks.row import Row
@@ -13,7 +22,7 @@ from benchmarks.stage import Stage
 #: A module gives its rows here. Those with workers of one pool stand together.
 ROWS = [
     *(trips.ROWS + worker.ROWS + publish.ROWS),
-    *(store.ROWS + stores.ROWS + instructions.ROWS + start_up.ROWS),
+    *(store.ROWS + stores.ROWS + instructions.ROWS + scale.ROWS + start_up.ROWS),
 ]
 
 HEAD = ["", "ours", "plain Celery", "raw store", "unit"]
