@@ -19,8 +19,7 @@ from redis import ConnectionPool, Redis
 from benchmarks.guarded_app import app, guarded
 from benchmarks.plain_app import plain
 from unique_task.backends.record import VERSION, Record, Token
-from unique_task.backends.redis.direct import pack
-from unique_task.backends.redis.line import Line
+from unique_task.backends.redis.direct import ask, pack
 from unique_task.backends.redis.scripts import ACQUIRE, RELEASE
 from unique_task.options.guarded_class import GUARDED
 
@@ -59,11 +58,11 @@ def client() -> Step:
         pack(take, 1, (lock, VERSION, tail, 15000), "utf-8"),
         pack(free, 1, (lock, token), "utf-8"),
     ]
-    line = Line(pool.get_connection())
+    connection = pool.get_connection()
 
     def take_and_free() -> None:
         for command in commands:
-            line.ask(command)
+            ask(connection, command)
 
     return take_and_free
 

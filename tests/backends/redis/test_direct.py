@@ -149,19 +149,6 @@ def test_what_a_server_says_unasked_is_no_answer(redis_proxy):
         assert backend.release("key", FIRST.token)
 
 
-def test_a_connection_that_answers_twice_is_used_no_more(redis_proxy, redis_server):
-    backend = connected(redis_proxy.url)
-    stats: Any = redis_server.client.info("stats")
-    replies = iter([b"$-1\r\n"])
-    redis_proxy.change_replies(lambda reply: (reply + next(replies, b""), True))
-
-    assert backend.get("key") is None
-
-    now: Any = redis_server.client.info("stats")
-    connections = "total_connections_received"
-    assert now[connections] == stats[connections] + 1
-
-
 def test_a_server_that_is_loading_is_asked_again(redis_proxy):
     backend = connected(redis_proxy.url)
     replies = iter([LOADING])

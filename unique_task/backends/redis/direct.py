@@ -15,8 +15,7 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from ...forks import in_forks_of
-from .connections import eval_all
-from .line import Line
+from .connections import eval_all, note_lost_answer
 from .scripts import Eval
 
 Answer = TypeVar("Answer")
@@ -53,7 +52,7 @@ class DirectClient:
     def _keep_none(self) -> None:
         # The last one in is the first out, so that few are in use. A deque takes each
         # step at once: threads, greenlets and handlers of signals need no lock.
-        self._kept = deque[Line]()
+        self._kept = deque[Any]()
 
     def evalsha(self, digest: str, keys: int, *words: Any) -> Any:
         command = pack(digest, keys, words, self._encoding)
@@ -61,10 +60,12 @@ class DirectClient:
             return self._answer_to(command)
         except NoScriptError:
             raise
-        except (redis.ConnectionError, redis.ResponseError):
-            # Some errors pass; of the others redis-py makes the right exceptions.
-            ask = partial(self._client.evalsha, digest, keys, *words)
-            return self._through_pool(ask)
+        except redis.ResponseError:
+            note_lost_answer()  # a script that fails may have done some of its work
+            raise
+        except redis.ConnectionError:
+            again = partial(self._client.evalsha, digest, keys, *words)
+            return self._through_pool(again)
 
     def eval(self, *args: Any) -> Any:
         return self._twice_through_pool(lambda: self._client.eval(*args))
@@ -98,25 +99,25 @@ class DirectClient:
 
     def _answer_to(self, command: bytes, many: int = 0) -> Any:
         kept = self._kept  # a fork has another one
-        line = self._one_of(kept)
+        connection = self._one_of(kept)
         try:
-            answer = line.ask(command, many)
+            answer = ask(connection, command, many)
         except redis.ResponseError:
-            kept.append(line)
+            kept.append(connection)
             raise
         except BaseException:
             # Whatever it was: the answer may yet come, and not be for the next command.
-            line.connection.disconnect()
-            self._pool.release(line.connection)
+            connection.disconnect()
+            self._pool.release(connection)
             raise
-        kept.append(line)
+        kept.append(connection)
         return answer
 
-    def _one_of(self, kept: deque[Line]) -> Line:
+    def _one_of(self, kept: deque[Any]) -> Any:
         try:
             return kept.pop()
         except IndexError:
-            return Line(self._pool.get_connection(*_NAMED))
+            return self._pool.get_connection(*_NAMED)
 
     def _twice_through_pool(self, ask: Callable[[], Answer]) -> Answer:
         try:
@@ -128,8 +129,34 @@ class DirectClient:
         """Let redis-py ask, with all connections that nobody uses in its pool."""
         with suppress(IndexError):
             while True:
-                self._pool.release(self._kept.pop().connection)
+                self._pool.release(self._kept.pop())
         return ask()
+
+
+def ask(connection: Any, command: bytes, many: int = 0) -> Any:
+    """Return the answer to a packed command over a connection that nobody else uses.
+
+    Arguments:
+        many: how many commands these are, if there are several. Then the answer is a
+            list, where an error is an answer, too.
+
+    Raises:
+        redis.ResponseError: if the server refuses; the answer is read.
+        redis.RedisError: else; the connection can be used no more.
+    """
+    if connection.can_read():
+        raise redis.ConnectionError("closed, or more to read than was asked for")
+    connection.send_packed_command((command,), check_health=False)
+    if many:
+        return [_answer_or_error(connection) for _ in range(many)]
+    return connection.read_response()
+
+
+def _answer_or_error(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return error
 
 
 def pack(digest: str, keys: int, words: Sequence[Any], encoding: str) -> bytes:

@@ -1,0 +1,39 @@
+"""Answers of Redis are read by each parser of redis-py.
+
+The environment with the oldest Celery has hiredis; the other one has not.
+"""
+
+from typing import Any
+
+import pytest
+from redis import _parsers as parsers
+from redis.utils import HIREDIS_AVAILABLE
+
+from unique_task import RedisBackend, unique
+
+pytest_plugins = "tests.inprocess_fixtures"
+
+PARSERS: dict[str, Any] = {"Python": getattr(parsers, "_RESP2Parser")}
+if HIREDIS_AVAILABLE:
+    PARSERS["hiredis"] = getattr(parsers, "_HiredisParser")
+
+#: Looks like a part of an answer, and is longer than what is read at once.
+VALUE = "\0\r\n$7\r\n" * 20_000
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_a_stored_value_is_the_same_by_each_parser(app, redis_url, parser):
+    backend: Any = RedisBackend(redis_url)
+    pool = backend._client.driver._pool
+    pool.connection_kwargs["parser_class"] = PARSERS[parser]
+    app.conf.unique_backend = backend
+    runs = []
+
+    @app.task(shared=False)
+    @unique(on_duplicate="cached")
+    def answer(number):
+        runs.append(number)
+        return VALUE
+
+    assert [answer.apply(args=(number,)).get() for number in (1, 1, 2)] == [VALUE] * 3
+    assert runs == [1, 2]
