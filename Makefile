@@ -75,7 +75,7 @@ clean:  ## Remove all that was made
 	$(call venv,.venv,.[dev])
 
 .venv-celery53/installed: setup.cfg setup.py
-	$(call venv,.venv-celery53,.[test,hiredis] celery==5.3.*)
+	$(call venv,.venv-celery53,.[test] hiredis celery==5.3.*)
 
 .venv-celery-suite/installed: setup.cfg setup.py
 	$(call venv,.venv-celery-suite,.[celery-suite])

@@ -19,7 +19,8 @@ from redis import ConnectionPool, Redis
 from benchmarks.guarded_app import app, guarded
 from benchmarks.plain_app import plain
 from unique_task.backends.record import VERSION, Record, Token
-from unique_task.backends.redis.direct import ask, pack
+from unique_task.backends.redis.direct import pack
+from unique_task.backends.redis.line import Line
 from unique_task.backends.redis.scripts import ACQUIRE, RELEASE
 from unique_task.options.guarded_class import GUARDED
 
@@ -58,11 +59,11 @@ def client() -> Step:
         pack(take, 1, (lock, VERSION, tail, 15000), "utf-8"),
         pack(free, 1, (lock, token), "utf-8"),
     ]
-    connection = pool.get_connection()
+    line = Line(pool.get_connection())
 
     def take_and_free() -> None:
         for command in commands:
-            ask(connection, command)
+            line.ask(command)
 
     return take_and_free
 

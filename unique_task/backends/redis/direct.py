@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from ...forks import in_forks_of
 from .connections import eval_all, note_lost_answer
+from .line import Line
 from .scripts import Eval
 
 Answer = TypeVar("Answer")
@@ -52,7 +53,7 @@ class DirectClient:
     def _keep_none(self) -> None:
         # The last one in is the first out, so that few are in use. A deque takes each
         # step at once: threads, greenlets and handlers of signals need no lock.
-        self._kept = deque[Any]()
+        self._kept = deque[Line]()
 
     def evalsha(self, digest: str, keys: int, *words: Any) -> Any:
         command = pack(digest, keys, words, self._encoding)
@@ -99,25 +100,25 @@ class DirectClient:
 
     def _answer_to(self, command: bytes, many: int = 0) -> Any:
         kept = self._kept  # a fork has another one
-        connection = self._one_of(kept)
+        line = self._one_of(kept)
         try:
-            answer = ask(connection, command, many)
+            answer = line.ask(command, many)
         except redis.ResponseError:
-            kept.append(connection)
+            kept.append(line)
             raise
         except BaseException:
             # Whatever it was: the answer may yet come, and not be for the next command.
-            connection.disconnect()
-            self._pool.release(connection)
+            line.connection.disconnect()
+            self._pool.release(line.connection)
             raise
-        kept.append(connection)
+        kept.append(line)
         return answer
 
-    def _one_of(self, kept: deque[Any]) -> Any:
+    def _one_of(self, kept: deque[Line]) -> Line:
         try:
             return kept.pop()
         except IndexError:
-            return self._pool.get_connection(*_NAMED)
+            return Line(self._pool.get_connection(*_NAMED))
 
     def _twice_through_pool(self, ask: Callable[[], Answer]) -> Answer:
         try:
@@ -129,34 +130,8 @@ class DirectClient:
         """Let redis-py ask, with all connections that nobody uses in its pool."""
         with suppress(IndexError):
             while True:
-                self._pool.release(self._kept.pop())
+                self._pool.release(self._kept.pop().connection)
         return ask()
-
-
-def ask(connection: Any, command: bytes, many: int = 0) -> Any:
-    """Return the answer to a packed command over a connection that nobody else uses.
-
-    Arguments:
-        many: how many commands these are, if there are several. Then the answer is a
-            list, where an error is an answer, too.
-
-    Raises:
-        redis.ResponseError: if the server refuses; the answer is read.
-        redis.RedisError: else; the connection can be used no more.
-    """
-    if connection.can_read():
-        raise redis.ConnectionError("closed, or more to read than was asked for")
-    connection.send_packed_command((command,), check_health=False)
-    if many:
-        return [_answer_or_error(connection) for _ in range(many)]
-    return connection.read_response()
-
-
-def _answer_or_error(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as error:
-        return error
 
 
 def pack(digest: str, keys: int, words: Sequence[Any], encoding: str) -> bytes:
