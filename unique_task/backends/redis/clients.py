@@ -85,8 +85,10 @@ def connect_to_server(url: str, timeout: float, **own: Any) -> redis.Redis:
     """
     options = {**options_of(url, url), **own}
     options["connection_class"] = noting(options["connection_class"])
-    # One part each: to connect, to log in, to choose the database, to be answered.
-    steps = 2 + bool(options.get("password")) + bool(options.get("db"))
+    # One part each: to connect, to log in, to choose the database, to be answered; and
+    # two to tell the name of the client, with TLS.
+    named = issubclass(options["connection_class"], redis.SSLConnection)
+    steps = 2 + bool(options.get("password")) + bool(options.get("db")) + 2 * named
     hurry(options, timeout / steps)
     return client_of(options)
 

@@ -83,8 +83,8 @@ def server_url(server: str, options: Mapping[str, str]) -> str:
 def options_of(server: str, url: str) -> Options:
     """Return the options of the connections to one `server`.
 
-    Version 2 of the protocol and a client without a name save two questions on each new
-    connection.
+    Version 2 of the protocol and a client without a name save questions on each new
+    connection. With TLS the name stays: see :func:`_pool_of`.
 
     Arguments:
         server: URL of the server.
@@ -113,7 +113,10 @@ def options_of(server: str, url: str) -> Options:
 
 def _pool_of(server: str) -> redis.ConnectionPool:
     url = client_url(server)
-    pool = redis.ConnectionPool.from_url(url, protocol=2, **_NAMELESS)
+    # With TLS 1.3 a server says something unasked on each new connection. The client
+    # takes that for an answer, unless it has read one to its name before.
+    name = {} if url.startswith("rediss:") else _NAMELESS
+    pool = redis.ConnectionPool.from_url(url, protocol=2, **name)
     version = dict(parse_qsl(urlsplit(server).query)).get(_LEAST_TLS)
     if version is not None:
         pool.connection_kwargs[_LEAST_TLS] = ssl.TLSVersion[version]
