@@ -62,6 +62,21 @@ def test_a_late_answer_is_not_read_by_the_next_operation(backend, redis_proxy):
             assert isinstance(backend.acquire("held", FIRST, expire=10), Held)
 
 
+def test_a_connection_may_break_off_at_any_moment_of_its_start(redis_url):
+    # The moments are those of a first operation, which connects.
+    with on_alarm(too_late) as alarm:
+        for number in range(300):
+            backend = RedisBackend(f"{redis_url}?db=1")
+            try:
+                alarm(1e-6 + number * 1e-5)
+                backend.get("free")
+                alarm(0)
+            except TooLate:
+                pass
+
+            assert backend.get("free") is None
+
+
 def test_an_operation_may_break_off_at_any_moment(backend, redis_proxy):
     # The moments are those of a whole operation, and some after it.
     with on_alarm(too_late) as alarm:

@@ -61,7 +61,15 @@ def note_lost_answer() -> None:
 
 
 class _Noting:
-    """Notes that the connection broke before an answer came."""
+    """Notes that the connection broke before an answer came; is never half open."""
+
+    def connect(self: Any) -> Any:
+        try:
+            return super().connect()  # type: ignore[misc]
+        except BaseException:
+            # If a time limit breaks off what is said first, redis-py keeps the socket.
+            self.disconnect()
+            raise
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
