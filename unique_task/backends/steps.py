@@ -42,6 +42,11 @@ class Acquisition:
     keep_end: bool = False
     generation: int | None = None
 
+    @property
+    def plain(self) -> bool:
+        """True if the store needs to look at nothing but the lock."""
+        return not (self.accept_value or self.remember_for or self.generation)
+
 
 @dataclass
 class Reservation:
@@ -67,6 +72,16 @@ class Reservation:
     replaceable: bool = True
     replace_within: float | None = None
     remember_for: float = 0
+
+    @property
+    def in_chain(self) -> bool:
+        """True if the message may replace another one, or be replaced."""
+        return self.replaceable or self.replace_within is not None
+
+    @property
+    def plain(self) -> bool:
+        """True if the store needs to look at nothing but the lock."""
+        return not (self.accept_value or self.in_chain)
 
 
 @dataclass
@@ -114,6 +129,12 @@ class Release:
     finished_for: float = 0
     heir: Heir | None = None
     leaving: Leaving | None = None
+
+    @property
+    def plain(self) -> bool:
+        """True if the attempt leaves nothing behind."""
+        left = self.finished_for or self.heir or self.leaving
+        return self.value is None and not left
 
 
 @dataclass

@@ -62,8 +62,7 @@ class StepwiseBackend(Backend):
         return self._change(wanted.key, names, lambda cells: acquire(cells, wanted))
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
-        replaces = wanted.replaceable or wanted.replace_within is not None
-        names = [LOCK] + [GENERATION] * replaces + [VALUE] * wanted.accept_value
+        names = [LOCK] + [GENERATION] * wanted.in_chain + [VALUE] * wanted.accept_value
         return self._change(wanted.key, names, lambda cells: reserve(cells, wanted))
 
     def _restore(self, key: str, token: str, held: Held) -> bool:

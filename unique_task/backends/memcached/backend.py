@@ -111,18 +111,16 @@ class MemcachedBackend(StepwiseBackend):
         # A message that has waited for long already may wait for as long as possible.
         if not wanted.take_over_from:
             check_end(wanted.expire)
-        more = wanted.accept_value or wanted.remember_for or wanted.generation
-        if more or wanted.take_over_from or not wanted.expire:
-            return super()._acquire(wanted)
-        return self._take(wanted, Acquired, acquire)
+        if wanted.plain and wanted.expire and not wanted.take_over_from:
+            return self._take(wanted, Acquired, acquire)
+        return super()._acquire(wanted)
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
         check_end(wanted.expire)
         check_length(wanted.record)
-        replaces = wanted.replaceable or wanted.replace_within is not None
-        if wanted.accept_value or replaces:
-            return super()._reserve(wanted)
-        return self._take(wanted, Reserved, reserve)
+        if wanted.plain:
+            return self._take(wanted, Reserved, reserve)
+        return super()._reserve(wanted)
 
     def _take(
         self,
@@ -147,8 +145,7 @@ class MemcachedBackend(StepwiseBackend):
         )
 
     def _release(self, left: Release) -> bool:
-        more = left.finished_for or left.heir or left.leaving
-        if left.value is not None or more:
+        if not left.plain:
             return super()._release(left)
         end, node = time.monotonic() + self.timeout, self._node_of(left.key)
         tries: list[bool] = []

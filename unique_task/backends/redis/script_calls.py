@@ -110,7 +110,7 @@ def acquire_answer(wanted: Acquisition, answer: Any) -> StoreAnswer:
 def reserve_call(names: Names, wanted: Reservation) -> Call:
     keys, within = [names.lock(wanted.key)], wanted.replace_within
     args = [VERSION, wanted.record.tail, _milliseconds(wanted.expire)]
-    if wanted.replaceable or within is not None:
+    if wanted.in_chain:
         keys.append(names.generation(wanted.key))
         back = -1 if within is None else round(min(within, _EVER) * 1e6)
         args += [int(wanted.replaceable), back, _milliseconds(wanted.remember_for)]

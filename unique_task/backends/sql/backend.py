@@ -110,8 +110,7 @@ class SQLBackend(StepwiseBackend):
             return self._take_at_once(wanted) or super()._acquire(wanted)
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
-        replaces = wanted.replaceable or wanted.replace_within is not None
-        if wanted.accept_value or replaces:
+        if not wanted.plain:
             return super()._reserve(wanted)
         plain = Acquisition(wanted.key, wanted.record, wanted.expire)
         with self._database.one_operation():
@@ -122,7 +121,7 @@ class SQLBackend(StepwiseBackend):
 
     def _take_at_once(self, wanted: Acquisition) -> Acquired | Held | None:
         """Answer by one statement, or two if the lock is held; None if that fails."""
-        if not self._is_plain(wanted):
+        if not self._takes_one_statement(wanted):
             return None
         taken = self._database.run(lambda connection: self._take(connection, wanted))
         held = None if taken else self._get(wanted.key)
@@ -130,10 +129,9 @@ class SQLBackend(StepwiseBackend):
             return None
         return taken or held
 
-    def _is_plain(self, wanted: Acquisition) -> bool:
+    def _takes_one_statement(self, wanted: Acquisition) -> bool:
         """Whether one statement can take the lock."""
-        more = wanted.accept_value or wanted.remember_for
-        if not wanted.expire or more or wanted.generation or wanted.keep_end:
+        if not (wanted.plain and wanted.expire) or wanted.keep_end:
             return False
         others, own = wanted.take_over_from, wanted.record.token
         taken = not others or (self._statements.on_conflict and own not in others)
@@ -153,8 +151,7 @@ class SQLBackend(StepwiseBackend):
         return Acquired(row[1]) if row and bytes(row[0]) == token else None
 
     def _release(self, release: Release) -> bool:
-        more = release.finished_for or release.heir or release.leaving
-        if release.value is not None or more:
+        if not release.plain:
             return super()._release(release)
         name, token = short_name(release.key, LOCK, NAME_LENGTH), release.token.encode()
         held, lost = {"lock": name, "holder": token}, False
