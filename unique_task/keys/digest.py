@@ -100,17 +100,13 @@ def _as_text(data: bytes) -> str:
 
 
 def _digest(namespace: str, data: bytes) -> str:
-    digest = _beginning(namespace)
+    digest = _cached_hash(namespace).copy()
     digest.update(data)
     return digest.hexdigest()
 
 
-def _beginning(namespace: str) -> hashlib.blake2b:
-    """Return the hash with which all digests of a namespace begin."""
-    return _cached_hash(namespace).copy()
-
-
 def _new_hash(namespace: str) -> hashlib.blake2b:
+    """Return the hash with which all digests of a namespace begin."""
     head = encode([FORMAT, namespace])
     return hashlib.blake2b(head, digest_size=_DIGEST_BYTES)
 

@@ -74,8 +74,7 @@ def _counted(tag: bytes, items: Iterable[bytes]) -> bytes:
 
 def _text(value: str) -> bytes:
     try:
-        data = str.encode(value)
-        return b"s%d;" % len(data) + data
+        return _sized(b"s", str.encode(value))
     except UnicodeEncodeError:
         # JSON carries lone surrogates, and makes one character of a pair of them.
         pairs = str.encode(value, "utf-16", "surrogatepass")
@@ -107,8 +106,7 @@ def _set(value: Iterable[Any]) -> bytes:
 def _dict(value: dict[Any, Any]) -> bytes:
     # A later key wins over an equal one, as it does in the JSON that the worker reads.
     items = {_dict_key(key): item for key, item in value.items()}
-    parts = [key + encode(items[key]) for key in sorted(items)]
-    return b"m%d;%b" % (len(parts), b"".join(parts))
+    return _counted(b"m", (key + encode(items[key]) for key in sorted(items)))
 
 
 def _dict_key(key: Any) -> bytes:

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 #: Seconds until the next try, while a store does not answer.
 _TRY_AGAIN = 0.5
 
+#: Seconds between two looks before there has been a lease.
 _IDLE = 5.0
 
 #: Longest sleep in seconds; a condition cannot wait for as long as a lease may be.
@@ -161,7 +162,8 @@ class StoreKeeper:
                 if not begin_step(lease):
                     # Another thread releases or extends it, which may fail.
                     begun.pop().renew_at = _soon(lease)
-            return self._renew(begun)
+            self._renew(begun)
+            return True
         except LockStoreError as error:
             logger.warning("%d leases could not be renewed: %s", len(batch), error)
         except Exception:
@@ -205,14 +207,14 @@ class StoreKeeper:
             self._thread = thread
         return self._thread is None
 
-    def _renew(self, leases: Sequence[Renewable]) -> bool:
-        if leases:
-            asked_at, backend = time.monotonic(), leases[0].backend
-            for lease in leases:
-                lease.renew_at = _soon(lease)
-            renewals = [lease.renewal(asked_at) for lease in leases]
-            self._note(leases, backend.renew(renewals), asked_at)
-        return True
+    def _renew(self, leases: Sequence[Renewable]) -> None:
+        if not leases:
+            return
+        asked_at, backend = time.monotonic(), leases[0].backend
+        for lease in leases:
+            lease.renew_at = _soon(lease)
+        renewals = [lease.renewal(asked_at) for lease in leases]
+        self._note(leases, backend.renew(renewals), asked_at)
 
     @staticmethod
     def _note(

@@ -109,11 +109,11 @@ class TaskSpec:
     def _overridden(
         self, task: Task, settings: Settings, call_options: CallOptions
     ) -> Plan:
-        options, expire = call_options.override(self.options), self.expire(
-            task, settings
-        )
+        options = call_options.override(self.options)
         if "expire" in (call_options.options or ()):
             expire = seconds("expire", options.expire)
+        else:
+            expire = self.expire(task, settings)
         return plan_of(options, settings, expire)
 
     def _plan(self, task: Task, settings: Settings) -> Plan:

@@ -138,7 +138,7 @@ def _takes_lock_at_start(
     """Tell whether Celery may send a call as it is: its worker takes the lock.
 
     The message gets its id as each message of the task does. False if in doubt:
-    :func:`publish` looks closer, and knows whom to tell of an error.
+    :func:`.publish` looks closer, and decides who gets an error.
     """
     if options.get("retries") or not has_stamped_messages(name):
         return False

@@ -9,7 +9,7 @@ from billiard import einfo
 
 from ..messages.states import Ended
 
-# Its types lack a class.
+# Billiard's types lack ExceptionWithTraceback.
 _reports: Any = einfo
 
 
