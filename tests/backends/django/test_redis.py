@@ -20,10 +20,11 @@ class OwnPool(ConnectionPool):
     """A pool of a class that we do not know."""
 
 
-def options_of(backend: DjangoCacheBackend) -> Any:
-    """The options of the connections to Redis."""
+def pool_of(backend: DjangoCacheBackend) -> Any:
+    """The pool of the connections to Redis."""
     assert isinstance(backend.store, RedisBackend)
-    return backend.store._client.driver.connection_pool.connection_kwargs
+    driver: Any = backend.store._client.driver
+    return driver.client.connection_pool
 
 
 @pytest.mark.parametrize("kind", REDIS_CACHES)
@@ -50,7 +51,7 @@ def test_djangos_options_say_who_asks_and_where():
     options = {"db": "3", "password": "sesame", "protocol": 3, "max_connections": 1}
     backend = opened(REDIS_CACHE, "rediss://shop", OPTIONS=options)
 
-    used = options_of(backend)
+    used = pool_of(backend).connection_kwargs
     assert (used["host"], used["db"], used["password"]) == ("shop", "3", "sesame")
     # How it is asked is ours to say.
     assert used["protocol"] == 2
@@ -63,8 +64,9 @@ def test_the_options_of_django_redis_say_who_asks_and_how():
         "CONNECTION_POOL_KWARGS": {"db": 3, "ssl_cert_reqs": "none"},
         "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
     }
-    used = options_of(opened(DJANGO_REDIS_CACHE, "rediss://shop", OPTIONS=options))
+    backend = opened(DJANGO_REDIS_CACHE, "rediss://shop", OPTIONS=options)
 
+    used = pool_of(backend).connection_kwargs
     assert (used["db"], used["password"]) == (3, "sesame")
     assert used["ssl_cert_reqs"] == "none"
 
@@ -124,8 +126,7 @@ POOLS = [
 def test_a_pool_that_does_more_is_used_as_it_is(kind, options, redis_url):
     backend = opened(kind, redis_url, OPTIONS=options)
 
-    assert isinstance(backend.store, RedisBackend)
-    assert type(backend.store._client.driver.connection_pool) is OwnPool
+    assert type(pool_of(backend)) is OwnPool
     assert_locks(backend)
 
 

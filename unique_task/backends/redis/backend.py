@@ -123,7 +123,7 @@ class RedisBackend(Backend):
 
     def _ask(self, question: Callable[[Any], list[str]]) -> list[str]:
         with self._operation():
-            return self._client.ask(question)
+            return self._client.driver.ask(question)
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
         answer = ACQUIRE.run(self._client.driver, *acquire_call(self._names, wanted))
@@ -145,7 +145,7 @@ class RedisBackend(Backend):
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         evals = [renew_eval(self._names, renewal) for renewal in renewals]
-        answers = self._client.eval_all(evals)
+        answers = self._client.driver.eval_all(evals)
         errors = [answer for answer in answers if isinstance(answer, Exception)]
         # One node of a cluster may be down, and all others have renewed their locks.
         if errors and len(errors) == len(answers):

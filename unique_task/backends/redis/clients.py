@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import redis
 from redis.cluster import RedisCluster
@@ -13,7 +12,7 @@ from ...exceptions import ConfigurationError
 from ..safe_names import without_password
 from ..turns import CONNECTIONS
 from .cluster import ClusterClient, connect_to_cluster
-from .connections import TimedClient, eval_all, noting
+from .connections import PlainClient, TimedClient, noting
 from .direct import DirectClient
 from .scripts import Eval
 from .sentinel import connect_to_master, master_of
@@ -23,29 +22,36 @@ from .url import client_of, hurry, options_of, place
 _OF_CLIENT = ("health_check_interval", "retry_on_timeout")
 
 
+class Driver(Protocol):
+    """Asks servers, each of our kinds of clients in its own way."""
+
+    def evalsha(self, *args: Any) -> Any: ...
+
+    def eval(self, *args: Any) -> Any: ...
+
+    def eval_all(self, evals: Sequence[Eval]) -> list[Any]:
+        """Send many scripts at once; an error is an answer, too."""
+
+    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+        """Ask redis-py's own client, within the time of an operation."""
+
+
 class Client(NamedTuple):
     """A client of Redis, with all that the backend has to know of it.
 
     Attributes:
-        driver: has the methods `eval` and `evalsha` of redis-py.
-        eval_all: sends many scripts at once; an error is an answer, too.
+        driver: through which it is asked.
         identity: tells its store from others.
         name: of the store, for people.
         options: of its connections.
         replicated: whether other servers take over its keys when it is away.
     """
 
-    driver: Any
-    eval_all: Callable[[Sequence[Eval]], list[Any]]
+    driver: Driver
     identity: str
     name: str
     options: Mapping[str, Any]
     replicated: bool = False
-
-    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
-        """Ask redis-py's own client, within the time of an operation."""
-        ours = isinstance(self.driver, (DirectClient, TimedClient, ClusterClient))
-        return self.driver.ask(question) if ours else question(self.driver)
 
     @property
     def connections(self) -> int:
@@ -70,11 +76,11 @@ def _connected(url: str, timeout: float) -> Client:
         return _of_master(*connect_to_master(url, timeout))
     if scheme.endswith("+cluster"):
         return _of_cluster(*connect_to_cluster(url, timeout))
-    client = _adopted(connect_to_server(url, timeout), timeout)
+    server = connect_to_server(url, timeout)
+    client = _adopted(server, timeout)
     if any(client.options.get(name) for name in _OF_CLIENT):
         return client
-    driver = DirectClient(client.driver)
-    return client._replace(driver=driver, eval_all=driver.eval_all)
+    return client._replace(driver=DirectClient(server))
 
 
 def connect_to_server(url: str, timeout: float, **own: Any) -> redis.Redis:
@@ -127,7 +133,7 @@ def _adopted(client: Any, timeout: float) -> Client:
     if hasattr(pool, "sentinel_manager"):
         return _of_master(TimedClient(client, timeout), options)
     name = place(options)
-    return Client(client, partial(eval_all, client), name, name, options)
+    return Client(PlainClient(client), name, name, options)
 
 
 def _of_own_cluster(own: Any, timeout: float) -> Client:
@@ -155,9 +161,9 @@ def _check(client: object) -> None:
 
 def _of_master(client: TimedClient, options: Mapping[str, Any]) -> Client:
     name = master_of(client.client.connection_pool)
-    return Client(client, client.eval_all, name, name, options, True)
+    return Client(client, name, name, options, True)
 
 
 def _of_cluster(client: ClusterClient, options: Mapping[str, Any]) -> Client:
     name = f"cluster@{','.join(client.nodes)}"
-    return Client(client, client.eval_all, name, name, options, True)
+    return Client(client, name, name, options, True)

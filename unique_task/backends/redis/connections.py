@@ -179,6 +179,25 @@ def eval_all(client: Any, evals: Sequence[Eval]) -> list[Any]:
     return answers
 
 
+class PlainClient:
+    """The part of a client that we use; its own options limit each operation."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def evalsha(self, *args: Any) -> Any:
+        return self.client.evalsha(*args)
+
+    def eval(self, *args: Any) -> Any:
+        return self.client.eval(*args)
+
+    def eval_all(self, evals: Sequence[Eval]) -> list[Any]:
+        return eval_all(self.client, evals)
+
+    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+        return question(self.client)
+
+
 class TimedClient:
     """The part of a client that we use; each operation keeps its deadline."""
 
