@@ -7,7 +7,7 @@ from threading import Event, Thread, get_ident
 from typing import TypeVar
 
 import pytest
-from celery import Celery, Task
+from celery import Task
 
 from tests.inprocess import TIMEOUT
 from tests.waiting import wait_until
@@ -46,17 +46,6 @@ class Noting(MemoryBackend):
 @pytest.fixture
 def store() -> Noting:
     return Noting()
-
-
-@pytest.fixture
-def task() -> Task:
-    app = Celery("many_leases_tests", set_as_current=False)
-
-    @app.task(shared=False, name="keep", lazy=False)
-    def keep():
-        pass
-
-    return keep
 
 
 def lease_in(store: MemoryBackend, task: Task, expire: float, kind: type[Made]) -> Made:

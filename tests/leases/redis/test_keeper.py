@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import enumerate as enumerate_threads
 
 import pytest
-from celery import Celery, Task
+from celery import Task
 
 from tests.forking import in_fork
 from tests.servers import RedisServer
@@ -74,17 +74,6 @@ class Halved(Watched):
             Renewed.UNKNOWN if renewal.key == "down" else outcome
             for renewal, outcome in zip(renewals, super()._renew(renewals))
         ]
-
-
-@pytest.fixture
-def task() -> Task:
-    app = Celery("keeper_tests", set_as_current=False)
-
-    @app.task(shared=False, name="keep", lazy=False)
-    def keep():
-        pass
-
-    return keep
 
 
 @pytest.fixture
