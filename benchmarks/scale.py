@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import time
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cache, partial
 from itertools import count as numbers
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +37,8 @@ WARM, KEYS = 100_000, 1_000_000
 #: Seconds that a busy machine may take for a row.
 PATIENCE = 3600.0
 
-PAGE_SIZE = 4096
+#: Lateness of a lease that was lost, in intervals: no renewal in time is as late.
+LOST = 3.0
 
 
 class Kept(NamedTuple):
@@ -45,12 +47,10 @@ class Kept(NamedTuple):
     Attributes:
         processor: part of a core that the process used.
         late: greatest lateness of a renewal, as a part of the interval.
-        lost: leases that were lost.
     """
 
     processor: float
     late: float
-    lost: int
 
 
 class Timed(HeldLease):
@@ -69,11 +69,10 @@ def _processor(stage: Stage) -> Measured:
 
 
 def _lateness(stage: Stage) -> Measured:
-    kept = _kept(stage.locks.url)
-    return count(100 * (kept.late if not kept.lost else 3), "% of the interval")
+    return count(100 * _kept(stage.locks.url).late, "% of the interval")
 
 
-@lru_cache
+@cache
 def _kept(url: str) -> Kept:
     """Keep many leases in a process that does nothing else."""
     found = Fork(partial(_keep, url)).result(PATIENCE)
@@ -89,7 +88,8 @@ def _keep(url: str) -> Kept:
     began, used = time.monotonic(), time.process_time()
     time.sleep(WATCHED)
     used = (time.process_time() - used) / (time.monotonic() - began)
-    return Kept(used, max(Timed.late), sum(lease.lost for lease in leases))
+    late = LOST if any(lease.lost for lease in leases) else max(Timed.late)
+    return Kept(used, late)
 
 
 def _lease(backend: RedisBackend, task: Task, key: str) -> HeldLease:
@@ -144,7 +144,7 @@ def _resident(run: Callable[[], Any], times: int) -> int:
     for _ in range(times):
         run()
     gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_SIZE
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
 
 
 ROWS = [
