@@ -35,5 +35,5 @@ def guarded_now(number: int, text: str = "a") -> float:
 def hold(number: int) -> None:
     """Hold the key of ``guarded(number)`` as another task does that runs."""
     key = getattr(guarded, GUARDED).spec.digest(guarded, (number,), {})
-    record = Record(str(Token.of_attempt(str(uuid4()))), guarded.name)
+    record = Record(Token.of_attempt(str(uuid4())), guarded.name)
     RedisBackend(app.conf.unique_backend).acquire(key, record, 3600)

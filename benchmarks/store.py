@@ -93,7 +93,7 @@ def _raw_lock(client: Any) -> Callable[[str], None]:
 
 def record() -> Record:
     token = Token.of_attempt(fresh_token(), message="0123abcd")
-    return Record(str(token), TASK, WORKER, process=this_process())
+    return Record(token, TASK, WORKER, process=this_process())
 
 
 def fresh_token() -> str:

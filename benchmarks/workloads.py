@@ -52,12 +52,12 @@ def client() -> Step:
     pool: Any = ConnectionPool.from_url(app.conf.unique_backend)
     store: Any = Redis(connection_pool=pool)
     take, free = (store.script_load(one.text) for one in (ACQUIRE, RELEASE))
-    token = str(Token.of_attempt(str(uuid4())))
+    token = Token.of_attempt(str(uuid4()))
     tail = Record(token, guarded.name, "celery@host/1").tail
     lock = "unique:{client}"
     commands = [
-        pack(take, 1, (lock, VERSION, tail, 15000), "utf-8"),
-        pack(free, 1, (lock, token), "utf-8"),
+        pack(take, 1, (lock, VERSION, tail, 15000)),
+        pack(free, 1, (lock, token)),
     ]
     line = Line(pool.get_connection())
 

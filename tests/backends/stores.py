@@ -79,7 +79,7 @@ def record_of(
 ) -> Record:
     """A delivery of an attempt of the task with the id `owner`; no two are the same."""
     token = Token.of_attempt(owner, retries, nesting, message)
-    return Record(str(token), "shop.charge", "celery@host/42")
+    return Record(token, "shop.charge", "celery@host/42")
 
 
 def redelivered(record: Record) -> Record:

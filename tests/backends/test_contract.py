@@ -153,7 +153,7 @@ def test_what_remains_becomes_less(backend):
 
 
 def test_awkward_texts_come_back_as_they_were(backend, awkward):
-    record = Record(str(Token.of_attempt(awkward, 3)), awkward, awkward)
+    record = Record(Token.of_attempt(awkward, 3), awkward, awkward)
     fence = backend.acquire("key", record, expire=10).fence
 
     found = backend.get("key").record

@@ -26,9 +26,10 @@ UNREADABLE = {
 def test_whatever_is_written_is_read_again(owner, task, worker, numbers):
     retries, nesting, fence = numbers
     token = Token.of_attempt(owner, retries, nesting)
-    record = Record(str(token), task, worker, "running", "machine/1/2", fence)
+    record = Record(token, task, worker, "running", "machine/1/2", fence)
 
-    assert Token.parse(record.token) == token
+    parsed = Token.parse(token)
+    assert (parsed.owner, parsed.retries, parsed.nesting) == (owner, retries, nesting)
     assert Record.parse(record.text(fence)) == record
 
 
@@ -44,7 +45,7 @@ def test_what_is_said_at_the_end_of_a_record_is_read_again(fields):
 @settings(deadline=None)
 @given(owner=text(), task=text(), worker=text())
 def test_a_record_is_one_line_of_seven_words(owner, task, worker):
-    record = Record(str(Token.of_attempt(owner)), task, worker)
+    record = Record(Token.of_attempt(owner), task, worker)
 
     # A script in the store finds the token by counting words.
     assert re.fullmatch(r"1 17 [!-~]+ running [!-~]* [!-~]* ", record.text(17))
@@ -52,13 +53,13 @@ def test_a_record_is_one_line_of_seven_words(owner, task, worker):
 
 
 def test_two_attempts_never_have_one_token():
-    tokens = {str(Token.of_attempt("task-1", retries=0)) for _ in range(1000)}
+    tokens = {Token.of_attempt("task-1", retries=0) for _ in range(1000)}
 
     assert len(tokens) == 1000
 
 
 def test_all_deliveries_of_a_message_are_one_attempt():
-    first, second = (str(Token.of_attempt("task-1", 2, 1)) for _ in range(2))
+    first, second = (Token.of_attempt("task-1", 2, 1) for _ in range(2))
 
     assert first != second
     assert attempt_of(first) == attempt_of(second)
@@ -68,13 +69,13 @@ def test_all_deliveries_of_a_message_are_one_attempt():
     "other", [("task-2", 2, 1), ("task-1", 3, 1), ("task-1", 2, 2)]
 )
 def test_another_try_or_replacement_is_another_attempt(other):
-    token = str(Token.of_attempt("task-1", 2, 1))
+    token = Token.of_attempt("task-1", 2, 1)
 
-    assert attempt_of(token) != attempt_of(str(Token.of_attempt(*other)))
+    assert attempt_of(token) != attempt_of(Token.of_attempt(*other))
 
 
 def test_a_record_tells_the_owner():
-    assert Record(str(Token.of_attempt("task-1", retries=3))).owner == "task-1"
+    assert Record(Token.of_attempt("task-1", retries=3)).owner == "task-1"
 
 
 def test_the_fence_tells_since_when_a_lock_is_held():

@@ -49,7 +49,7 @@ def store() -> Noting:
 
 
 def lease_in(store: MemoryBackend, task: Task, expire: float, kind: type[Made]) -> Made:
-    key, record = f"key {next(numbers)}", Record(str(Token.of_attempt("holder")))
+    key, record = f"key {next(numbers)}", Record(Token.of_attempt("holder"))
     asked_at = time.monotonic()
     store.acquire(key, record, expire=100)
     return kind(*(task, None, "holder", store, key, key, record, 1, expire, asked_at))

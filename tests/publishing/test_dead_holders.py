@@ -31,7 +31,7 @@ def hold(app):
     """Call it to have a call's lock held by a process; returns the holder's id."""
 
     def hold(task: Any, process: str, final: bool = True) -> str:
-        token = str(Token.of_attempt("holder"))
+        token = Token.of_attempt("holder")
         record = Record(token, task.name, process=process, final=final)
         store_of(app).acquire(key_of(task), record, expire=600)
         return "holder"

@@ -193,7 +193,7 @@ class Backend(ABC):
 
     def check(self) -> None:
         """Take a lock and release it, to see whether the store allows that."""
-        record = Record(str(Token.of_attempt("check")))
+        record = Record(Token.of_attempt("check"))
         self.acquire("check", record, expire=1)
         self.release("check", record.token)
 

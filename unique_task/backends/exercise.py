@@ -58,4 +58,4 @@ def _publish(backend: Backend, key: str) -> None:
 
 
 def _record(state: str) -> Record:
-    return Record(str(Token.of_attempt("check")), state=state)
+    return Record(Token.of_attempt("check"), state=state)

@@ -53,16 +53,19 @@ class Token:
     message: str
     nonce: str
 
-    @classmethod
+    @staticmethod
     def of_attempt(
-        cls, owner: str, retries: int = 0, nesting: int = 0, message: str = ""
-    ) -> Token:
-        """Return a fresh token for an attempt of the task with the id `owner`."""
-        return cls(owner, retries, nesting, message, os.urandom(6).hex())
+        owner: str, retries: int = 0, nesting: int = 0, message: str = ""
+    ) -> str:
+        """Return a fresh token, as text, for an attempt of the task `owner`."""
+        # Celery's own ids, by far the most, have none but plain characters.
+        if not owner.isascii() or not owner.replace("-", "").isalnum():
+            owner = quote(owner, safe=_PLAIN)
+        return f"{owner}/{retries}/{nesting}/{message}/{os.urandom(6).hex()}"
 
     @classmethod
     def parse(cls, text: str) -> Token:
-        """Read what :meth:`__str__` wrote."""
+        """Read what :meth:`of_attempt` wrote."""
         owner, retries, nesting, message, nonce = text.rsplit("/", 4)
         return cls(unquote(owner), int(retries), int(nesting), message, nonce)
 
@@ -76,13 +79,6 @@ class Token:
         except ValueError:
             return False
         return token.owner == owner and _NO_BLANKS.fullmatch(text) is not None
-
-    def __str__(self) -> str:
-        owner = self.owner
-        # Celery's own ids, by far the most, have none but plain characters.
-        if not owner.isascii() or not owner.replace("-", "").isalnum():
-            owner = quote(owner, safe=_PLAIN)
-        return f"{owner}/{self.retries}/{self.nesting}/{self.message}/{self.nonce}"
 
 
 def attempt_of(token: str) -> str:

@@ -72,7 +72,7 @@ class Turns:
 
     def _take(self, turns: queue.SimpleQueue[None]) -> None:
         try:
-            turns.get(block=False)
+            turns.get_nowait()
         except queue.Empty:
             self._wait_for(turns)
 

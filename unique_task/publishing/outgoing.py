@@ -183,7 +183,7 @@ class Outgoing:
     def record(self) -> Record:
         """Return a record with a fresh token, which the message will carry."""
         token = self.options.new_token(self.message)
-        return Record(str(token), self.task.name, state="pending")
+        return Record(token, self.task.name, state="pending")
 
     def lock_header(self, **lock: Any) -> LockHeader:
         """Return the header about the lock of the message."""

@@ -102,7 +102,7 @@ class SendOptions:
         pending = pending_time(self.task.app, self.values, expire)
         return self.wait + expire if pending and window else pending
 
-    def new_token(self, message: str) -> Token:
+    def new_token(self, message: str) -> str:
         """Return a fresh token for the attempt that the message leads to."""
         values = self.values
         return Token.of_attempt(

@@ -119,7 +119,7 @@ class Call:
         if release is not None:
             release()
 
-    def new_token(self) -> Token:
+    def new_token(self) -> str:
         """Return a new token for this attempt."""
         if self.request is None:
             return Token.of_attempt(self.owner)

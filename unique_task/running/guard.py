@@ -102,7 +102,7 @@ def _lease_or_answer(spec: TaskSpec, call: Call) -> Lease | Answer | None:
 
 
 def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
-    token, state = str(call.new_token()), "running" if call.queued else "called"
+    token, state = call.new_token(), "running" if call.queued else "called"
     record = Record(token, name_of(call.task), call.worker, state, this_process())
     plan, backend = call_plan.plan, call_plan.backend
     return Attempt(call, plan, backend, call_plan.key, record, call_plan.published)

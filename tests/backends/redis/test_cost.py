@@ -87,7 +87,7 @@ def test_many_locks_are_renewed_in_one_round_trip(redis_proxy, redis_server):
 
 def test_a_lock_takes_300_bytes_at_most(backend, redis_server):
     token = Token.of_attempt("1b671a64-40d5-491e-99b0-da01ff1f3341", retries=12)
-    record = Record(str(token), "shop.billing.tasks.charge", "celery@web-12.shop/31415")
+    record = Record(token, "shop.billing.tasks.charge", "celery@web-12.shop/31415")
     backend.acquire(digest_of("shop", "17"), record, expire=3600)
 
     [name] = redis_server.client.keys()

@@ -74,7 +74,9 @@ def test_a_lock_is_taken_and_freed_past_the_client(way, no_client):
     assert backend.get("key") is None
 
 
-@pytest.mark.parametrize("option", ["health_check_interval=30", "retry_on_timeout=1"])
+@pytest.mark.parametrize(
+    "option", ["health_check_interval=30", "retry_on_timeout=1", "encoding=latin-1"]
+)
 def test_options_of_the_client_are_left_to_the_client(redis_url, option, no_client):
     backend = connected(f"{redis_url}?{option}")
     no_client()

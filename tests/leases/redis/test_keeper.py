@@ -117,7 +117,7 @@ def lease_on(key: str, expire: float, backend: Backend, task: Task) -> HeldLease
 
 
 def record_of(owner: str) -> Record:
-    return Record(str(Token.of_attempt(owner)))
+    return Record(Token.of_attempt(owner))
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_a_stored_value_is_the_same_by_each_parser(app, redis_url, parser):
 def test_a_lock_is_taken_over_each_new_connection_with_tls(tmp_path: Path, parser: str):
     with RedisServer(tmp_path, Certificate(tmp_path)) as server:
         for number in range(20):
-            record = Record(str(Token.of_attempt(f"task {number}")))
+            record = Record(Token.of_attempt(f"task {number}"))
 
             taken = by(parser, server.url).acquire(f"key {number}", record, expire=10)
 

@@ -19,7 +19,7 @@ from .sentinel import connect_to_master, master_of
 from .url import client_of, hurry, options_of, place
 
 #: Options of a URL that only redis-py's own way of asking knows.
-_OF_CLIENT = ("health_check_interval", "retry_on_timeout")
+_OF_CLIENT = ("health_check_interval", "retry_on_timeout", "encoding")
 
 
 class Driver(Protocol):

@@ -46,7 +46,6 @@ class DirectClient:
         client.set_retry(Retry(NoBackoff(), 0))  # we ask twice ourselves
         self._client = client
         self._pool: Any = client.connection_pool
-        self._encoding: str = self._pool.get_encoder().encoding
         self._keep_none()
         in_forks_of(self._keep_none)
 
@@ -56,7 +55,7 @@ class DirectClient:
         self._kept = deque[Line]()
 
     def evalsha(self, digest: str, keys: int, *words: Any) -> Any:
-        command = pack(digest, keys, words, self._encoding)
+        command = pack(digest, keys, words)
         try:
             return self._answer_to(command)
         except NoScriptError:
@@ -86,7 +85,7 @@ class DirectClient:
 
     def _answers_to(self, evals: Sequence[Eval]) -> list[Any]:
         commands = [
-            pack(script.digest, len(keys), (*keys, *args), self._encoding)
+            pack(script.digest, len(keys), (*keys, *args))
             for script, keys, args in evals
         ]
         answers: list[Any] = self._answer_to(b"".join(commands), len(commands))
@@ -134,21 +133,34 @@ class DirectClient:
         return ask()
 
 
-def pack(digest: str, keys: int, words: Sequence[Any], encoding: str) -> bytes:
+def pack(digest: str, keys: int, words: Sequence[Any]) -> bytes:
     """Return the command EVALSHA as it is sent.
 
     Arguments:
         keys: how many of `words` are keys; the others are arguments.
     """
-    parts = [_head(digest, keys, len(words))]
+    # One text, encoded at once; most words are ASCII.
+    command = _head(digest, keys, len(words))
     for word in words:
-        data = word if isinstance(word, bytes) else str(word).encode(encoding)
+        if isinstance(word, bytes):
+            return _pack_bytes(digest, keys, words)
+        text = str(word)
+        command += f"${len(text)}\r\n{text}\r\n"
+    # A length counts bytes.
+    return command.encode() if command.isascii() else _pack_bytes(digest, keys, words)
+
+
+def _pack_bytes(digest: str, keys: int, words: Sequence[Any]) -> bytes:
+    """Do the same word by word, where one is bytes, or has more bytes than letters."""
+    parts = [_head(digest, keys, len(words)).encode()]
+    for word in words:
+        data = word if isinstance(word, bytes) else str(word).encode()
         parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
     return b"".join(parts)
 
 
 @lru_cache(maxsize=64)
-def _head(digest: str, keys: int, words: int) -> bytes:
+def _head(digest: str, keys: int, words: int) -> str:
     """Return what is the same for all calls of a script with so many words."""
     name = f"$7\r\nEVALSHA\r\n${len(digest)}\r\n{digest}\r\n"
-    return f"*{3 + words}\r\n{name}${len(str(keys))}\r\n{keys}\r\n".encode()
+    return f"*{3 + words}\r\n{name}${len(str(keys))}\r\n{keys}\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from ..record import VERSION, Record, attempt_of
@@ -187,6 +188,7 @@ def _record_of(text: bytes) -> Record:
     return Record.parse(text.decode(errors="backslashreplace"))
 
 
+@lru_cache(maxsize=256)  # a task has a few durations, and each of its calls the same
 def _milliseconds(seconds: float) -> int:
     return max(1, math.ceil(min(seconds, _EVER) * 1000))
 
