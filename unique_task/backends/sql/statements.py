@@ -66,24 +66,13 @@ class Statements:
         return self._takes[over]
 
     def _take(self, over: int) -> sa.ClauseElement:
-        table = self._table.c
-        new: Any = self._insert(self._table).values(
-            name=sa.bindparam("name"),
-            token=sa.bindparam("token"),
-            content=sa.bindparam("content"),
-            fence=clock(),
-            ends=clock() + sa.bindparam("length", type_=_NUMBER),
-        )
-        given = _given(new)
-        now, ends = given.fence, given.ends
-        if self._dialect.name == "postgresql":
-            # Its INSERT may wait for a row, and go on with what it had read before.
-            now, ends = clock(), clock() + sa.bindparam("length", type_=_NUMBER)
+        table, new = self._table.c, self._new_lock()
+        now, ends = self._now_and_end(new)
         greatest = sa.func.max if self._dialect.name == "sqlite" else sa.func.greatest
         changes = {
             "fence": greatest(now, table.fence + _ONE),
-            "token": given.token,
-            "content": given.content,
+            "token": _given(new).token,
+            "content": _given(new).content,
             "ends": ends,
         }
         free = sa.or_(table.ends <= now, *[self._gives_up(n) for n in range(over)])
@@ -91,6 +80,22 @@ class Statements:
             table.token, table.fence
         )
         return taken
+
+    def _new_lock(self) -> Any:
+        return self._insert(self._table).values(
+            name=sa.bindparam("name"),
+            token=sa.bindparam("token"),
+            content=sa.bindparam("content"),
+            fence=clock(),
+            ends=_end(),
+        )
+
+    def _now_and_end(self, new: Any) -> tuple[Any, Any]:
+        """Return the time when an INSERT meets a row, and the end of its lock."""
+        if self._dialect.name == "postgresql":
+            # Its INSERT may wait for a row, and go on with what it had read before.
+            return clock(), _end()
+        return _given(new).fence, _given(new).ends
 
     def _gives_up(self, number: int) -> sa.ColumnElement[bool]:
         table = self._table.c
@@ -165,7 +170,7 @@ class Statements:
         held: Any = sa.bindparam("held", expanding=True)
         return (
             sa.update(self._table)
-            .values(ends=clock() + sa.bindparam("length", type_=_NUMBER))
+            .values(ends=_end())
             .where(
                 # MariaDB and SQLite do not always use the index for a pair.
                 table.name.in_(sa.bindparam("names", expanding=True)),
@@ -218,6 +223,11 @@ _ONE: sa.ColumnElement[int] = sa.literal_column("1")
 
 #: A number: PostgreSQL uses no index for a comparison with its clock.
 _PAST: sa.BindParameter[int] = sa.bindparam("past", type_=_NUMBER)
+
+
+def _end() -> sa.ColumnElement[int]:
+    """Return the end of a lock that is held for `length` microseconds from now on."""
+    return clock() + sa.bindparam("length", type_=_NUMBER)
 
 
 def _given(new: Any) -> Any:
