@@ -10,7 +10,7 @@ from typing import Any
 
 from .arguments import Parameters
 from .encoding import encode
-from .identity import Identity, encoded
+from .source import Source, encoded
 
 #: Part of every digest. Stored locks and messages name digests, so this and the
 #: encoding are a wire format: another encoding gets another number, and so other keys.
@@ -24,16 +24,14 @@ class Key:
 
     Arguments:
         parameters: of the task, without ``self``.
-        identity: picks or computes what makes two calls the same.
+        source: picks or computes what makes two calls the same.
         computed: whether code of the user's does that.
     """
 
-    def __init__(
-        self, parameters: Parameters, identity: Identity, computed: bool
-    ) -> None:
+    def __init__(self, parameters: Parameters, source: Source, computed: bool) -> None:
         self.computed = computed
         self._parameters = parameters
-        self._identity = identity
+        self._source = source
 
     def digest(
         self, namespace: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -45,7 +43,7 @@ class Key:
             TypeError: if the arguments do not fit the task.
         """
         digest = _cached_hash(namespace).copy()
-        digest.update(self._identity(self._parameters.bind(args, kwargs)))
+        digest.update(self._source(self._parameters.bind(args, kwargs)))
         return digest.hexdigest()
 
     def source(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -55,7 +53,7 @@ class Key:
             UniqueKeyError: if an argument cannot be part of a key.
             TypeError: if the arguments do not fit the task.
         """
-        return _as_text(self._identity(self._parameters.bind(args, kwargs)))
+        return _as_text(self._source(self._parameters.bind(args, kwargs)))
 
 
 def digest_of(namespace: str, value: Any) -> str:

@@ -10,7 +10,7 @@ from ..exceptions import ConfigurationError
 from .arguments import Parameters, signature_of
 from .digest import Key
 from .encoding import encode
-from .identity import Identity, by_all, by_callable, by_names, by_template, pattern
+from .source import Source, by_all, by_callable, by_names, by_template, pattern
 
 #: What the option ``key=`` takes; None means all parameters.
 KeyOption = Union[None, str, Iterable[str], Callable[..., Any]]
@@ -27,10 +27,10 @@ def key_from_option(option: KeyOption, parameters: Parameters) -> Key:
     Raises:
         ConfigurationError: if `option` is no key, or does not fit the parameters.
     """
-    return Key(parameters, _identity(option, parameters), computed=callable(option))
+    return Key(parameters, _source(option, parameters), computed=callable(option))
 
 
-def _identity(option: KeyOption, parameters: Parameters) -> Identity:
+def _source(option: KeyOption, parameters: Parameters) -> Source:
     if option is None:
         return by_all(parameters)
     if isinstance(option, str):
@@ -43,7 +43,7 @@ def _identity(option: KeyOption, parameters: Parameters) -> Identity:
     return by_names(parameters, names)
 
 
-def _from_template(text: str, parameters: Parameters) -> Identity:
+def _from_template(text: str, parameters: Parameters) -> Source:
     if text in parameters.names:
         raise ConfigurationError(
             f"key={text!r} is the name of a parameter and would lock the whole task: "

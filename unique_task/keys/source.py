@@ -1,4 +1,4 @@
-"""What makes two calls of a task the same: bytes that the values of a call make."""
+"""The source of a key: bytes that equal calls share, and no others."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ ADVICE = "pass key= to @unique with what tells this call from another"
 #: What :func:`encode` raises for what is no plain data, or is nested without end.
 _NOT_ENCODED = (UnsupportedTypeError, RecursionError)
 
-#: From the values of a task's parameters, in their order, to the bytes of a call.
-Identity = Callable[[Sequence[Any]], bytes]
+#: From the values of a task's parameters, in their order, to the source of a key.
+Source = Callable[[Sequence[Any]], bytes]
 
 
-def pattern(parameters: Parameters, *pieces: bytes | str) -> Identity:
+def pattern(parameters: Parameters, *pieces: bytes | str) -> Source:
     """Return what puts the values of a call into a pattern of bytes.
 
     Arguments:
@@ -50,14 +50,14 @@ def pattern(parameters: Parameters, *pieces: bytes | str) -> Identity:
     return filled
 
 
-def by_all(parameters: Parameters) -> Identity:
+def by_all(parameters: Parameters) -> Source:
     """Return what encodes all values of a call, as a dict by name."""
     names = sorted(parameters.names, key=encode)
     items = [piece for name in names for piece in (encode(name), name)]
     return pattern(parameters, b"m%d;" % len(names), *items)
 
 
-def by_names(parameters: Parameters, names: Sequence[str]) -> Identity:
+def by_names(parameters: Parameters, names: Sequence[str]) -> Source:
     """Return what encodes the values of these parameters: one as it is, or a list."""
     if len(names) == 1:
         return pattern(parameters, *names)
@@ -66,7 +66,7 @@ def by_names(parameters: Parameters, names: Sequence[str]) -> Identity:
 
 def by_template(
     parameters: Parameters, parts: Sequence[tuple[str, str | None]]
-) -> Identity:
+) -> Source:
     """Return what encodes the fields of a template, as a list of pairs.
 
     A pair is a literal, and a list with the field's value or None: fields keep their
@@ -82,7 +82,7 @@ def by_template(
     return pattern(parameters, *pieces)
 
 
-def by_callable(parameters: Parameters, function: Callable[..., Any]) -> Identity:
+def by_callable(parameters: Parameters, function: Callable[..., Any]) -> Source:
     """Return what calls the user's `function` as the task is called."""
 
     def computed(values: Sequence[Any]) -> bytes:
@@ -104,7 +104,7 @@ def by_callable(parameters: Parameters, function: Callable[..., Any]) -> Identit
 
 
 def encoded(value: Any) -> bytes:
-    """Return the bytes of calls that one value makes the same.
+    """Return the source of the key that one value makes.
 
     Raises:
         UniqueKeyError: if `value` is no plain data.
