@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .backends.base import Backend
 from .exceptions import (
     ConfigurationError,
     DuplicateTaskError,
@@ -13,33 +12,50 @@ from .exceptions import (
     UniqueError,
     UniqueKeyError,
 )
-from .leases.current import current_lock
-from .leases.lease import Lease
-from .options.duplicate import Duplicate, Policy, duplicates
-from .options.policies import cached, replace, retry, skip
 from .signals import lock_acquired, lock_lost, lock_released, task_duplicate
-from .tasks.decorator import unique
 from .tasks.hooks import hook
-from .tasks.task_class import UniqueCeleryTask
 
 if TYPE_CHECKING:
+    from .backends.base import Backend
     from .backends.django import DjangoCacheBackend as DjangoCacheBackend  # noqa: F401
     from .backends.memcached import MemcachedBackend as MemcachedBackend  # noqa: F401
     from .backends.memory import MemoryBackend
     from .backends.redis import RedisBackend
     from .backends.sql import SQLBackend as SQLBackend  # noqa: F401
+    from .leases.current import current_lock
+    from .leases.lease import Lease
+    from .options.duplicate import Duplicate, Policy, duplicates
+    from .options.policies import cached, replace, retry, skip
+    from .tasks.decorator import unique
+    from .tasks.task_class import UniqueCeleryTask
 
-#: Backends are imported on first use, as their clients take longer than all the rest;
-#: the module of each, and the extra that installs its client if it is no requirement.
-_BACKENDS = {
-    "MemoryBackend": ("unique_task.backends.memory", ""),
-    "RedisBackend": ("unique_task.backends.redis", ""),
-    "DjangoCacheBackend": ("unique_task.backends.django", "[django]"),
-    "MemcachedBackend": ("unique_task.backends.memcached", "[memcached]"),
-    "SQLBackend": (
-        "unique_task.backends.sql",
-        "[postgresql], [mysql], or [sqlalchemy] for SQLite",
-    ),
+#: The modules of the names that are imported on first use: a client of a store takes
+#: longer than all the rest, and who only catches errors needs none of them.
+_MODULES = {
+    "unique": "tasks.decorator",
+    "UniqueCeleryTask": "tasks.task_class",
+    "current_lock": "leases.current",
+    "Lease": "leases.lease",
+    "Duplicate": "options.duplicate",
+    "Policy": "options.duplicate",
+    "duplicates": "options.duplicate",
+    "cached": "options.policies",
+    "replace": "options.policies",
+    "retry": "options.policies",
+    "skip": "options.policies",
+    "Backend": "backends.base",
+    "MemoryBackend": "backends.memory",
+    "RedisBackend": "backends.redis",
+    "DjangoCacheBackend": "backends.django",
+    "MemcachedBackend": "backends.memcached",
+    "SQLBackend": "backends.sql",
+}
+
+#: The extras that install the clients of backends, where they are no requirements.
+_EXTRAS = {
+    "DjangoCacheBackend": "[django]",
+    "MemcachedBackend": "[memcached]",
+    "SQLBackend": "[postgresql], [mysql], or [sqlalchemy] for SQLite",
 }
 
 __all__ = [
@@ -78,17 +94,20 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _BACKENDS:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, extra = _BACKENDS[name]
     try:
-        return getattr(import_module(module), name)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"{name}: the module {error.name} is missing; pip install "
-            f"unique_task{extra}",
+            f"unique_task{_EXTRAS.get(name, '')}",
             name=error.name,
         ) from error
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
 
 
 hook()

@@ -97,3 +97,71 @@ with ThreadPoolExecutor(4) as threads:
 @pytest.mark.parametrize("name", unique_task.__all__)
 def test_each_public_name_can_be_imported(name):
     assert getattr(unique_task, name) is not None
+
+
+def test_the_import_alone_does_not_import_the_guard():
+    ours = {name for name in added_by("import unique_task") if "unique_task" in name}
+
+    assert len(ours) <= 8, ours
+
+
+def test_the_guard_is_imported_once_a_task_is_bound_so_that_no_run_imports_it():
+    code = """
+from unique_task import unique
+@app.task
+@unique
+def guarded(): return set(sys.modules)
+guarded.app.tasks
+bound = set(sys.modules)
+app.conf.unique_backend = "memory://"
+guarded()
+ours = {name for name in guarded() - bound if name.startswith("unique_task")}
+assert all(name.startswith("unique_task.backends.") for name in ours), ours
+"""
+    added_by(code)
+
+
+def test_binding_a_task_without_a_guard_hooks_its_runs():
+    code = """
+import unique_task
+from celery import signals
+from celery.app import trace
+@app.task
+def other(): ...
+other.name
+assert trace.ExceptionInfo.__module__ == "unique_task.running.ended_calls"
+assert signals.task_unknown.receivers
+"""
+    added_by(code)
+
+
+def test_a_guard_on_a_task_that_is_bound_already_hooks_its_runs():
+    code = """
+from unique_task import unique
+from celery import signals
+from celery.app import trace
+unique(work)
+assert trace.ExceptionInfo.__module__ == "unique_task.running.ended_calls"
+assert signals.task_unknown.receivers
+"""
+    added_by(code)
+
+
+def test_threads_that_are_the_first_to_publish_import_the_guard_once():
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import unique_task
+app.conf.broker_transport_options = {"polling_interval": 0.1}
+barrier = Barrier(4)
+def publish(_):
+    barrier.wait(10)
+    return app.send_task("elsewhere").id
+with ThreadPoolExecutor(4) as threads:
+    assert len(set(threads.map(publish, range(4)))) == 4
+"""
+    assert "unique_task.publishing.send_task" in added_by(code)
+
+
+def test_dir_names_what_is_imported_on_first_use():
+    assert set(unique_task.__all__) <= set(dir(unique_task))

@@ -36,8 +36,6 @@ from .send_options import SendOptions, is_bound
 
 logger = logging.getLogger(__name__)
 
-_OURS = "__unique_sending__"
-
 
 def guarded_send_task(
     send_task: Callable[..., Any], make: Callable[[Celery, str], Any]
@@ -51,12 +49,9 @@ def guarded_send_task(
         make: makes the guarded task of a name, if the app has not made it yet; returns
             None if there is none.
     """
-    if hasattr(send_task, _OURS):
-        return send_task
     # The options may be positional: send_task(name, args, kwargs, countdown, ...).
     names = tuple(inspect.signature(send_task).parameters)[4:]
 
-    @functools.wraps(send_task)
     def guarded(
         app: Celery,
         name: str,
@@ -72,7 +67,6 @@ def guarded_send_task(
         send = functools.partial(send_task, app, name, args, kwargs)
         return _send(_Call(app, name, args, kwargs, options, send), make)
 
-    setattr(guarded, _OURS, True)
     return guarded
 
 

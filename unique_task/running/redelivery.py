@@ -27,7 +27,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any
 
-from celery import Celery, Task, bootsteps, signals, states
+from celery import Celery, Task, signals, states
 
 from ..backends.base import Backend
 from ..exceptions import ConfigurationError
@@ -150,23 +150,6 @@ def release_refused(sender: Any, message: Any, **_: Any) -> None:
     For example, the worker does not know the task of the message.
     """
     release_for(sender.app, message.headers)
-
-
-class Unreadable(bootsteps.Step):
-    """A step of a worker's consumer that releases the locks of unreadable messages.
-
-    Celery has no signal for them. For example, a compression is unknown.
-    """
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        on_decode_error = parent.on_decode_error
-
-        def release_too(message: Any, error: Exception) -> None:
-            on_decode_error(message, error)
-            release_for(parent.app, message.headers)
-
-        parent.on_decode_error = release_too
 
 
 def release_for(app: Celery, message: Mapping[str, Any]) -> None:

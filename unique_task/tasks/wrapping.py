@@ -29,6 +29,7 @@ from ..running.call import call_of
 from ..running.guard import run_guarded
 from .autoretry import leave_after_autoretry
 from .methods import guarded_apply, guarded_on_replace, guarded_retry
+from .run_hooks import hook_runs
 from .validation import models_by, validator_in
 
 
@@ -69,8 +70,9 @@ class Wrapping:
     def install(self, task_class: type[Task], app: Celery) -> GuardedClass:
         """Guard the tasks of a class that belongs to `app`.
 
-        It does no harm to guard a class twice.
+        It does no harm to guard a class twice. A class may be bound already.
         """
+        hook_runs()
         raw = inspect.getattr_static(task_class, "run")
         plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
         run = function_in(raw)
