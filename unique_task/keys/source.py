@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..exceptions import UniqueKeyError
@@ -26,13 +26,7 @@ def pattern(parameters: Parameters, *pieces: bytes | str) -> Source:
         pieces: bytes, which are the same for all calls, and names of parameters.
     """
     names = parameters.names
-    gaps, before = [], b""
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            before += piece
-        else:
-            gaps.append((before, names.index(piece)))
-            before = b""
+    gaps, end = _gaps(names, pieces)
 
     def filled(values: Sequence[Any]) -> bytes:
         parts = []
@@ -44,10 +38,24 @@ def pattern(parameters: Parameters, *pieces: bytes | str) -> Source:
             raise UniqueKeyError(
                 f"parameter {names[place]!r} cannot be part of a key: {error}; {ADVICE}"
             ) from error
-        parts.append(before)
+        parts.append(end)
         return b"".join(parts)
 
     return filled
+
+
+def _gaps(
+    names: Sequence[str], pieces: Iterable[bytes | str]
+) -> tuple[list[tuple[bytes, int]], bytes]:
+    """Return the bytes before each value with the place of the value, and the end."""
+    gaps, before = [], b""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            before += piece
+        else:
+            gaps.append((before, names.index(piece)))
+            before = b""
+    return gaps, before
 
 
 def by_all(parameters: Parameters) -> Source:
