@@ -1,5 +1,6 @@
 """Locks in a database that fails, hangs, restarts or loses answers."""
 
+import math
 import os
 import signal
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.waiting import wait_until
 from unique_task import LockStoreError
 from unique_task.backends.registry import open_backend
 from unique_task.backends.sql import SQLBackend
+from unique_task.backends.sql.deadline import seconds_left
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
 
 SERVERS: dict[str, Any] = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}
@@ -219,3 +221,15 @@ def test_a_client_that_stalls_in_a_transaction_keeps_others_out_for_a_short_time
             return backend.acquire("key", FIRST, expire=10)
 
     assert isinstance(wait_until(taken, timeout=20), Acquired)
+
+
+def test_a_time_limit_may_break_work_off_at_any_moment(tmp_path, time_limit):
+    database = SQLBackend(f"sqlite:///{tmp_path}/locks.db")._database
+    for number in range(3000):
+        with suppress(TooLate):
+            time_limit(1e-6 + number % 100 * 1e-6)
+            while True:
+                database.run(lambda _: None)
+
+    assert seconds_left() == math.inf
+    assert in_fork(lambda: database.run(lambda _: "done")) == "done"

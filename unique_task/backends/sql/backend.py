@@ -106,18 +106,22 @@ class SQLBackend(StepwiseBackend):
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
         self._sweeper.sweep_now_and_then()
-        with self._database.one_operation():
-            return self._take_at_once(wanted) or super()._acquire(wanted)
+        return self._database.one_operation(lambda: self._acquire_in_time(wanted))
+
+    def _acquire_in_time(self, wanted: Acquisition) -> StoreAnswer:
+        return self._take_at_once(wanted) or super()._acquire(wanted)
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
         if not wanted.plain:
             return super()._reserve(wanted)
+        return self._database.one_operation(lambda: self._reserve_in_time(wanted))
+
+    def _reserve_in_time(self, wanted: Reservation) -> Reserved | Held | Stored:
         plain = Acquisition(wanted.key, wanted.record, wanted.expire)
-        with self._database.one_operation():
-            answer = self._take_at_once(plain)
-            if isinstance(answer, Acquired):
-                return Reserved(answer.fence)
-            return answer or super()._reserve(wanted)
+        answer = self._take_at_once(plain)
+        if isinstance(answer, Acquired):
+            return Reserved(answer.fence)
+        return answer or super()._reserve(wanted)
 
     def _take_at_once(self, wanted: Acquisition) -> Acquired | Held | None:
         """Answer by one statement, or two if the lock is held; None if that fails."""
@@ -145,8 +149,7 @@ class SQLBackend(StepwiseBackend):
             "content": f"{VERSION} {wanted.record.tail}".encode(),
             "length": microseconds(wanted.expire),
         }
-        for number, one in enumerate(over):
-            values[f"over_{number}"] = one.encode()
+        values |= {f"over_{number}": one.encode() for number, one in enumerate(over)}
         row = self._statements.take(len(over)).row(connection, values)
         return Acquired(row[1]) if row and bytes(row[0]) == token else None
 
@@ -170,11 +173,13 @@ class SQLBackend(StepwiseBackend):
         return self._database.run(released)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        return self._database.one_operation(lambda: self._renew_in_time(renewals))
+
+    def _renew_in_time(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         outcomes: dict[int, Renewed] = {}
-        with self._database.one_operation():
-            for (expire, _), numbers in alike(renewals).items():
-                found = self._renew_alike([renewals[n] for n in numbers], expire)
-                outcomes.update(zip(numbers, found))
+        for (expire, _), numbers in alike(renewals).items():
+            found = self._renew_alike([renewals[n] for n in numbers], expire)
+            outcomes.update(zip(numbers, found))
         return [outcomes[number] for number in range(len(renewals))]
 
     def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -67,14 +68,14 @@ class Database:
         self.kind = self._engine.dialect.name
         self._begin = _BEGIN.get(self.kind, _BEGIN_ELSE).format(round(timeout * 1000))
         self._connections = Connections(self._connect)
-        self._gate: AbstractContextManager[None] = nullcontext()
+        self._gate: ForkGate | None = None
         if self.kind == "sqlite":
             # An operation under way may take longer than its timeout by a half.
             self._gate = ForkGate(self._connections.close, timeout * 2)
 
-    def one_operation(self) -> AbstractContextManager[None]:
-        """Give all the work in a block the time of one; see :func:`limited`."""
-        return limited(self._timeout)
+    def one_operation(self, work: Callable[[], Result]) -> Result:
+        """Do `work` in the time of one operation; see :func:`limited`."""
+        return limited(self._timeout, work)
 
     @property
     def dialect(self) -> sa.Dialect:
@@ -91,12 +92,15 @@ class Database:
 
         `work` may run again although it succeeded, if only its answer was lost.
         """
-        with self._gate, self.one_operation():
-            while True:
-                try:
-                    return self._connections.lend(work)
-                except DBAPIError as error:
-                    self._prepare_retry(error)
+        timed = partial(self.one_operation, partial(self._repeat, work))
+        return timed() if self._gate is None else self._gate.use(timed)
+
+    def _repeat(self, work: Callable[[sa.Connection], Result]) -> Result:
+        while True:
+            try:
+                return self._connections.lend(work)
+            except DBAPIError as error:
+                self._prepare_retry(error)
 
     def _prepare_retry(self, error: DBAPIError) -> None:
         """Create the table or wait; raise the error if a retry cannot help."""

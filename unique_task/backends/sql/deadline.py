@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from threading import local
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 #: When the operation of this thread must end, by the monotonic clock.
 _deadline = local()
 
 
-class limited:  # noqa: N801 - it is used as a function
-    """Give `timeout` seconds to all that a block asks a database.
+def limited(timeout: float, work: Callable[[], Result]) -> Result:
+    """Do `work`, and give all that it asks a database `timeout` seconds.
 
-    A block inside another such block has the time of the outer one.
+    Work inside other such work has the time of that.
     """
-
-    # A context manager made of a generator would cost several times as much.
-    __slots__ = ("_outermost", "_timeout")
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-
-    def __enter__(self) -> None:
-        self._outermost = getattr(_deadline, "end", math.inf) == math.inf
-        if self._outermost:
-            _deadline.end = time.monotonic() + self._timeout
-
-    def __exit__(self, *_: object) -> None:
-        if self._outermost:
-            _deadline.end = math.inf
+    if seconds_left() < math.inf:
+        return work()
+    # Not a context manager: a signal may break off between its beginning and its block.
+    # All that this thread asks later would come after the deadline.
+    try:
+        _deadline.end = time.monotonic() + timeout
+        return work()
+    finally:
+        _deadline.end = math.inf
 
 
 def seconds_left() -> float:
-    """Return the seconds left before the deadline; infinity outside such a block."""
+    """Return the seconds left before the deadline; infinity outside such work."""
     end: float = getattr(_deadline, "end", math.inf)
     return end - time.monotonic()
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Condition, RLock
+from typing import TypeVar
 
 from ...exceptions import LockStoreError
 from ...forks import around_forks_of
+
+Result = TypeVar("Result")
 
 
 class ForkGate:
@@ -35,11 +38,11 @@ class ForkGate:
         # To take it directly is faster than through the condition.
         self._lock = RLock()
         self._changed = Condition(self._lock)
-        self._under_way = 0
+        self._under_way = set[object]()
         self._shut = False
 
-    def __enter__(self) -> None:
-        """Begin to use the file; wait while the process forks.
+    def use(self, work: Callable[[], Result]) -> Result:
+        """Do `work`, which uses the file; wait before it while the process forks.
 
         Raises:
             LockStoreError: in a process that was forked during an operation.
@@ -49,16 +52,22 @@ class ForkGate:
                 "this process was forked in the middle of an operation that did not "
                 "end, and cannot lock the file: start it anew"
             )
-        with self._lock:
+        # Single steps, not a count: a signal may break the operation off at any moment.
+        operation, under_way = object(), self._under_way
+        try:
+            with self._lock:
+                if self._shut:
+                    self._changed.wait_for(lambda: not self._shut)
+                under_way.add(operation)
+            return work()
+        finally:
+            under_way.discard(operation)
             if self._shut:
-                self._changed.wait_for(lambda: not self._shut)
-            self._under_way += 1
+                self._tell()
 
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._under_way -= 1
-            if self._shut:
-                self._changed.notify_all()
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _before_fork(self) -> None:
         with self._changed:
