@@ -1,6 +1,5 @@
 """The finished mark: an attempt that has ended does not run again."""
 
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -11,7 +10,7 @@ from tests.held_lock import held_lock
 from tests.inprocess import value_of
 from tests.waiting import in_time, wait_until
 from unique_task import retry, unique
-from unique_task.backends.record import Record, Token
+from unique_task.backends.record import Record, attempt_of
 from unique_task.backends.steps import Finished, Held
 from unique_task.messages.stamp import nonce_and_age
 
@@ -45,8 +44,7 @@ def end(worker_app):
         work.apply_async([uuid4().hex], countdown=countdown)
         [lock] = wait_until(lambda: locks)
         wait_until(lambda: lock.backend.get(lock.key) is None)
-        token = Token.parse(lock.record.token)
-        again = Record(str(replace(token, nonce="another")))
+        again = Record(f"{attempt_of(lock.record.token)}/another")
 
         def arrive():
             answer = lock.backend.acquire(lock.key, again, expire=60, remember_for=60)
