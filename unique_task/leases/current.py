@@ -88,7 +88,7 @@ in_forks(lambda: _current.set(None))
 RELEASES_AFTER_AUTORETRY = "__unique_releases_after_autoretry__"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Progress:
     """How far an attempt has come, from its start until its outcome is stored.
 

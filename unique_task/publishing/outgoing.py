@@ -24,7 +24,7 @@ from ..options.task_spec import TaskSpec
 from .send_options import SendOptions
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class NotSent:
     """The message is not sent.
 
@@ -35,7 +35,7 @@ class NotSent:
     result: Any
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ToSend:
     """The message is to be sent.
 
@@ -46,7 +46,7 @@ class ToSend:
     lock: LockHeader | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Undo:
     """How to release what a message has taken, if the message is not sent.
 
@@ -59,7 +59,7 @@ class Undo:
     unanswered: bool = False
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Outgoing:
     """A message that is about to be published.
 

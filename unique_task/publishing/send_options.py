@@ -26,7 +26,7 @@ _BOUND = (
 )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SendOptions:
     """The options of ``apply_async`` for one message.
 

@@ -70,7 +70,7 @@ def guarded_send_task(
     return guarded
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Call:
     """One call of ``send_task``.
 

@@ -13,7 +13,7 @@ from ..options.plan import Plan
 from .call import Call
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Attempt:
     """A call that tries to run its body, with a key and a token.
 

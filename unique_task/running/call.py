@@ -18,7 +18,7 @@ from ..messages.stamp import nonce_and_age, our_headers
 from ..messages.waited import Waited
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Call:
     """One call of a task.
 

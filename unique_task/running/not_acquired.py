@@ -33,14 +33,14 @@ logger = logging.getLogger(__name__)
 _LOOK_AGAIN = 30.0
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Answer:
     """The value of a call whose body does not run."""
 
     value: Any
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Undecided:
     """A duplicate whose policy has yet to be applied.
 

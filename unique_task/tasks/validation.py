@@ -12,7 +12,7 @@ from ..keys.arguments import models_in
 from ..options.run_function import is_of_celery, layers_of
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Model:
     """A pydantic model, with the options by which Celery validates an argument.
 
