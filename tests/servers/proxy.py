@@ -48,6 +48,11 @@ class Proxy:
         #: How often clients have asked; what they send at one time is asked once.
         self.requests = 0
 
+    def lead_to(self, target: str) -> None:
+        """Join new connections to the server at `target`; the others stay."""
+        parts = urlsplit(target)
+        self._target = (parts.hostname, parts.port)
+
     def cut(self) -> None:
         """Drop every connection and refuse new ones, until `restore()`."""
         self._run(self._close())

@@ -4,12 +4,13 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
 
 from tests.backends.stores import FIRST, PATIENCE, SECOND, record_of, renewals
-from tests.servers import RedisServer
+from tests.servers import Proxy, RedisServer
 from tests.servers.certificate import Certificate
 from unique_task import LockStoreError, RedisBackend
 from unique_task.backends.steps import Acquired, Renewed, Stored
@@ -18,6 +19,29 @@ from unique_task.backends.steps import Acquired, Renewed, Stored
 VALUE = b"\0\r\n$7\r\n" * 20_000
 
 LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
+
+
+@pytest.fixture
+def failed_over(tmp_path: Any) -> Iterator[Any]:
+    """A backend that is still connected to a replica; its URL is the new master's."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    with RedisServer(tmp_path / "old") as old, RedisServer(tmp_path / "new") as new:
+        with Proxy(old.url) as proxy:
+            backend = connected(proxy.url)
+            master = urlsplit(new.url)
+            Redis.from_url(old.url).replicaof(master.hostname, master.port)
+            proxy.lead_to(new.url)
+            yield backend
+
+
+def test_a_server_that_has_become_a_replica_is_left(failed_over):
+    assert isinstance(failed_over.acquire("key", FIRST, expire=10), Acquired)
+    assert failed_over.release("key", FIRST.token)
+
+
+def test_renewals_leave_a_server_that_has_become_a_replica(failed_over):
+    assert failed_over.renew(renewals(["key"])) == [Renewed.RETAKEN]
 
 
 # How a connection is used

@@ -79,6 +79,24 @@ class _Noting:
             raise
 
 
+def _is_of_replica(error: ResponseError) -> bool:
+    # Redis 6 quotes the error when a script wants to write.
+    return isinstance(error, ReadOnlyError) or "-READONLY" in str(error)
+
+
+class _OfAddress(_Noting):
+    """Breaks if its server is a replica, as the master may have the address by now."""
+
+    def read_response(self: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*args, **options)
+        except ResponseError as error:
+            if not _is_of_replica(error):
+                raise
+            self.disconnect()
+            raise redis.ConnectionError(str(error)) from error
+
+
 class _Timed(_Noting):
     """Waits as long as one step may take, but not past the operation's deadline."""
 
@@ -129,8 +147,7 @@ class _OfMaster:
         try:
             return super().read_response(*args, **options)  # type: ignore[misc]
         except ResponseError as error:
-            # Redis 6 quotes the error when a script wants to write.
-            if "-READONLY" in str(error):
+            if _is_of_replica(error):
                 raise ReadOnlyError(str(error)) from error
             raise
 
@@ -145,10 +162,10 @@ class _MasterTLS(SentinelManagedConnection, _OfMaster, _TimedTLS):
 
 @lru_cache(maxsize=64)
 def noting(kind: type) -> type:
-    """Return a connection class like `kind` that also notes lost answers."""
+    """Return a class like `kind` that notes lost answers, and leaves a replica."""
     if issubclass(kind, _Noting):
         return kind
-    return type(kind.__name__, (_Noting, kind), {})
+    return type(kind.__name__, (_OfAddress, kind), {})
 
 
 def timed(kind: type) -> type:
