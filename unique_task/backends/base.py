@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..exceptions import LockStoreError, LockStoreRefusedError
 from .batches import in_batches
-from .operation import Operation
+from .operation import in_turn
 from .promises import Promises
 from .record import Record, Token
 from .safe_names import fingerprint_of
@@ -97,8 +97,7 @@ class Backend(ABC):
             keep_end,
             generation,
         )
-        with self._operation():
-            return self._acquire(wanted)
+        return in_turn(self, self._acquire, wanted)
 
     def reserve(
         self,
@@ -118,8 +117,7 @@ class Backend(ABC):
         wanted = Reservation(
             key, record, expire, accept_value, replaceable, replace_within, remember_for
         )
-        with self._operation():
-            return self._reserve(wanted)
+        return in_turn(self, self._reserve, wanted)
 
     def restore(self, key: str, token: str, held: Held) -> bool:
         """Give a lock back to the message whose place `token` took.
@@ -131,8 +129,7 @@ class Backend(ABC):
             False if `token` did not hold the lock any more. A lock that is given back
             to `token` later goes on to `held`.
         """
-        with self._operation(urgent=True):
-            return self._restore(key, token, held)
+        return in_turn(self, self._restore, key, token, held, urgent=True)
 
     def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         """Renew several locks, in one round trip for some hundreds on each node.
@@ -144,8 +141,7 @@ class Backend(ABC):
         return in_batches(self._renew_batch, renewals, self.timeout)
 
     def _renew_batch(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        with self._operation(urgent=True):
-            return self._renew(renewals)
+        return in_turn(self, self._renew, renewals, urgent=True)
 
     def release(
         self,
@@ -167,13 +163,15 @@ class Backend(ABC):
             to ask again, and may have released it the first time.
         """
         left = Release(key, token, value, fresh_for, finished_for, heir, leaving)
-        with self._operation(urgent=True):
-            return self._release(left)
+        return self.release_as(left)
+
+    def release_as(self, left: Release) -> bool:
+        """Do what :meth:`release` does, for arguments that stand together."""
+        return in_turn(self, self._release, left, urgent=True)
 
     def get(self, key: str) -> Held | None:
         """Return who holds a lock, None if it is free. Raises what `acquire` does."""
-        with self._operation():
-            return self._get(key)
+        return in_turn(self, self._get, key)
 
     def with_prefix(self, prefix: str) -> Backend:
         """Return a backend for the same store that puts `prefix` before every key."""
@@ -204,10 +202,6 @@ class Backend(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
-
-    def _operation(self, urgent: bool = False) -> Operation:
-        """Return the block in which the driver is called; see :class:`Operation`."""
-        return Operation(self, urgent)
 
     def _translated(self, error: Exception) -> LockStoreError:
         """Return the error of ours for one of the driver's."""

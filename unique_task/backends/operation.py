@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from .base import Backend
 
+Answer = TypeVar("Answer")
 
-class Operation:
-    """Runs a block when a connection is free, and translates the driver's errors.
+
+def in_turn(
+    backend: Backend, ask: Callable[..., Answer], *question: Any, urgent: bool = False
+) -> Answer:
+    """Ask the driver when a connection is free, and translate its errors.
 
     Arguments:
         backend: whose operation it is.
-        urgent: the block releases or renews a lock, and goes before other operations.
+        ask: calls the driver.
+        question: arguments of `ask`.
+        urgent: it releases or renews a lock, and goes before other operations.
 
     Raises:
-        LockStoreError: if no connection gets free in time.
+        LockStoreError: for the driver's errors; if no connection gets free in time.
     """
-
-    # A context manager made of a generator would cost several times as much.
-    __slots__ = ("_backend", "_turns", "_urgent")
-
-    def __init__(self, backend: Backend, urgent: bool) -> None:
-        self._backend = backend
-        self._turns = backend._turns
-        self._urgent = urgent
-
-    def __enter__(self) -> None:
-        if self._turns is not None:
-            self._turns.begin(self._urgent)
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if self._turns is not None:
-            self._turns.end(self._urgent, answered=error is None)
-        if isinstance(error, self._backend.driver_errors):
-            raise self._backend._translated(error) from error
+    turns, answered = backend._turns, False
+    if turns is not None:
+        turns.begin(urgent)
+    try:
+        answer = ask(*question)
+        answered = True
+        return answer
+    except backend.driver_errors as error:
+        raise backend._translated(error) from error
+    finally:
+        if turns is not None:
+            turns.end(urgent, answered)

@@ -220,13 +220,7 @@ def release_or_later(
         Whether it was still held; None if the store does not answer.
     """
     try:
-        return backend.release(
-            *(release.key, release.token),
-            value=release.value,
-            fresh_for=release.fresh_for,
-            heir=release.heir,
-            leaving=release.leaving,
-        )
+        return backend.release_as(release)
     except LockStoreError as error:
         if release.value is not None and len(release.value) > _BIG:
             logger.warning(

@@ -14,6 +14,7 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 from ...forks import in_forks_of
 from ..cells import LOCK, Cells
 from ..exercise import exercise
+from ..operation import in_turn
 from ..promises import Promises
 from ..steps import (
     Acquired,
@@ -102,9 +103,8 @@ class MemcachedBackend(StepwiseBackend):
 
     def check(self) -> None:
         exercise(self, "check")
-        with self._operation():
-            for node in self._nodes.values():
-                node.lend(Client.version)
+        for node in self._nodes.values():
+            in_turn(self, node.lend, Client.version)
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
         check_length(wanted.record)

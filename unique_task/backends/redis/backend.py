@@ -13,6 +13,7 @@ from redis.exceptions import RedisClusterException
 from ...exceptions import LockStoreRefusedError
 from ..base import Backend
 from ..exercise import exercise
+from ..operation import in_turn
 from ..promises import Promises
 from ..steps import (
     Acquisition,
@@ -122,8 +123,8 @@ class RedisBackend(Backend):
             ) from error
 
     def _ask(self, question: Callable[[Any], list[str]]) -> list[str]:
-        with self._operation():
-            return self._client.driver.ask(question)
+        answers: list[str] = in_turn(self, self._client.driver.ask, question)
+        return answers
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
         answer = ACQUIRE.run(self._client.driver, *acquire_call(self._names, wanted))

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..cells import LOCK, Cells, short_name
 from ..exercise import exercise
+from ..operation import in_turn
 from ..promises import Promises
 from ..record import VERSION
 from ..steps import (
@@ -89,8 +90,7 @@ class SQLBackend(StepwiseBackend):
         return self._database.ddl()
 
     def warnings(self) -> list[str]:
-        with self._operation():
-            lacks_index = self._database.lacks_index()
+        lacks_index = in_turn(self, self._database.lacks_index)
         # We do not create it here: all locks would wait meanwhile.
         advice = f"{self.name}: the table lacks the index that sweeps need; "
         advice += f"without it they read all rows. It is in\n{self.ddl()}"
@@ -98,8 +98,7 @@ class SQLBackend(StepwiseBackend):
 
     def check(self) -> None:
         exercise(self, "check")
-        with self._operation():
-            self._sweeper.check()
+        in_turn(self, self._sweeper.check)
 
     def _identity(self) -> str:
         return f"{identity(self._url)}/{self._table.fullname}"
