@@ -59,7 +59,8 @@ class Token:
     ) -> str:
         """Return a fresh token, as text, for an attempt of the task `owner`."""
         # Celery's own ids, by far the most, have none but plain characters.
-        if not owner.isascii() or not owner.replace("-", "").isalnum():
+        plain = owner.isascii() and owner.isprintable()
+        if not plain or " " in owner or "%" in owner:
             owner = quote(owner, safe=_PLAIN)
         return f"{owner}/{retries}/{nesting}/{message}/{os.urandom(6).hex()}"
 
@@ -130,9 +131,8 @@ class Record:
     @property
     def tail(self) -> str:
         """The words of the text between the fence and `first`."""
-        worker, task = _quoted(self.worker), _quoted(self.task)
-        final = f" {_FINAL}" if self.final else ""
-        return f"{self.token} {self.state} {worker} {task} {self.process}{final}"
+        run = _words(self.state, self.worker, self.task, self.process)
+        return f"{self.token} {run} {_FINAL}" if self.final else f"{self.token} {run}"
 
     def text(self, fence: int) -> str:
         """Return the line that a store keeps.
@@ -175,7 +175,8 @@ class Record:
             ) from error
 
 
-# For names of tasks and workers, which come again and again.
+# They come again and again: a process runs the same tasks.
 @lru_cache(maxsize=1024)
-def _quoted(text: str) -> str:
-    return quote(text, safe=_PLAIN)
+def _words(state: str, worker: str, task: str, process: str) -> str:
+    worker, task = quote(worker, safe=_PLAIN), quote(task, safe=_PLAIN)
+    return f"{state} {worker} {task} {process}"
