@@ -1,5 +1,6 @@
 """Processes that share a file of SQLite."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -146,3 +147,15 @@ def test_sixteen_processes_share_a_file(parent, sqlite_url):
     children = [Fork(child) for _ in range(16)]
 
     assert [one.result(100) for one in children] == [20] * 16
+
+
+@pytest.mark.parametrize("leave", [os.unlink, lambda path: os.rename(path, path + "-")])
+def test_a_file_that_was_moved_or_deleted_is_left(tmp_path, leave):
+    url = f"sqlite:///{tmp_path}/locks.db"
+    worker: Any = SQLBackend(url)
+    worker.acquire("before", FIRST, expire=100)
+    for path in tmp_path.iterdir():
+        leave(str(path))
+
+    assert isinstance(SQLBackend(url).acquire("key", SECOND, expire=100), Acquired)
+    assert isinstance(worker.acquire("key", FIRST, expire=100), Held)

@@ -38,10 +38,7 @@ class Connections:
 
     def lend(self, work: Callable[[sa.Connection], Result]) -> Result:
         """Do `work` on a connection; drop it if an error leaves its state in doubt."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
+        connection = self._one()
         try:
             result = work(connection)
         except BaseException as error:
@@ -49,6 +46,12 @@ class Connections:
             raise
         self._idle.append(connection)
         return result
+
+    def _one(self) -> sa.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
 
     def _take_back(self, connection: sa.Connection, error: BaseException) -> None:
         # A time limit may end it anywhere, and a server may have become a replica.
@@ -64,6 +67,36 @@ class Connections:
 
     def _leave_all(self) -> None:
         _leave_to_parent(self._idle)
+
+
+class FileConnections(Connections):
+    """Leaves a file that was moved or deleted: other processes use a new one.
+
+    Arguments:
+        connect: opens a connection to the file at `path`.
+    """
+
+    def __init__(self, connect: Callable[[], sa.Connection], path: str) -> None:
+        super().__init__(connect)
+        # Absolute: a task may change the current directory.
+        self._path = os.path.abspath(path)
+
+    def _one(self) -> sa.Connection:
+        file = _identity_of(self._path)
+        connection = super()._one()
+        if connection.info.setdefault("file", file) == file:
+            return connection
+        _drop(connection)
+        return self._one()
+
+
+def _identity_of(path: str) -> object:
+    """Return what tells the file at `path` from others; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _close_all(idle: list[sa.Connection], pid: int) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ...exceptions import LockStoreRefusedError
-from .connections import Connections
+from .connections import Connections, FileConnections
 from .deadline import limited, seconds_left
 from .engine import open_engine
 from .errors import (
@@ -70,6 +70,8 @@ class Database:
         self._connections = Connections(self._connect)
         self._gate: ForkGate | None = None
         if self.kind == "sqlite":
+            file = self._engine.url.database or ""
+            self._connections = FileConnections(self._connect, file)
             # An operation under way may take longer than its timeout by a half.
             self._gate = ForkGate(self._connections.close, timeout * 2)
 
