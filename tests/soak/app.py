@@ -7,6 +7,7 @@ one is never taken for one that runs.
 
 import fcntl
 import json
+import logging
 import os
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from celery import Celery, Task
 from celery.signals import task_prerun
 
 from tests.soak.diary import Diary
-from unique_task import lock_lost, lock_released, retry, unique
+from unique_task import lock_lost, retry, unique
 from unique_task.messages.stamp import WAIT_HEADER
 
 #: Comes back so soon that keys are fought for all the time.
@@ -85,16 +86,20 @@ def note_arrival(task: Task, task_id: str, args: Any, **_: Any) -> None:
     diary().note("arrive", task_id, f"{how} {args[0]}")
 
 
-def note_release(lock: Any, **_: Any) -> None:
-    diary().note("release", lock.owner)
-
-
 def note_loss(lock: Any, **_: Any) -> None:
     diary().note("lose", lock.owner, lock.key)
+
+
+class Unfinished(logging.Handler):
+    """Notes that the store has not heard that a task has finished."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        owner, _ = record.args  # type: ignore[misc]
+        diary().note("unfinished", str(owner))
 
 
 # In a worker only: who triggers tasks, or has others in his process, notes nothing.
 if "SOAK_DIRECTORY" in os.environ:
     task_prerun.connect(note_arrival)
-    lock_released.connect(note_release)
     lock_lost.connect(note_loss)
+    logging.getLogger("unique_task.leases.departure").addHandler(Unfinished())

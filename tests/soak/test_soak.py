@@ -5,10 +5,11 @@ import pytest
 
 from tests.servers import RabbitMQServer
 from tests.soak.chaos import child_steps, store_steps, worker_steps
+from tests.soak.diary import Note
 from tests.soak.run import soak
 from tests.soak.stage import staged
 from tests.soak.triggers import Triggers
-from tests.soak.verdict import Verdict
+from tests.soak.verdict import Account, Verdict
 from tests.waiting import wait_until
 
 LEASE = 3
@@ -58,3 +59,17 @@ def test_a_seed_makes_one_schedule(steps):
 def test_a_soak_in_which_nothing_happened_has_failed():
     assert not Verdict(happened={"workers killed": 0}, wrong={"overlaps": []}).passed
     assert Verdict(happened={"workers killed": 1}, wrong={"overlaps": []}).passed
+
+
+@pytest.mark.parametrize(
+    "between, again",
+    [(["arrive"], 1), ([], 0), (["unfinished", "arrive"], 0)],
+    ids=["goes on to another task", "is killed", "the store does not answer"],
+)
+def test_a_run_is_one_too_many_once_the_store_knows_that_the_task_has_finished(
+    between, again
+):
+    events = [(1, "begin"), (1, "end"), *((1, event) for event in between)]
+    notes = [Note(0, pid, event, "task") for pid, event in [*events, (2, "begin")]]
+
+    assert len(Account(notes, {}, {}).ran_again()) == again

@@ -95,19 +95,23 @@ class Account:
         ]
 
     def ran_again(self) -> list[str]:
-        """Runs of a task after it was told the store that the task has finished.
+        """Runs of a task after the store has heard that the task has finished.
 
-        Before, a task whose message is delivered again may run again: nobody but the
-        killed process knew that it had got to its end.
+        Before, a task whose message is delivered again may run again: only the killed
+        process knew that it had got to its end. A task ends, releases its lock, stores
+        its outcome, and tells the store that it has finished. A process that goes on to
+        another task has done all of that, unless the store did not answer.
         """
-        ended: dict[str, int] = {}
+        ended: dict[int, str] = {}
         finished: set[str] = set()
         found = []
         for note in self.notes:
             if note.event == "end":
-                ended[note.task_id] = note.pid
-            elif note.event == "release" and ended.get(note.task_id) == note.pid:
-                finished.add(note.task_id)
+                ended[note.pid] = note.task_id
+            elif note.event == "unfinished":
+                ended.pop(note.pid, None)
+            elif note.event == "arrive" and note.pid in ended:
+                finished.add(ended.pop(note.pid))
             elif note.event == "begin" and note.task_id in finished:
                 found.append(f"{note.when:.3f}: {note.task_id}")
         return found
