@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -203,26 +203,6 @@ class PlainClient:
         self.client = client
 
     def evalsha(self, *args: Any) -> Any:
-        return self.client.evalsha(*args)
-
-    def eval(self, *args: Any) -> Any:
-        return self.client.eval(*args)
-
-    def eval_all(self, evals: Sequence[Eval]) -> list[Any]:
-        return eval_all(self.client, evals)
-
-    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
-        return question(self.client)
-
-
-class TimedClient:
-    """The part of a client that we use; each operation keeps its deadline."""
-
-    def __init__(self, client: Any, timeout: float) -> None:
-        self.client = client
-        self._timeout = timeout
-
-    def evalsha(self, *args: Any) -> Any:
         with self._operation():
             return self.client.evalsha(*args)
 
@@ -237,6 +217,17 @@ class TimedClient:
     def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
         with self._operation():
             return question(self.client)
+
+    def _operation(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+class TimedClient(PlainClient):
+    """The same for a client whose operations have a deadline, which each one keeps."""
+
+    def __init__(self, client: Any, timeout: float) -> None:
+        super().__init__(client)
+        self._timeout = timeout
 
     @contextmanager
     def _operation(self) -> Iterator[None]:

@@ -70,9 +70,8 @@ def acquire_call(names: Names, wanted: Acquisition) -> Call:
     end = f"keep{expire}" if wanted.keep_end else expire
     keys = [names.lock(wanted.key)]
     args: list[Any] = [VERSION, wanted.record.tail, end]
-    more = (wanted.remember_for, wanted.generation, wanted.accept_value)
-    # A plain lock, by far the most, needs none of them.
-    if any(more) or wanted.take_over_from:
+    # By far the most need none of the rest.
+    if not wanted.plain or wanted.take_over_from:
         keys += _keys_besides_lock(names, wanted)
         remember = _milliseconds_or_0(wanted.remember_for)
         args += [remember, wanted.generation or 0, int(wanted.accept_value)]
@@ -141,13 +140,12 @@ def release_call(names: Names, left: Release) -> Call:
     key, token, heir, value = left.key, left.token, left.heir, left.value
     keys: list[str] = [names.lock(key)]
     args: list[Any] = [token]
-    ended = left.finished_for or left.leaving
-    if not ended and heir is None and value is None:
+    if left.plain:
         return keys, args
     args.append(_milliseconds_or_0(left.finished_for))
     args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
     args += _leaving(left.leaving)
-    if ended:
+    if left.finished_for or left.leaving:
         keys += [names.mark(key, token), names.leaving(key, token)]
     if value is not None:
         keys.append(names.value(key))
