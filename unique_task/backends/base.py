@@ -78,8 +78,9 @@ class Backend(ABC):
         take_over_from: Sequence[str] = (),
         keep_end: bool = False,
         generation: int | None = None,
+        limit: int = 1,
     ) -> StoreAnswer:
-        """Take `key` for `expire` seconds, unless it is held.
+        """Take `key` for `expire` seconds, unless `limit` others hold it.
 
         A token that holds the key gets it again under the same fence, so a client may
         repeat a call whose answer was lost. :class:`.Acquisition` has the arguments.
@@ -87,16 +88,8 @@ class Backend(ABC):
         Raises:
             LockRecordError: if a newer version wrote the lock.
         """
-        wanted = Acquisition(
-            key,
-            record,
-            expire,
-            accept_value,
-            remember_for,
-            take_over_from,
-            keep_end,
-            generation,
-        )
+        more = take_over_from, keep_end, generation, limit
+        wanted = Acquisition(key, record, expire, accept_value, remember_for, *more)
         return in_turn(self, self._acquire, wanted)
 
     def reserve(
@@ -109,14 +102,14 @@ class Backend(ABC):
         replaceable: bool = True,
         replace_within: float | None = None,
         remember_for: float = 0,
+        limit: int = 1,
     ) -> Reserved | Held | Stored:
-        """Take `key` for a message that is about to be published, unless it is held.
+        """Take `key` for a message about to be published, unless `limit` others do.
 
         :class:`.Reservation` has the arguments. It raises what :meth:`acquire` does.
         """
-        wanted = Reservation(
-            key, record, expire, accept_value, replaceable, replace_within, remember_for
-        )
+        chain = replaceable, replace_within, remember_for
+        wanted = Reservation(key, record, expire, accept_value, *chain, limit)
         return in_turn(self, self._reserve, wanted)
 
     def restore(self, key: str, token: str, held: Held) -> bool:
@@ -153,6 +146,7 @@ class Backend(ABC):
         finished_for: float = 0,
         heir: Heir | None = None,
         leaving: Leaving | None = None,
+        limit: int = 1,
     ) -> bool:
         """Release a lock, and store in the same step what the attempt leaves behind.
 
@@ -162,7 +156,7 @@ class Backend(ABC):
             False if `token` did not hold the lock any more. True also if the driver had
             to ask again, and may have released it the first time.
         """
-        left = Release(key, token, value, fresh_for, finished_for, heir, leaving)
+        left = Release(key, token, value, fresh_for, finished_for, heir, leaving, limit)
         return self.release_as(left)
 
     def release_as(self, left: Release) -> bool:
@@ -170,8 +164,15 @@ class Backend(ABC):
         return in_turn(self, self._release, left, urgent=True)
 
     def get(self, key: str) -> Held | None:
-        """Return who holds a lock, None if it is free. Raises what `acquire` does."""
+        """Return who holds a lock, None if it is free. Raises what `acquire` does.
+
+        Of several holders, it is the one whose lock ends first.
+        """
         return in_turn(self, self._get, key)
+
+    def holders(self, key: str) -> list[Held]:
+        """Return all holders of a lock, the one whose lock ends first at the front."""
+        return in_turn(self, self._holders, key)
 
     def with_prefix(self, prefix: str) -> Backend:
         """Return a backend for the same store that puts `prefix` before every key."""
@@ -225,6 +226,11 @@ class Backend(ABC):
 
     @abstractmethod
     def _get(self, key: str) -> Held | None: ...
+
+    def _holders(self, key: str) -> list[Held]:
+        """A store of one holder for each lock need not override this."""
+        held = self._get(key)
+        return [] if held is None else [held]
 
     def _identity(self) -> str:
         """Return what tells this store from others, in every process that uses it."""

@@ -98,6 +98,9 @@ class PrefixedBackend(Backend):
     def _get(self, key: str) -> Held | None:
         return self.store._get(self._prefix + key)
 
+    def _holders(self, key: str) -> list[Held]:
+        return self.store._holders(self._prefix + key)
+
     def _refuses(self, error: Exception) -> bool:
         return self.store._refuses(error)
 

@@ -20,6 +20,7 @@ class Promises:
             before; only then a task gets its fence.
         one_step: whether the step that releases a lock also stores what the run leaves
             behind (its value, and that it has finished).
+        several_holders: whether a lock can have a limit of more than one holder.
         restart: which locks survive a restart of the store.
         needs: what to install beside this library.
         warning: what may end a lock before its time; a worker logs it when it starts.
@@ -31,6 +32,7 @@ class Promises:
     longest: float = math.inf
     fenced: bool = True
     one_step: bool = True
+    several_holders: bool = False
     restart: str = "all"
     needs: str = ""
     warning: str = ""

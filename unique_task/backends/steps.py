@@ -31,6 +31,9 @@ class Acquisition:
         keep_end: a lock that is taken over ends when it would have ended before.
         generation: fence under which the lock was reserved for this message, if a later
             message may have taken its place.
+        limit: how many tokens may hold the lock at once. It counts for this attempt,
+            whatever the limit of the others was. With more than one, `accept_value`
+            and `generation` are not given.
     """
 
     key: str
@@ -41,11 +44,13 @@ class Acquisition:
     take_over_from: Sequence[str] = ()
     keep_end: bool = False
     generation: int | None = None
+    limit: int = 1
 
     @property
     def plain(self) -> bool:
-        """True if the store needs to look at nothing but the lock."""
-        return not (self.accept_value or self.remember_for or self.generation)
+        """True if the store needs to look at nothing but a lock of one holder."""
+        more = self.accept_value or self.remember_for or self.generation
+        return self.limit == 1 and not more
 
 
 @dataclass
@@ -63,6 +68,8 @@ class Reservation:
             ago; None to replace none.
         remember_for: seconds for which the store remembers which messages were
             replaced, from the end of both locks on.
+        limit: as in :class:`Acquisition`. With more than one, the message is neither
+            replaceable nor replaces another.
     """
 
     key: str
@@ -72,6 +79,7 @@ class Reservation:
     replaceable: bool = True
     replace_within: float | None = None
     remember_for: float = 0
+    limit: int = 1
 
     @property
     def in_chain(self) -> bool:
@@ -80,8 +88,8 @@ class Reservation:
 
     @property
     def plain(self) -> bool:
-        """True if the store needs to look at nothing but the lock."""
-        return not (self.accept_value or self.in_chain)
+        """True if the store needs to look at nothing but a lock of one holder."""
+        return self.limit == 1 and not (self.accept_value or self.in_chain)
 
 
 @dataclass
@@ -120,6 +128,7 @@ class Release:
             successor.
         leaving: the attempt has yet to store its outcome, whether it still held the
             lock or not; until then no second delivery of its message gets the lock.
+        limit: under which the lock was taken; see :class:`Acquisition`.
     """
 
     key: str
@@ -129,12 +138,13 @@ class Release:
     finished_for: float = 0
     heir: Heir | None = None
     leaving: Leaving | None = None
+    limit: int = 1
 
     @property
     def plain(self) -> bool:
-        """True if the attempt leaves nothing behind."""
+        """True if the attempt was the only holder, and leaves nothing behind."""
         left = self.finished_for or self.heir or self.leaving
-        return self.value is None and not left
+        return self.limit == 1 and self.value is None and not left
 
 
 @dataclass
@@ -143,7 +153,8 @@ class Renewal:
 
     For `remember_for` more seconds (if not 0) the store remembers that the attempt got
     the lock. With `leaving` the lock is free already, and the attempt renews only that
-    it is alive; see :class:`Leaving`.
+    it is alive; see :class:`Leaving`. A lock that vanished is taken again if fewer than
+    `limit` tokens hold it.
     """
 
     key: str
@@ -152,6 +163,7 @@ class Renewal:
     expire: float
     remember_for: float = 0
     leaving: bool = False
+    limit: int = 1
 
 
 @dataclass
@@ -170,10 +182,10 @@ class Acquired:
 
 @dataclass
 class Held:
-    """Another token holds the lock, or an earlier delivery of the message is leaving.
+    """Other tokens hold the lock, or an earlier delivery of the message is leaving.
 
     Attributes:
-        record: of the holder.
+        record: of the holder; of several holders, the one whose lock ends first.
         remaining: seconds until the lock ends if nothing renews it.
         admitted: as in :class:`Acquired`, of the attempt that asked.
     """
