@@ -149,6 +149,14 @@ def engine(url: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
+def several(backend: Backend) -> Backend:
+    """One whose locks can have several holders."""
+    if not backend.promises.several_holders:
+        pytest.skip("its locks have one holder")
+    return backend
+
+
+@pytest.fixture
 def warm(backend: Backend) -> Backend:
     """Connected, and with all that it sends once sent."""
     record = record_of("earlier")

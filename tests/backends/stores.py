@@ -14,7 +14,7 @@ from unique_task import LockStoreError
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
 from unique_task.backends.registry import backend_class
-from unique_task.backends.steps import Acquired, Renewal
+from unique_task.backends.steps import Acquired, Held, Renewal
 
 Found = TypeVar("Found")
 
@@ -116,6 +116,23 @@ OTHERS = {
 def renewals(keys: list[str]) -> list[Renewal]:
     """How the task "first" holds on to some locks."""
     return [Renewal(key, FIRST, 1, 60, REMEMBERED) for key in keys]
+
+
+def take_some(
+    backend: Backend, count: int, limit: int, expire: float = LEASE
+) -> list[Record]:
+    """As many attempts as `count` take the lock, the first of which ends first."""
+    taken = []
+    for number in range(count):
+        record = record_of(f"task-{number}")
+        answer = backend.acquire("key", record, expire + 10 * number, limit=limit)
+        assert isinstance(answer, Acquired)
+        taken.append(replace(record, fence=answer.fence))
+    return taken
+
+
+def records(holders: Sequence[Held]) -> list[Record]:
+    return [held.record for held in holders]
 
 
 def reserve(

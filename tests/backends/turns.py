@@ -1,7 +1,9 @@
 """What is noted of a lock that many take in turn, and what must be true of that."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import pairwise
 from operator import attrgetter
 
@@ -23,3 +25,19 @@ def assert_one_at_a_time(turns: Iterable[Turn], fenced: bool) -> None:
         if earlier.key == later.key:
             assert earlier.until <= later.since
             assert earlier.fence < later.fence or not fenced
+
+
+def assert_at_most(limit: int, turns: Iterable[Turn]) -> None:
+    """No more held a lock at one time; each fence is greater than those of turns over.
+
+    Of turns that overlap, only the store knows which was taken first.
+    """
+    held: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    last: dict[str, int] = defaultdict(int)
+    for turn in sorted(turns, key=attrgetter("since")):
+        holders = held[turn.key]
+        while holders and holders[0][0] <= turn.since:
+            last[turn.key] = max(last[turn.key], heappop(holders)[1])
+        heappush(holders, (turn.until, turn.fence))
+        assert len(holders) <= limit
+        assert turn.fence > last[turn.key]
