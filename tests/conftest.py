@@ -18,6 +18,8 @@ from tests.servers import (
 )
 from tests.surroundings import forget
 
+pytest_plugins = ["tests.hangs"]
+
 TESTS = Path(__file__).parent
 
 # Before any app, any client and any worker is made.

@@ -1,15 +1,14 @@
 """Operations over kept connections that something breaks off in the middle."""
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 
 import pytest
 
+from tests.alarm import IN_CALLBACKS, Alarm
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.forking import in_fork
 from tests.servers import Proxy
@@ -34,73 +33,50 @@ def backend(redis_proxy: Proxy, redis_url: str) -> RedisBackend:
     return backend
 
 
-@contextmanager
-def on_alarm(handle: Callable[[], object]) -> Iterator[Callable[[float], object]]:
-    """Call `handle` in the middle of what this thread does, after some seconds."""
-    before = signal.signal(signal.SIGALRM, lambda *_: handle())
-    try:
-        yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def too_late() -> None:
     raise TooLate
 
 
 def test_a_late_answer_is_not_read_by_the_next_operation(backend, redis_proxy):
-    with on_alarm(too_late) as alarm:
-        for _ in range(3):
-            redis_proxy.hang()
-            with pytest.raises(TooLate):
-                alarm(0.1)
-                backend.get("held")
-            redis_proxy.restore()
+    for _ in range(3):
+        redis_proxy.hang()
+        with pytest.raises(TooLate), Alarm(0.1, too_late):
+            backend.get("held")
+        redis_proxy.restore()
 
-            assert backend.get("free") is None
-            assert isinstance(backend.acquire("held", FIRST, expire=10), Held)
+        assert backend.get("free") is None
+        assert isinstance(backend.acquire("held", FIRST, expire=10), Held)
 
 
+@IN_CALLBACKS
 def test_a_connection_may_break_off_at_any_moment_of_its_start(redis_url):
     # The moments are those of a first operation, which connects.
-    with on_alarm(too_late) as alarm:
-        for number in range(300):
-            backend = RedisBackend(f"{redis_url}?db=1")
-            try:
-                alarm(1e-6 + number * 1e-5)
-                backend.get("free")
-                alarm(0)
-            except TooLate:
-                pass
+    for number in range(300):
+        backend = RedisBackend(f"{redis_url}?db=1")
+        with suppress(TooLate), Alarm(1e-6 + number * 1e-5, too_late):
+            backend.get("free")
 
-            assert backend.get("free") is None
+        assert backend.get("free") is None
 
 
+@IN_CALLBACKS
 def test_an_operation_may_break_off_at_any_moment(backend, redis_proxy):
     # The moments are those of a whole operation, and some after it.
-    with on_alarm(too_late) as alarm:
-        for number in range(300):
-            try:
-                alarm(1e-6 + number * 1e-5)
-                backend.get("held")
-                backend.get("free")
-                alarm(0)
-            except TooLate:
-                pass
+    for number in range(300):
+        with suppress(TooLate), Alarm(1e-6 + number * 1e-5, too_late):
+            backend.get("held")
+            backend.get("free")
 
-            assert backend.get("free") is None
-            assert backend.get("held").record.token == SECOND.token
+        assert backend.get("free") is None
+        assert backend.get("held").record.token == SECOND.token
 
 
 def test_a_handler_of_a_signal_may_ask_in_the_middle_of_an_operation(
     backend, redis_proxy
 ):
     found = []
-    with on_alarm(lambda: found.append(backend.get("held"))) as alarm:
-        redis_proxy.delay(0.3)
-        alarm(0.1)
-
+    redis_proxy.delay(0.3)
+    with Alarm(0.1, lambda: found.append(backend.get("held"))):
         assert backend.get("free") is None
 
     assert [held.record.token for held in found] == [SECOND.token]

@@ -11,6 +11,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from tests.alarm import IN_CALLBACKS, Alarm
 from tests.backends.stores import FIRST, PATIENCE, SECOND, connect, in_time
 from tests.forking import in_fork, start_fork
 from tests.servers import MariaDBServer, PostgreSQLServer, Proxy
@@ -156,26 +157,16 @@ class TooLate(Exception):
     """Like Celery's soft time limit, which is raised anywhere."""
 
 
-@pytest.fixture
-def time_limit() -> Iterator[Any]:
-    def raise_too_late(*_: Any) -> None:
-        raise TooLate
-
-    before = signal.signal(signal.SIGALRM, raise_too_late)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+def too_late() -> None:
+    raise TooLate
 
 
-def test_a_time_limit_breaks_a_statement_off_and_harms_no_other(
-    proxy, backend, time_limit
-):
+def test_a_time_limit_breaks_a_statement_off_and_harms_no_other(proxy, backend):
     through_proxy: Any = SQLBackend(proxy.url)
     through_proxy.get("key")
     proxy.hang()
 
-    with pytest.raises(TooLate):
-        time_limit(0.2)
+    with pytest.raises(TooLate), Alarm(0.2, too_late):
         through_proxy.release("key", FIRST.token)
 
     proxy.restore()
@@ -223,12 +214,13 @@ def test_a_client_that_stalls_in_a_transaction_keeps_others_out_for_a_short_time
     assert isinstance(wait_until(taken, timeout=20), Acquired)
 
 
-def test_a_time_limit_may_break_work_off_at_any_moment(tmp_path, time_limit):
+@IN_CALLBACKS
+def test_a_time_limit_may_break_work_off_at_any_moment(tmp_path):
     database = SQLBackend(f"sqlite:///{tmp_path}/locks.db")._database
     for number in range(3000):
-        with suppress(TooLate):
-            time_limit(1e-6 + number % 100 * 1e-6)
-            while True:
+        moment = 1e-6 + number % 100 * 1e-6
+        with suppress(TooLate), Alarm(moment, too_late) as alarm:
+            while not alarm.has_rung:
                 database.run(lambda _: None)
 
     assert seconds_left() == math.inf
