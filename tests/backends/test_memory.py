@@ -138,3 +138,53 @@ def test_two_backends_are_two_sets_of_locks():
 
 def test_it_says_that_other_processes_do_not_see_its_locks():
     assert not MemoryBackend().shared
+
+
+# Several holders
+
+
+def holders_kept(backend: MemoryBackend) -> list[int]:
+    return [len(holders) for holders in backend._holders_of.values()]
+
+
+def test_the_holders_of_a_lock_are_forgotten_when_the_last_one_leaves(backend):
+    records = [record_of("one of many") for _ in range(10)]
+    for record in records:
+        backend.acquire("key", record, expire=10, limit=10)
+    assert holders_kept(backend) == [10]
+
+    for record in records:
+        backend.release("key", record.token, limit=10)
+
+    assert holders_kept(backend) == []
+
+
+def test_the_holders_of_a_lock_are_forgotten_when_their_time_is_over(backend, clock):
+    for number in range(10):
+        backend.acquire(f"key {number}", record_of("one"), expire=10, limit=2)
+    clock.now += 10
+
+    backend.acquire("another", record_of("one"), expire=10, limit=2)
+
+    assert holders_kept(backend) == [1]
+
+
+def test_each_of_several_holders_ends_to_the_moment(backend, clock):
+    for number in range(100):
+        backend.acquire("key", record_of("one"), expire=10 + number, limit=100)
+
+    clock.now += 19.999
+    assert len(backend.holders("key")) == 90
+    clock.now += 0.001
+    assert len(backend.holders("key")) == 89
+
+
+def test_who_comes_and_goes_beside_another_leaves_nothing_behind(backend):
+    backend.acquire("key", record_of("long"), expire=1000, limit=2)
+    for _ in range(1000):
+        record = record_of("short")
+        backend.acquire("key", record, expire=10, limit=2)
+        backend.release("key", record.token, limit=2)
+
+    [holders] = backend._holders_of.values()
+    assert len(holders._ends) < 50

@@ -42,7 +42,7 @@ UNITS = {1: "1 s", 1e-3: "1 ms", 1e-6: "1 µs"}
 HEAD = """
 .. list-table::
    :header-rows: 1
-   :widths: 30 14 10 14 16 16
+   :widths: 28 12 10 12 10 14 14
 """
 
 
@@ -55,7 +55,11 @@ def readme_of(text: str) -> str:
 
 def table() -> str:
     head = ["store", "only the holder releases", "fence", "value and end in one step"]
-    head += ["times, by whose clock", "locks that survive its restart"]
+    head += [
+        "several holders",
+        "times, by whose clock",
+        "locks that survive its restart",
+    ]
     lines = chain(row_of(head), *(row_of(cells(*one)) for one in STORES.items()))
     return "\n".join([HEAD, *lines, ""])
 
@@ -67,6 +71,7 @@ def cells(name: str, promises: Promises) -> list[str]:
         yes(promises.owner_safe),
         yes(promises.fenced),
         yes(promises.one_step),
+        yes(promises.several_holders),
         f"to {UNITS[promises.granularity]}, {promises.clock}",
         promises.restart,
     ]

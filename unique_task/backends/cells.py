@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from ..exceptions import LockRecordError
-from .record import VERSION, Record, attempt_of
+from .record import ANCHOR, VERSION, Record, attempt_of
 from .steps import Held
 
-#: The record of the holder.
+#: The record of the holder, or an anchor; see :mod:`.places`.
 LOCK = "lock"
 #: What an earlier run returned.
 VALUE = "value"
@@ -46,6 +46,24 @@ def heir_name(token: str) -> str:
     return f"heir:{token}"
 
 
+def holder_name(token: str) -> str:
+    """Return the name of the cell of one of several holders."""
+    return f"{_HOLDER}{token}"
+
+
+def is_holder(name: str) -> bool:
+    """Tell whether a cell is that of one of several holders."""
+    return name.startswith(_HOLDER)
+
+
+_HOLDER = "holder:"
+
+
+def anchor(last: int) -> bytes:
+    """Return the content of a lock that has several holders, with its last fence."""
+    return f"{ANCHOR} {last}".encode()
+
+
 def short_name(key: str, name: str, longest: int) -> str:
     """Return the name of a cell in a store that allows no long or odd names."""
     text = f"unique:{key}:{name}"
@@ -65,6 +83,20 @@ class Cell:
     end: float
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """The holders of a lock with an anchor, without those whose time has ended.
+
+    Attributes:
+        count: of the holders.
+        ending: returns their cells, at most so many of those that end first; all for
+            None.
+    """
+
+    count: int
+    ending: Callable[[int | None], Sequence[Cell]]
+
+
 class Cells:
     """The cells of one key, as a step finds them and as it leaves them.
 
@@ -75,15 +107,22 @@ class Cells:
             fences before.
         last: the last fence of the lock, if the store still knows it once the lock is
             free.
+        crowd: the holders beside an anchor; None for a step that expects none.
 
     Attributes:
         changed: the cells that the store has to keep; None for one to forget.
     """
 
     def __init__(
-        self, found: Mapping[str, Cell], now: float, fence: int, last: int | None = None
+        self,
+        found: Mapping[str, Cell],
+        now: float,
+        fence: int,
+        last: int | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         self._found = found
+        self.crowd = crowd
         self.last = last
         self.now = now
         self.fence = fence
@@ -102,17 +141,35 @@ class Cells:
     def held(self, name: str = LOCK) -> Held | None:
         """Return the holder in a cell, None if there is none."""
         cell = self.get(name)
-        if cell is None:
-            return None
-        return Held(_record(cell), cell.end - self.now)
+        return None if cell is None else held_in(cell, self.now)
 
-    def held_by(self, token: str) -> Held | None:
-        """Return the lock if `token` holds it; a newer version's record is not ours."""
+    def held_by(self, token: str, name: str = LOCK) -> Held | None:
+        """Return the holder in a cell if it is `token`.
+
+        A record of a newer version is not ours.
+        """
         with suppress(LockRecordError):
-            held = self.held()
+            held = self.held(name)
             if held is not None and held.record.token == token:
                 return held
         return None
+
+    def is_shared(self) -> bool:
+        """Tell whether the lock has an anchor, and each holder a cell of its own."""
+        return is_anchor(self.content(LOCK) or b"")
+
+    def is_unreadable(self) -> bool:
+        """Tell whether a newer version wrote the lock."""
+        try:
+            self.held()
+        except LockRecordError:
+            return True
+        return False
+
+    def last_fence(self) -> int:
+        """Return the fence in the cell of the lock, 0 if that is free."""
+        content = self.content(LOCK)
+        return 0 if content is None else int(content.split(b" ", 2)[1])
 
     def was_taken_since(self, fence: int | None) -> bool:
         """Tell whether another attempt took the lock, if the store still knows it."""
@@ -125,9 +182,8 @@ class Cells:
 
     def next_fence(self) -> int:
         """Return a fence that is greater than all before."""
-        held = self.held()
-        last = (held.record.fence or 0) if held is not None else 0
-        self.fence = max(self.fence, last + 1, *(n + 1 for n in self.generation()))
+        last = max(self.last_fence(), *self.generation())
+        self.fence = max(self.fence, last + 1)
         return self.fence
 
     def put(self, name: str, content: bytes, seconds: float) -> None:
@@ -162,6 +218,11 @@ class Cells:
         self.changed[name] = None
 
 
+def is_anchor(content: bytes) -> bool:
+    """Tell whether the content of a lock says that it has several holders."""
+    return content.partition(b" ")[0] == ANCHOR.encode()
+
+
 def is_record_of(content: bytes, token: str) -> bool:
     """Tell whether a text is a record of our version, with this token.
 
@@ -171,5 +232,11 @@ def is_record_of(content: bytes, token: str) -> bool:
     return version == VERSION.encode() and rest[1:2] == [token.encode()]
 
 
-def _record(cell: Cell) -> Record:
-    return Record.parse(cell.content.decode(errors="backslashreplace"))
+def held_in(cell: Cell, now: float) -> Held:
+    """Return the holder in a cell.
+
+    Raises:
+        LockRecordError: if a newer version wrote it.
+    """
+    record = Record.parse(cell.content.decode(errors="backslashreplace"))
+    return Held(record, cell.end - now)

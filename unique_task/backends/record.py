@@ -19,6 +19,10 @@ from ..exceptions import LockRecordError
 #: First word of every record. A version that does not know it leaves the lock alone.
 VERSION = "1"
 
+#: First word of what stands in place of the record while several hold the lock: a
+#: version of its own, so that an older release leaves the lock alone.
+ANCHOR = "2"
+
 # Last word of a record whose attempt ends with its process. Never in the record of a
 # replaceable message, where scripts read `first` at the end. Part of the wire format,
 # as the states are.
@@ -135,10 +139,7 @@ class Record:
         return f"{self.token} {run} {_FINAL}" if self.final else f"{self.token} {run}"
 
     def text(self, fence: int) -> str:
-        """Return the line that a store keeps.
-
-        One line for each holder, so that several holders of a key need no new format.
-        """
+        """Return the line that a store keeps, for each holder of a lock one."""
         first = "" if self.first is None else f" {self.first}"
         return f"{VERSION} {fence} {self.tail}{first}"
 

@@ -14,6 +14,7 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 from ...forks import in_forks_of
 from ..cells import LOCK, Cells
 from ..exercise import exercise
+from ..lock_steps import acquire, releasing, renew, renewed_names, reserve
 from ..operation import in_turn
 from ..promises import Promises
 from ..steps import (
@@ -28,15 +29,7 @@ from ..steps import (
     StoreAnswer,
     Stored,
 )
-from ..stepwise import (
-    Answer,
-    StepwiseBackend,
-    acquire,
-    releasing,
-    renew,
-    renewed_names,
-    reserve,
-)
+from ..stepwise import Answer, StepwiseBackend
 from ..turns import CONNECTIONS, Turns
 from . import direct
 from .cells import LONGEST, Change, check_end, check_length

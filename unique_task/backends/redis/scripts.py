@@ -2,7 +2,7 @@
 
 Workers of two versions share the keys, so what the scripts read and store is a stored
 format. A change of a step needs a change of its script, of the contract above it, of
-:mod:`.script_calls`, and of :mod:`..stepwise`, which does the same for other stores.
+:mod:`.script_calls`, and of :mod:`..lock_steps`, which does the same for other stores.
 What is stored must not change without a new :data:`..record.VERSION`.
 """
 
