@@ -12,7 +12,13 @@ from .exceptions import (
     UniqueError,
     UniqueKeyError,
 )
-from .signals import lock_acquired, lock_lost, lock_released, task_duplicate
+from .signals import (
+    lock_acquired,
+    lock_lost,
+    lock_released,
+    task_duplicate,
+    task_waits,
+)
 from .tasks.hooks import hook
 
 if TYPE_CHECKING:
@@ -78,6 +84,7 @@ __all__ = [
     "lock_lost",
     "lock_released",
     "task_duplicate",
+    "task_waits",
     # backends
     "Backend",
     "MemoryBackend",

@@ -43,6 +43,16 @@ task_duplicate: Signal = Signal(
     providing_args=["key", "owner", "task_id", "outcome", "at"],
 )
 
+#: A call goes back to its queue because its key is held. Arguments: ``key``; ``owner``,
+#: the holder's task id; ``task_id``, of the call that waits; ``times``, how often it
+#: has gone back, this time included; ``since``, when it first had to, in seconds since
+#: 1970. Unlike ``task_duplicate``, it comes each time, and also for a task that was let
+#: in before: a retry, or a message that is delivered again.
+task_waits: Signal = Signal(
+    name="task_waits",
+    providing_args=["key", "owner", "task_id", "times", "since"],
+)
+
 
 def send_signal(signal: Signal, task: Any, **arguments: Any) -> None:
     """Send `signal`; an error of a receiver is logged, and the task goes on."""

@@ -8,10 +8,11 @@ from celery import Celery
 from celery.app.task import Context
 from celery.signals import after_task_publish
 
-from unique_task.messages.requeue import DeliveryOver, requeue
+from unique_task.messages.requeue import requeue
 from unique_task.messages.stamp import MESSAGE_HEADER as MESSAGE
 from unique_task.messages.stamp import WAIT_HEADER as HEADER
 from unique_task.messages.stamp import message_id_of, new_message_id
+from unique_task.messages.states import DeliveryOver
 from unique_task.messages.waited import Waited
 
 

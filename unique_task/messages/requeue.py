@@ -29,8 +29,9 @@ from .stamp import (
     our_headers,
     stamping,
 )
-from .states import Ended, ignores_result
+from .states import ComesBack, ignores_result
 from .waited import Waited
+from .waits_for import WaitsFor
 
 # Documented: the log of duplicates, wherever its lines are written.
 logger = logging.getLogger("unique_task.duplicates")
@@ -49,10 +50,6 @@ _OF_BROKER = re.compile(
 )
 
 
-class DeliveryOver(Ended):
-    """Ends a delivery, not its task: another delivery stores the outcome."""
-
-
 def requeue(
     task: Task,
     request: Any,
@@ -62,6 +59,7 @@ def requeue(
     quiet: bool = False,
     admitted: bool = False,
     unanswered: str | None = None,
+    waits_for: WaitsFor | None = None,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> NoReturn:
     """Send the message of `request` again, to arrive in `countdown` seconds.
@@ -75,16 +73,17 @@ def requeue(
             the state, or the result backend may be out of order.
         admitted: whether an earlier delivery got the lock, so that the task must wait.
         unanswered: token for which this delivery asked the store, without an answer.
+        waits_for: the lock that the task waits for, if it waits for one.
         options: of ``apply_async``, where the new message differs.
 
     Raises:
-        DeliveryOver: ends this delivery.
+        ComesBack: ends this delivery.
         celery.exceptions.Reject: if the message cannot be sent; one that is
             acknowledged late goes back to its queue.
         Exception: `reason`, if the message cannot be sent and is acknowledged already.
     """
     message_id, again = new_message_id(), copy_of(task, request, **options)
-    waited = Waited.of(request).again(admitted, unanswered).header(message_id)
+    waited = Waited.of(request).again(admitted, unanswered, waits_for)
     # Shorter pauses, of many messages that wait for one lock, keep a broker busy.
     countdown = max(countdown, SHORTEST_PAUSE)
     countdown = sendable_countdown(task, countdown, again.options)
@@ -103,7 +102,7 @@ def requeue(
     except Exception as error:
         _end_unsent(task, countdown, reason, error)
     _log_wait(task, request, reason, countdown)
-    raise DeliveryOver(f"comes back in {countdown:.1f} s: {reason}")
+    raise ComesBack(f"comes back in {countdown:.1f} s: {reason}", waits_for)
 
 
 def _end_unsent(
@@ -135,9 +134,9 @@ def _waits_for(request: Any, reason: Exception) -> str:
     return reason.owner or "another call"
 
 
-def _headers(request: Any, message_id: str, waited: dict[str, Any]) -> dict[str, Any]:
+def _headers(request: Any, message_id: str, waited: Waited) -> dict[str, Any]:
     """Return the headers of the next message, which takes over the lock of this one."""
-    headers = {MESSAGE_HEADER: message_id, WAIT_HEADER: waited}
+    headers = {MESSAGE_HEADER: message_id, WAIT_HEADER: waited.header(message_id)}
     lock = our_headers(vars(request)).get(LOCK_HEADER)
     if isinstance(lock, dict):
         headers[LOCK_HEADER] = {**lock, "message": message_id}

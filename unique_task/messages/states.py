@@ -13,6 +13,8 @@ from celery.backends.base import DisabledBackend
 from celery.backends.rpc import RPCBackend
 from celery.exceptions import Ignore, TaskRevokedError
 
+from .waits_for import WaitsFor
+
 logger = logging.getLogger(__name__)
 
 #: Apps whose worker was started with ``-E``.
@@ -24,6 +26,26 @@ _DEFERRED = "__unique_started__"
 
 class Ended(Ignore):
     """Ends a call that the guard has dealt with, in place of its body."""
+
+
+class DeliveryOver(Ended):
+    """Ends a delivery, not its task: another delivery stores the outcome."""
+
+
+class ComesBack(DeliveryOver):
+    """Ends a delivery whose message was sent again.
+
+    Arguments:
+        reason: why it comes back, and when.
+        waits_for: the lock that it waits for, if it waits for one.
+    """
+
+    def __init__(self, reason: str, waits_for: WaitsFor | None = None) -> None:
+        super().__init__(reason, waits_for)  # all, or it could not be pickled
+        self.waits_for = waits_for
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def ignores_result(task: Task, choice: bool | None) -> bool:

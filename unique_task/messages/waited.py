@@ -9,6 +9,7 @@ from typing import Any
 
 from ..backends.record import Token
 from .stamp import MESSAGE_HEADER, WAIT_HEADER, our_headers
+from .waits_for import WaitsFor
 
 #: The highest number of waits that counts: pauses do not grow any more by then.
 _MOST_WAITS = 10**6
@@ -29,6 +30,8 @@ class Waited:
         admitted: whether an earlier delivery of it got the lock.
         unanswered: the latest tokens for which it asked the store and got no answer;
             the store may have given the lock to one of them.
+        waits_for: the lock that it waits for; only for the worker that keeps the
+            message meanwhile, see :mod:`unique_task.waiting`.
     """
 
     # A wire format: these names, and "sent", travel in WAIT_HEADER between versions.
@@ -37,6 +40,7 @@ class Waited:
     message: Any = None
     admitted: bool = False
     unanswered: tuple[str, ...] = ()
+    waits_for: WaitsFor | None = None
 
     @classmethod
     def of(cls, request: Any) -> Waited:
@@ -63,7 +67,12 @@ class Waited:
         except (LookupError, TypeError, ValueError):
             return cls(0, time.time(), message)
 
-    def again(self, admitted: bool, unanswered: str | None) -> Waited:
+    def again(
+        self,
+        admitted: bool,
+        unanswered: str | None,
+        waits_for: WaitsFor | None = None,
+    ) -> Waited:
         """Return the waits for the next delivery to read."""
         tokens = (*self.unanswered, unanswered)[-_UNANSWERED:] if unanswered else ()
         return replace(
@@ -71,6 +80,7 @@ class Waited:
             times=self.times + 1,
             admitted=self.admitted or admitted,
             unanswered=tokens,
+            waits_for=waits_for,
         )
 
     def header(self, sent: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from celery import Task
 
 from ..backends.steps import Held
 from ..exceptions import DuplicateTaskError
-from ..messages.waited import is_queued
-from ..signals import send_signal, task_duplicate
+from ..messages.waited import Waited, is_queued
+from ..signals import send_signal, task_duplicate, task_waits
 
 # Documented, and so not the name of a module, which may move.
 logger = logging.getLogger("unique_task.duplicates")
@@ -45,6 +45,8 @@ class Duplicate:
         admitted: whether the task was let in before: retried, or delivered again after
             a crash. It waits then, whatever its policy.
         at: ``"publish"``, ``"run"``, or ``"call"`` for a direct call ``task(...)``.
+        holders: all that are known to hold the lock.
+        limit: how many may hold it at once.
     """
 
     task: Task
@@ -56,15 +58,18 @@ class Duplicate:
     request: Any = None
     admitted: bool = False
     at: str = "run"
+    holders: tuple[Held, ...] = ()
+    limit: int = 1
 
     @classmethod
     def of_holder(
         cls, held: Held | None, task: Task, key: str, **call: Any
     ) -> Duplicate:
         """Return a call that met the lock `held`, or a stored value if that is None."""
-        owner = held.record.owner if held is not None else None
-        remaining = held.remaining if held is not None else None
-        return cls(task, key=key, owner=owner, remaining=remaining, **call)
+        if held is None:
+            return cls(task, key=key, owner=None, remaining=None, **call)
+        owner, left = held.record.owner, held.remaining
+        return cls(task, key=key, owner=owner, remaining=left, holders=(held,), **call)
 
     @property
     def queued(self) -> bool:
@@ -103,6 +108,23 @@ def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
         task_id=task_id,
         outcome=outcome,
         at=duplicate.at,
+    )
+
+
+def send_waits(duplicate: Duplicate, waited: Waited) -> None:
+    """Send the signal ``task_waits`` for a duplicate that goes back to its queue.
+
+    Arguments:
+        waited: its waits so far.
+    """
+    send_signal(
+        task_waits,
+        duplicate.task,
+        key=duplicate.key,
+        owner=duplicate.owner,
+        task_id=duplicate.request.id,
+        times=waited.times + 1,
+        since=waited.since,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.exceptions import Ignore, Reject, Retry
 
-from ..messages.requeue import DeliveryOver
+from ..messages.states import DeliveryOver
 from .duplicate import ANSWERED, DROPPED, FAILED, WAITS, Duplicate, Policy, report
 from .policies import Cached, Replace, Skip, Wait, fail, ignore
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
+from math import inf
 from sys import float_info
 from typing import Any
 
@@ -13,7 +14,8 @@ from ..exceptions import ConfigurationError
 from ..messages.requeue import requeue
 from ..messages.states import Ended, end_as_revoked
 from ..messages.waited import Waited
-from .duplicate import Duplicate, Policy
+from ..messages.waits_for import WaitsFor
+from .duplicate import Duplicate, Policy, send_waits
 
 
 def ignore(duplicate: Duplicate) -> None:
@@ -90,22 +92,26 @@ class Wait:
     jitter: bool = True
     timeout: float | None = None
 
-    def __call__(self, duplicate: Duplicate) -> None:
+    def __call__(self, duplicate: Duplicate, shared: bool = False) -> None:
         if not duplicate.queued:
             raise duplicate.error
         waited = Waited.of(duplicate.request)
-        countdown = self.next_countdown(waited.times)
-        if self.timeout is not None:
-            left = waited.since + self.timeout - time.time()
-            if left <= 0:
-                raise duplicate.error
-            countdown = min(countdown, left)
+        until = None if self.timeout is None else waited.since + self.timeout
+        left = inf if until is None else until - time.time()
+        if left <= 0:
+            raise duplicate.error
+        limit, held = duplicate.limit, duplicate.holders
+        waits_for = WaitsFor.of(
+            duplicate.key, held, limit=limit, shared=shared, until=until
+        )
+        send_waits(duplicate, waited)
         requeue(
             duplicate.task,
             duplicate.request,
-            countdown,
+            min(self.next_countdown(waited.times), left),
             duplicate.error,
             admitted=duplicate.admitted,
+            waits_for=waits_for,
         )
 
     def next_countdown(self, times: int) -> float:
@@ -136,7 +142,7 @@ class Cached:
     ttl: float | None = None
 
     def __call__(self, duplicate: Duplicate) -> None:
-        Wait()(duplicate)
+        Wait()(duplicate, shared=True)
 
 
 def replace(

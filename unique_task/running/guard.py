@@ -23,8 +23,7 @@ from ..leases.current import (
 from ..leases.held_lease import HeldLease
 from ..leases.lease import Lease, Unguarded
 from ..leases.process import this_process
-from ..messages.requeue import DeliveryOver
-from ..messages.states import store_started
+from ..messages.states import DeliveryOver, store_started
 from ..messages.values import encode_value
 from ..options.plan import CallPlan
 from ..options.task_spec import TaskSpec, name_of

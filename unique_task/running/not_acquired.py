@@ -11,8 +11,8 @@ from ..backends.record import attempt_of
 from ..backends.steps import Finished, Held, Replaced
 from ..exceptions import DuplicateTaskError, LockRecordError, LockStoreError
 from ..leases.lease import Lease, Unguarded
-from ..messages.requeue import DeliveryOver, requeue
-from ..messages.states import end_as_revoked
+from ..messages.requeue import requeue
+from ..messages.states import DeliveryOver, end_as_revoked
 from ..options.duplicate import (
     ANSWERED,
     REPLACED,

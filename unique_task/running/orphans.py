@@ -1,14 +1,19 @@
-"""Releases locks in a worker's parent: of dead children, of messages that never ran."""
+"""Releases locks in a worker's parent: of dead children, of messages that never ran.
+
+The parent also hears of the end of each run, and lets a call start that waits for it.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import lru_cache, partial, wraps
 from typing import Any
 
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import TaskRevokedError
 
 from ..exceptions import LockStoreError
 from ..leases.background import in_background
@@ -17,6 +22,8 @@ from ..messages.lock_header import LockHeader
 from ..options.guarded_class import guarded_class_of, spec_of
 from ..options.plan import CallPlan
 from ..threads import start_thread
+from ..waiting.line import Waiting
+from ..waiting.step import enter_if_waiting, leave_if_waiting, run_ended
 from .redelivery import Redelivery, redelivery_after_loss, release_for
 
 logger = logging.getLogger(__name__)
@@ -43,10 +50,25 @@ class _Watched(_Request):  # type: ignore[misc]
     #: Whether the message went back to its queue.
     went_back = False
 
+    #: What the worker knows of a message that waits for a lock.
+    waiting: Waiting | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        enter_if_waiting(self)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Celery makes a subclass for each task, whose method does not call ours.
+        if "on_success" in vars(cls):
+            setattr(cls, "on_success", _then_ended(vars(cls)["on_success"]))
+
     def revoked(self) -> Any:
         revoked = super().revoked()
         if revoked:
             _release_reservation(self)
+            leave_if_waiting(self)
+            run_ended(self, TaskRevokedError())
         return revoked
 
     def reject(self, requeue: bool = False) -> Any:
@@ -54,6 +76,7 @@ class _Watched(_Request):  # type: ignore[misc]
         self.went_back = requeue
         if not requeue:
             _release_reservation(self)
+        leave_if_waiting(self)
 
     def on_timeout(self, soft: bool, timeout: float) -> Any:
         try:
@@ -65,13 +88,29 @@ class _Watched(_Request):  # type: ignore[misc]
                 _release_reservation(self)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        _release_if_dead(self, exc_info.exception)
+        dead = _release_if_dead(self, exc_info.exception)
         try:
             return super().on_failure(exc_info, *args, **kwargs)
         finally:
             # With "return_ok" the run itself reports its error, its locks released.
             if not kwargs.get("return_ok", False):
                 _release_after_loss(self)
+            if not dead:
+                run_ended(self, exc_info.exception)
+
+
+def _then_ended(on_success: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a request that reports the end of a run, too."""
+
+    @wraps(on_success)
+    def on_success_and_ended(self: Any, result: Any, **kwargs: Any) -> Any:
+        try:
+            return on_success(self, result, **kwargs)
+        finally:
+            if not result[0]:  # what has failed goes on to on_failure()
+                run_ended(self)
+
+    return on_success_and_ended
 
 
 @lru_cache(maxsize=None)
@@ -97,16 +136,28 @@ def _release_after_loss(request: Any) -> None:
         _release_reservation(request)
 
 
-def _release_if_dead(request: Any, error: Any) -> None:
-    """Release the lock of a run whose child has died."""
+def _release_if_dead(request: Any, error: Any) -> bool:
+    """Release the lock of a run whose child has died, and report its end then.
+
+    Returns:
+        False if there is nothing to release.
+    """
     # Billiard wraps an error that comes from a child, with its traceback.
     if not isinstance(getattr(error, "exc", error), _DEADLY):
-        return
+        return False
     # In the other pools there are no children, and the task releases its own lock.
     child = request.worker_pid not in (None, os.getpid())
-    if child and guarded_class_of(request.task) is not None:
-        # In a thread: the parent must wait neither for the store nor for the child.
-        start_thread(partial(_release_soon, request), "unique_task")
+    if not child or guarded_class_of(request.task) is None:
+        return False
+    # In a thread: the parent must wait neither for the store nor for the child.
+    return start_thread(partial(_end_soon, request, error), "unique_task") is not None
+
+
+def _end_soon(request: Any, error: Any) -> None:
+    try:
+        _release_soon(request)
+    finally:
+        run_ended(request, error)
 
 
 def _release_soon(request: Any) -> None:

@@ -17,6 +17,8 @@ from ..options.guarded_class import guarded_class_of, spec_of
 from ..options.policies import shares_result
 from ..running.orphans import watched
 from ..running.unreadable import Unreadable
+from ..waiting import commands  # noqa: F401 - which Celery finds once it is imported
+from ..waiting.step import WaitingRoom
 from .run_hooks import hook_runs
 
 logger = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ def _make_ready(app: Celery) -> None:
     for task in app.tasks.values():
         # Also tasks without a guard: their publisher may have reserved a lock.
         setattr(task, "Request", watched(symbol_by_name(task.Request)))
-    app.steps["consumer"].add(Unreadable)
+    app.steps["consumer"].update((Unreadable, WaitingRoom))
     for task in _guarded_tasks(app):
         settings = settings_of(app)
         spec_of(task).check(task, settings)

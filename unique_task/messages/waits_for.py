@@ -1,0 +1,72 @@
+"""What a waiting call waits for, as its message tells the worker that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..backends.steps import Held
+from .stamp import WAIT_HEADER, our_headers
+
+#: Holders that a message names at most: more would make it long.
+_MOST = 50
+
+
+@dataclass(frozen=True)
+class WaitsFor:
+    """The lock for which a call waits.
+
+    Attributes:
+        key: of the lock; calls with the same key wait for each other.
+        holders: the tasks that run under the lock, each with the node that runs it.
+        limit: how many may hold the lock at once.
+        shared: whether all that wait can go on once a holder has succeeded, as each
+            gets its value.
+        until: when the call must come back at the latest, in seconds since 1970; None
+            if it can wait for as long as the broker allows.
+    """
+
+    # A wire format: these names travel in WAIT_HEADER between versions.
+    key: str
+    holders: tuple[tuple[str, str], ...] = ()
+    limit: int = 1
+    shared: bool = False
+    until: float | None = None
+
+    @classmethod
+    def of(cls, key: str, held: Iterable[Held], **more: Any) -> WaitsFor:
+        """Return what waits for the lock of `key`, which these hold.
+
+        A message that waits in a queue holds a lock, too, but nobody knows which worker
+        will run it.
+        """
+        running = [each.record for each in held if each.record.state == "running"]
+        holders = tuple((each.owner, each.worker) for each in running[:_MOST])
+        return cls(key, holders, **more)
+
+    @classmethod
+    def in_message(cls, message: Mapping[str, Any]) -> WaitsFor | None:
+        """Read it in the headers of a message; None if they have none that is valid.
+
+        Arguments:
+            message: as for :func:`~unique_task.messages.stamp.our_headers`.
+        """
+        waited = our_headers(message).get(WAIT_HEADER)
+        header = waited.get("waits_for") if isinstance(waited, Mapping) else None
+        return None if header is None else cls.read(header)
+
+    @classmethod
+    def read(cls, header: Any) -> WaitsFor | None:
+        """Read what ``dataclasses.asdict`` wrote; None if it is not valid."""
+        try:
+            until = header["until"]
+            return cls(
+                str(header["key"]),
+                tuple((str(task), str(node)) for task, node in header["holders"]),
+                max(1, int(header["limit"])),
+                bool(header["shared"]),
+                None if until is None else float(until),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None

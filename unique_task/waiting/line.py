@@ -1,0 +1,139 @@
+"""The calls that wait for one lock in one worker, the one that waits longest first."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from ..messages.waits_for import WaitsFor
+
+_numbers = count()
+
+
+@dataclass(eq=False, repr=False)
+class Waiting:
+    """One call that waits: a message that its worker keeps until its time comes.
+
+    Attributes:
+        request: the worker's, for the message.
+        id: of its task.
+        waits_for: what its message says.
+        since: when it first had to wait, in seconds since 1970.
+        pause: seconds after which it asks for the lock if nothing calls it.
+        latest: when it asks at the latest, in seconds since 1970.
+        parked: whether its own time is over, and it waits for those before it.
+        patient: whether it has waited once more, because a holder runs in this worker.
+        left: whether it does not wait here any more.
+    """
+
+    request: Any
+    id: str
+    waits_for: WaitsFor
+    since: float
+    pause: float
+    latest: float
+    parked: bool = False
+    patient: bool = False
+    left: bool = False
+    number: int = field(default_factory=lambda: next(_numbers))
+
+    @property
+    def place(self) -> tuple[float, int]:
+        """Orders those that wait: the oldest has the least."""
+        return self.since, self.number
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another worker where calls wait for a lock.
+
+    Attributes:
+        since: when the oldest of them first had to wait, in seconds since 1970.
+        shared: see :class:`.WaitsFor`.
+    """
+
+    since: float
+    shared: bool = False
+
+
+class Line:
+    """The calls that wait for one lock in one worker, in order.
+
+    Attributes:
+        key: of the lock.
+        limit: how many may hold the lock at once.
+        holders: tasks of this worker that hold the lock, or ask for it.
+        neighbours: the other workers where calls wait for the lock.
+        asked: holders in other workers that these have been asked about.
+        passed_over: holders that do not run where they should, after which a call was
+            started. They may have ended just before, and if not, they cannot be
+            waited for.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.limit = 1
+        self.holders: set[str] = set()
+        self.neighbours: dict[str, Neighbour] = {}
+        self.asked: set[str] = set()
+        self.passed_over: set[str] = set()
+        self._places: list[tuple[float, int]] = []
+        self._by_place: dict[tuple[float, int], Waiting] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return (self._by_place[place] for place in self._places)
+
+    @property
+    def oldest(self) -> Waiting | None:
+        """The call that waits longest; None if none waits here."""
+        return self._by_place[self._places[0]] if self._places else None
+
+    @property
+    def unused(self) -> bool:
+        """True if nobody waits."""
+        return not (self._places or self.neighbours)
+
+    def add(self, waiting: Waiting) -> None:
+        insort(self._places, waiting.place)
+        self._by_place[waiting.place] = waiting
+        self.limit = waiting.waits_for.limit
+
+    def remove(self, waiting: Waiting) -> None:
+        del self._places[bisect_left(self._places, waiting.place)]
+        del self._by_place[waiting.place]
+
+    def rank(self, waiting: Waiting) -> int:
+        """Return how many wait longer."""
+        return bisect_left(self._places, waiting.place)
+
+    def first(self) -> list[Waiting]:
+        """Return as many of the oldest as may hold the lock at once."""
+        return [self._by_place[place] for place in self._places[: self.limit]]
+
+    def sharing(self) -> list[Waiting]:
+        """Return all that can go on once a holder has succeeded."""
+        return [waiting for waiting in self if waiting.waits_for.shared]
+
+    def as_neighbour(self) -> Neighbour | None:
+        """Return what other workers need to know; None if no call waits here."""
+        oldest = self.oldest
+        if oldest is None:
+            return None
+        return Neighbour(oldest.since, oldest.waits_for.shared)
+
+    def pop_older_neighbour(self) -> str | None:
+        """Remove the neighbour that waits longest, if it waits longer than all here."""
+        if not self.neighbours:
+            return None
+        worker = min(self.neighbours, key=lambda name: self.neighbours[name].since)
+        oldest = self.oldest
+        if oldest is not None and oldest.since <= self.neighbours[worker].since:
+            return None
+        del self.neighbours[worker]
+        return worker
