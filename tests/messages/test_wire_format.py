@@ -173,6 +173,7 @@ def test_a_wait_header_is_read_and_written_unchanged():
         "message": MESSAGE,
         "admitted": True,
         "unanswered": (FIRST,),
+        "waits_for": None,
     }
     # JSON makes a list of a tuple.
     assert {**read.header(WAITED["sent"]), "unanswered": [FIRST]} == WAITED

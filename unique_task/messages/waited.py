@@ -89,7 +89,10 @@ class Waited:
         Arguments:
             sent: id of that message.
         """
-        return {"sent": sent, **asdict(self)}
+        header = {"sent": sent, **asdict(self)}
+        if self.waits_for is None:
+            del header["waits_for"]
+        return header
 
 
 def is_queued(request: Any) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..backends.steps import Held
+from .bounds import LONGEST_PAUSE
 from .stamp import WAIT_HEADER, our_headers
 
 #: Holders that a message names at most: more would make it long.
@@ -23,6 +24,8 @@ class WaitsFor:
         limit: how many may hold the lock at once.
         shared: whether all that wait can go on once a holder has succeeded, as each
             gets its value.
+        patience: seconds between two questions to the store at most, for the call that
+            waits longest.
         until: when the call must come back at the latest, in seconds since 1970; None
             if it can wait for as long as the broker allows.
     """
@@ -32,6 +35,7 @@ class WaitsFor:
     holders: tuple[tuple[str, str], ...] = ()
     limit: int = 1
     shared: bool = False
+    patience: float = 30.0
     until: float | None = None
 
     @classmethod
@@ -66,6 +70,7 @@ class WaitsFor:
                 tuple((str(task), str(node)) for task, node in header["holders"]),
                 max(1, int(header["limit"])),
                 bool(header["shared"]),
+                min(LONGEST_PAUSE, float(header["patience"])),
                 None if until is None else float(until),
             )
         except (KeyError, TypeError, ValueError, OverflowError):

@@ -100,9 +100,13 @@ class Wait:
         left = inf if until is None else until - time.time()
         if left <= 0:
             raise duplicate.error
-        limit, held = duplicate.limit, duplicate.holders
         waits_for = WaitsFor.of(
-            duplicate.key, held, limit=limit, shared=shared, until=until
+            duplicate.key,
+            duplicate.holders,
+            limit=duplicate.limit,
+            shared=shared,
+            patience=self.maximum,
+            until=until,
         )
         send_waits(duplicate, waited)
         requeue(

@@ -24,10 +24,6 @@ from ..messages.waits_for import WaitsFor
 from .line import Line, Waiting
 from .next_steps import Asks, Frees, Next
 
-#: Seconds between two questions to the store while a holder runs in this worker, which
-#: will hear of its end. The holder may have lost its lock.
-_PATIENCE = 30.0
-
 #: Holders to remember for one lock at most, where remembering only saves work.
 _MOST = 100
 
@@ -76,8 +72,10 @@ class Room:
             waiting.parked = True
             following.look.append((waiting.latest - now, waiting))
         elif not waiting.patient and self._are_busy(line, line.rank(waiting)):
+            # It may have lost its lock. So ask the store now and then all the same.
             waiting.patient = True
-            following.look.append((max(_PATIENCE, waiting.pause), waiting))
+            more = max(0.0, waiting.waits_for.patience - waiting.pause)
+            following.look.append((min(more, waiting.latest - now), waiting))
         else:
             self._start(line, waiting, following)
         return following
