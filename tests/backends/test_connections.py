@@ -1,7 +1,5 @@
 """How many connections a process has when hundreds of its tasks come together."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -11,6 +9,7 @@ import redis
 import sqlalchemy as sa
 
 from tests.backends.stores import record_of
+from tests.programs import run_python
 from tests.servers import MemcachedServer, PostgreSQLServer, RedisServer
 from unique_task.backends.base import Backend
 from unique_task.backends.redis import RedisBackend
@@ -145,10 +144,6 @@ print(freed.count(True))
 
 @pytest.mark.parametrize("patch", GREENLETS.values(), ids=GREENLETS)
 def test_300_greenlets_get_and_free_their_locks(redis_url, patch):
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", patch + TOGETHER, redis_url],
-        capture_output=True,
-        text=True,
-    )
+    done = run_python(patch + TOGETHER, redis_url, options=("-W", "ignore"))
 
     assert done.stdout.split() == ["300"], done.stderr

@@ -2,7 +2,6 @@
 
 import select
 import socket
-import subprocess
 import sys
 from threading import Barrier, Thread
 
@@ -10,6 +9,7 @@ import pytest
 
 import unique_task
 from tests.forking import in_fork
+from tests.programs import run_python
 from unique_task import ConfigurationError, MemoryBackend, RedisBackend
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record
@@ -121,7 +121,7 @@ def test_threads_that_open_a_store_together_get_the_same():
 
 def opened_by_threads(count: int, timeout: float) -> set[Backend]:
     """The backends of so many threads that open one URL at once, for the first time."""
-    together, found = Barrier(count), set()
+    together, found = Barrier(count, timeout=60), set()
 
     def find() -> None:
         together.wait()
@@ -134,7 +134,7 @@ def opened_by_threads(count: int, timeout: float) -> set[Backend]:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.join(60)
     finally:
         sys.setswitchinterval(before)
     return found
@@ -217,7 +217,7 @@ def test_backends_with_extras_are_imported_when_they_are_asked_for(name):
 )
 def test_a_class_whose_driver_is_missing_says_what_to_install(name, module, extra):
     code = f"import sys; sys.modules['{module}'] = None; from unique_task import {name}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_python(code)
 
     message = done.stderr.splitlines()[-1]
     assert (

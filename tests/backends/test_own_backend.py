@@ -1,13 +1,13 @@
 """A backend of another package, as docs/backends.rst has it, found by its scheme."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.docs.test_readme import ROOT, literal_blocks
+from tests.programs import run, run_python
 
 PAGE = ROOT / "docs" / "backends.rst"
 
@@ -73,14 +73,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def output_of(code: str, environment: dict[str, str]) -> str:
     """The output of the code where the package is installed."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout
+    return run_python(code, env=environment, check=True).stdout
 
 
 def test_it_is_found_by_its_scheme(environment):
@@ -99,15 +92,11 @@ def test_it_keeps_nothing_that_is_over(environment):
 
 
 def test_it_passes_the_contract(environment):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider"),
-            *(f"tests/backends/{name}" for name in CONTRACT),
-        ],
+    done = run(
+        *(sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider"),
+        *(f"tests/backends/{name}" for name in CONTRACT),
         env={**environment, "UNIQUE_TEST_STORE": "folder_locks:empty_store"},
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
 
     assert done.returncode == 0, done.stdout[-3000:]

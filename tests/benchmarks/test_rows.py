@@ -10,11 +10,11 @@ from benchmarks.measured import Measured, count
 from benchmarks.row import Row, at_least, at_most, no_goal
 from benchmarks.stage import Stage
 from benchmarks.table import ROWS, chosen
+from tests.programs import run
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100)
+    return run(sys.executable, "-m", "benchmarks", *arguments)
 
 
 def test_a_row_is_measured_by_its_name():

@@ -24,5 +24,5 @@ def unpacked() -> Path:
 def _downloaded(name: str) -> Path:
     pip = [sys.executable, "-m", "pip", "--quiet", "download"]
     what = ["--no-deps", "--no-binary", "celery", name.replace("-", "==")]
-    subprocess.run([*pip, *what, "--dest", str(ROOT)], check=True)
+    subprocess.run([*pip, *what, "--dest", str(ROOT)], check=True, timeout=600)
     return ROOT / f"{name}.tar.gz"

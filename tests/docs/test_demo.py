@@ -1,10 +1,11 @@
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.programs import run
 
 pytestmark = pytest.mark.any_celery
 
@@ -25,10 +26,7 @@ GUARDED = {
 def run_demo(*options: str) -> dict[str, dict[str, str]]:
     """The rows of the table that the demo prints, by task."""
     environment = {k: v for k, v in os.environ.items() if k != "REDIS_URL"}
-    command = [sys.executable, str(DEMO), *options]
-    demo = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=200
-    )
+    demo = run(sys.executable, DEMO, *options, env=environment)
     assert (demo.returncode, demo.stderr) == (0, ""), demo.stdout + demo.stderr
     return table_in(demo.stdout)
 
@@ -69,12 +67,7 @@ def test_the_demo_on_redis_adds_up_and_takes_its_queue_away(redis_url, redis_ser
 
 
 def test_the_demo_says_what_is_wrong_without_a_redis():
-    demo = subprocess.run(
-        [sys.executable, str(DEMO), "--redis", "redis://127.0.0.1:1"],
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    demo = run(sys.executable, DEMO, "--redis", "redis://127.0.0.1:1")
 
     assert demo.returncode == 1
     assert demo.stderr.startswith("Error: no Redis to use")

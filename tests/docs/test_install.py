@@ -1,7 +1,5 @@
 """``pip install unique_task`` installs all that the README's first example needs."""
 
-import subprocess
-import sys
 from configparser import ConfigParser
 from importlib.metadata import requires
 
@@ -10,6 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.docs.test_readme import README, ROOT, python_blocks
+from tests.programs import run_python
 
 pytestmark = pytest.mark.any_celery
 
@@ -57,8 +56,6 @@ def test_the_first_example_runs_with_what_is_installed_along(redis_url):
     along = {"unique-task", *closure_of(required)}
 
     code = BARE + python_blocks(README, redis_url)[0] + CALL
-    done = subprocess.run(
-        [sys.executable, "-c", code, " ".join(along)], capture_output=True, text=True
-    )
+    done = run_python(code, " ".join(along))
 
     assert (done.stdout, done.returncode) == ("sent\n", 0), done.stderr

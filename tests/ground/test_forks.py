@@ -1,9 +1,7 @@
 """Functions that run in forked processes, and systems without forks."""
 
-import subprocess
-import sys
-
 from tests.forking import in_fork
+from tests.programs import run_python
 from unique_task.forks import in_forks
 
 
@@ -18,4 +16,4 @@ def test_a_function_is_called_in_each_fork():
 def test_tasks_can_be_published_where_nothing_is_forked():
     code = "import os; del os.fork, os.register_at_fork; import unique_task"
 
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run_python(code, check=True)

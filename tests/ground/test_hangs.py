@@ -1,11 +1,11 @@
 """A test that hangs says where, and fails the run; the other tests end."""
 
-import subprocess
 import sys
 
 import pytest
 
 from tests.docs.test_readme import ROOT
+from tests.programs import run
 from tests.worker.worker_process import unmeasured
 
 CONFTEST = """
@@ -49,17 +49,15 @@ def test_a_hang_is_shown_and_the_other_tests_end(tmp_path):
     plugins = ["-p", "xdist", "-p", "pytest_timeout", "-p", "tests.hangs"]
     options = ["-v", "--numprocesses", "1", "--dist", "loadfile"]
 
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugins, *options, "."],
+    done = run(
+        *(sys.executable, "-m", "pytest", *plugins, *options, "."),
         cwd=tmp_path,
         env={
             **unmeasured(),
             "PYTHONPATH": str(ROOT),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         },
-        capture_output=True,
-        text=True,
-        timeout=240,
+        seconds=240,
     )
 
     assert done.returncode == 1

@@ -1,11 +1,11 @@
 """What a process imports with this library, beyond what it imports for Celery."""
 
-import subprocess
 import sys
 
 import pytest
 
 import unique_task
+from tests.programs import run_python
 
 #: Clients of stores, and what else only those import who use it.
 ON_FIRST_USE = {
@@ -40,8 +40,7 @@ print(*sys.modules.keys() - before)
 
 def added_by(code: str) -> set[str]:
     """Return the modules that a fresh process imports for `code`, after Celery's."""
-    command = [sys.executable, "-c", ADDED.format(code=code)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run_python(ADDED.format(code=code), check=True)
     return set(done.stdout.split())
 
 

@@ -4,8 +4,6 @@ import enum
 import functools
 import os
 import re
-import subprocess
-import sys
 import typing
 from collections.abc import Callable
 from decimal import Decimal
@@ -19,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kombu.utils import json
 
+from tests.programs import run_python
 from unique_task import ConfigurationError, UniqueKeyError
 from unique_task.keys.arguments import Parameters, models_in
 from unique_task.keys.digest import FORMAT, digest_of, digest_of_run
@@ -490,11 +489,8 @@ print(named.digest("shop.task", (1, 2, 3), {}))
 
 def test_a_call_has_the_same_key_in_every_process():
     printed = [
-        subprocess.run(
-            [sys.executable, "-c", PRINT_KEYS],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
+        run_python(
+            PRINT_KEYS, env={**os.environ, "PYTHONHASHSEED": seed}, check=True
         ).stdout
         for seed in ("1", "2")
     ]

@@ -18,6 +18,9 @@ from unique_task.options.guarded_class import GUARDED
 #: process has come to its end.
 PATIENCE = 8.0
 
+#: Seconds in which it has ended, also on a slow machine.
+LIMIT = 90
+
 
 class Ending:
     """Such a process.
@@ -58,12 +61,12 @@ class Ending:
 
     def code(self) -> int:
         """Wait for its end."""
-        self.rest = self._process.communicate(timeout=90)[0]
+        self.rest = self._process.communicate(timeout=LIMIT)[0]
         return self._process.returncode
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.communicate(timeout=LIMIT)
 
 
 def main(how: str, store: str, patience: str) -> None:

@@ -41,7 +41,7 @@ def test_a_process_is_gone_when_its_last_thread_is():
         process = half_dead.stdout.readline().strip()
         wait_until(lambda: state(half_dead.pid) == "Z")
         assert not is_gone(process)
-        half_dead.communicate()
+        half_dead.communicate(timeout=30)
     assert is_gone(process)
 
 
@@ -89,7 +89,7 @@ def test_a_killed_process_is_gone_before_anybody_has_waited_for_it(other):
 
     wait_until(lambda: is_gone(name))
     assert state(process.pid) == "Z"
-    process.wait()
+    process.wait(30)
     assert is_gone(name)
 
 

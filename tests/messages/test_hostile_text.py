@@ -1,9 +1,8 @@
 """Text that others may write is read in time that grows with its length alone."""
 
-import subprocess
-import sys
-
 import pytest
+
+from tests.programs import run_python
 
 pytestmark = pytest.mark.any_celery
 
@@ -56,8 +55,6 @@ print("done")
 
 
 def test_long_hostile_text_keeps_nobody_busy():
-    done = subprocess.run(
-        [sys.executable, "-c", READ_ALL], capture_output=True, text=True, timeout=100
-    )
+    done = run_python(READ_ALL)
 
     assert (done.stdout, done.stderr) == ("done\n", "")

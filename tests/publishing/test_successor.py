@@ -232,7 +232,7 @@ def test_a_thread_of_the_body_can_send_it(worker_app, journal, locks):
             if number == 1:
                 thread = Thread(target=send_next, args=(work, 2))
                 thread.start()
-                thread.join()
+                thread.join(30)
 
     work.delay(1)
 

@@ -196,7 +196,7 @@ def test_a_thread_that_the_body_starts_has_no_lock(app):
         # An empty context: a thread starts with one, unless Python is set otherwise.
         thread = threading.Thread(target=contextvars.Context().run, args=(look,))
         thread.start()
-        thread.join()
+        thread.join(30)
 
     work()
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.servers.find import SERVERS, UNPACKED, MissingServer
 
+#: Seconds that one step of it may take.
+PATIENCE = 600
+
 
 def fetch(names: Iterable[str]) -> None:
     """Unpack each server with what it depends on and this machine does not have."""
@@ -42,7 +45,9 @@ class Apt:
     def _run(self, *arguments: str) -> int:
         # Errors go to our stderr, progress interests nobody.
         command = ["apt-get", "--quiet", *self._options(), *arguments]
-        return subprocess.run(command, stdout=subprocess.DEVNULL).returncode
+        return subprocess.run(
+            command, stdout=subprocess.DEVNULL, timeout=PATIENCE
+        ).returncode
 
     def _options(self) -> list[str]:
         options = {
@@ -64,5 +69,7 @@ def _unpack(packages: Iterable[Path], root: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for package in packages:
-        subprocess.run(["dpkg-deb", "--extract", package, partial], check=True)
+        subprocess.run(
+            ["dpkg-deb", "--extract", package, partial], check=True, timeout=PATIENCE
+        )
     partial.rename(root)

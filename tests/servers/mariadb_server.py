@@ -72,6 +72,7 @@ class MariaDBServer(ServerProcess):
                 stdout=log,
                 stderr=log,
                 check=True,
+                timeout=self.patience,
             )
 
     def answers(self) -> bool:

@@ -86,6 +86,7 @@ class PostgreSQLServer(ServerProcess):
             env=self.variables(program),
             stdout=subprocess.DEVNULL,
             check=True,
+            timeout=self.patience,
         )
 
     def answers(self) -> bool:

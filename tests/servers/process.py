@@ -152,7 +152,11 @@ class ServerProcess(ABC):
         self._running.send_signal(how)
         # A paused process notices that only when it goes on.
         self._running.send_signal(signal.SIGCONT)
-        self._running.wait(timeout=60)
+        try:
+            self._running.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self._running.kill()
+            raise
 
     def _log_tail(self) -> str:
         return f"{self.name} did not start:\n{self._log.read_text()[-LOG_TAIL:]}"

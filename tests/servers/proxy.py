@@ -38,7 +38,7 @@ class Proxy:
         self.port: int = self._port_holder.getsockname()[1]
         self.url = target.replace(f":{parts.port}", f":{self.port}", 1)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._relays: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self._flowing = asyncio.Event()
@@ -96,7 +96,7 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._thread.join(timeout=30)
         self._loop.close()
         self._port_holder.close()
 

@@ -1,10 +1,9 @@
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.programs import run_python
 from tests.servers import find as finding
 from tests.servers.find import MissingServer, environment, find, require
 
@@ -88,9 +87,7 @@ def test_what_the_machine_has_set_for_its_own_servers_is_of_no_concern(monkeypat
         monkeypatch.setenv(name, value)
 
     code = "import os, tests.conftest; print(*os.environ)"
-    left = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    left = run_python(code, check=True).stdout.split()
 
     assert "UNIQUE_TEST_TURNS" in left
     assert not theirs.keys() & set(left)

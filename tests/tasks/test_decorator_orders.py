@@ -1,7 +1,5 @@
 """``@unique`` guards a task however and whenever Celery makes it."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ from celery import shared_task
 from celery.local import PromiseProxy, Proxy
 
 from tests.inprocess import make_app
+from tests.programs import run_python
 from unique_task import skip, unique
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -79,11 +78,9 @@ assert not list(_state._get_active_apps())
 
 
 def test_decoration_of_a_shared_task_makes_no_fallback_app():
-    subprocess.run(
-        [sys.executable, "-W", "error", "-c", SHARED],
-        cwd=Path(__file__).parents[2],
-        check=True,
-    )
+    root = Path(__file__).parents[2]
+
+    run_python(SHARED, options=("-W", "error"), cwd=root, check=True)
 
 
 MAKERS = {

@@ -63,7 +63,7 @@ def shared(app: Celery) -> Any:
 
 def at_once(call: Callable[[int], object]) -> None:
     """Call it from many threads that start together; raise what one of them does."""
-    barrier = Barrier(THREADS)
+    barrier = Barrier(THREADS, timeout=60)
 
     def run(number: int) -> None:
         barrier.wait()

@@ -1,6 +1,5 @@
 """Which of Django's caches hold locks, which are refused, and with which error."""
 
-import subprocess
 import sys
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.django_settings import (
     REDIS_CACHE,
     django_caches,
 )
+from tests.programs import run_python
 from unique_task import ConfigurationError
 from unique_task.backends.django import DjangoCacheBackend
 from unique_task.backends.registry import backend_class, can_hold_locks
@@ -112,8 +112,7 @@ except Exception as error:
 
 
 def test_django_without_settings_is_an_error_when_it_is_used():
-    command = [sys.executable, "-c", UNCONFIGURED]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run_python(UNCONFIGURED, check=True)
 
     assert done.stdout == (
         "ConfigurationError django-cache://locks: Django's settings are not "

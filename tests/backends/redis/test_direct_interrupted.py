@@ -1,8 +1,6 @@
 """Operations over kept connections that something breaks off in the middle."""
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -11,6 +9,7 @@ import pytest
 from tests.alarm import IN_CALLBACKS, Alarm
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.forking import in_fork
+from tests.programs import run_python
 from tests.servers import Proxy
 from tests.waiting import wait_until
 from unique_task import RedisBackend
@@ -118,10 +117,6 @@ print(set(found), backend._turns._all.qsize())
 
 
 def test_a_greenlet_may_be_killed_in_the_middle_of_an_operation(backend, redis_proxy):
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED, redis_proxy.url],
-        capture_output=True,
-        text=True,
-    )
+    done = run_python(KILLED, redis_proxy.url, options=("-W", "ignore"))
 
     assert done.stdout.split() == ["{'second'}", "32"], done.stderr

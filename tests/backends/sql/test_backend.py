@@ -2,8 +2,6 @@
 
 import multiprocessing
 import os
-import subprocess
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -12,6 +10,7 @@ import sqlalchemy as sa
 
 from tests.backends.stores import FIRST, SECOND, record_of
 from tests.docs.test_readme import ROOT, literal_blocks
+from tests.programs import run_python
 from unique_task import ConfigurationError
 from unique_task.backends.registry import backend_class, can_hold_locks
 from unique_task.backends.sql import SQLBackend
@@ -109,13 +108,8 @@ def test_a_url_that_cannot_be_used_is_an_error_without_its_password(url):
 
 def test_a_driver_that_is_not_whole_says_what_it_misses():
     program = "from unique_task import SQLBackend; SQLBackend('postgresql://db/shop')"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        # As if the library of PostgreSQL's client were not installed.
-        env={**os.environ, "PSYCOPG_IMPL": "c"},
-        capture_output=True,
-        text=True,
-    )
+    # As if the library of PostgreSQL's client were not installed.
+    done = run_python(program, env={**os.environ, "PSYCOPG_IMPL": "c"})
 
     error = done.stderr.splitlines()[-1]
     assert "the driver psycopg is not whole: " in error
@@ -190,7 +184,7 @@ def hold_with(url: str, expire: float) -> bool:
 
 def test_a_lock_outlives_the_process_that_took_it(url):
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
-        assert processes.submit(hold_with, url, 100).result()
+        assert processes.submit(hold_with, url, 100).result(60)
 
     assert isinstance(SQLBackend(url).acquire("key", SECOND, 10), Held)
 

@@ -200,7 +200,7 @@ def frozen(url: str, backend: SQLBackend) -> Iterator[None]:
         yield
     finally:
         process.kill()
-        process.join()
+        process.join(30)
 
 
 @pytest.mark.usefixtures("frozen")
