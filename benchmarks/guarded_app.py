@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from uuid import uuid4
 
 from benchmarks.plain_app import app, now
@@ -32,8 +33,8 @@ def guarded_now(number: int, text: str = "a") -> float:
     return time.monotonic()
 
 
-def hold(number: int) -> None:
-    """Hold the key of ``guarded(number)`` as another task does that runs."""
-    key = getattr(guarded, GUARDED).spec.digest(guarded, (number,), {})
-    record = Record(Token.of_attempt(str(uuid4())), guarded.name)
+def hold(task: Any, argument: Any) -> None:
+    """Hold the key of ``task(argument)`` as another task does that runs."""
+    key = getattr(task, GUARDED).spec.digest(task, (argument,), {})
+    record = Record(Token.of_attempt(str(uuid4())), task.name)
     RedisBackend(app.conf.unique_backend).acquire(key, record, 3600)

@@ -83,11 +83,11 @@ def added_to_plain(pairs: Sequence[Pair]) -> Measured:
     return Measured(values, "us more than plain", MICROSECONDS.name, ours, plain)
 
 
-def rate_over(pairs: Sequence[Pair], other: str) -> Measured:
+def rate_over(pairs: Sequence[Pair], other: str, unit: Unit = MICROSECONDS) -> Measured:
     """Compare ours with ours in other circumstances."""
     values = [pair.other / pair.ours for pair in pairs]
-    ours, _ = _medians(pairs, MICROSECONDS)
-    return Measured(values, f"rate over {other}", MICROSECONDS.name, ours)
+    ours, _ = _medians(pairs, unit)
+    return Measured(values, f"rate over {other}", unit.name, ours)
 
 
 def _medians(pairs: Sequence[Pair], unit: Unit) -> tuple[float, float]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import sys
 import time
 from statistics import median
 from typing import Any
 
 from celery import group
+from celery.exceptions import TimeoutError
 
 #: A queue that no worker reads.
 UNREAD = "unread"
@@ -22,13 +24,13 @@ class Publishing:
         self._module: Any = importlib.import_module(f"benchmarks.{app}")
         self._queued: Any = ()
 
-    def publish(self, task: str, numbers: list[int], queue: str = UNREAD) -> float:
-        """Publish a call for each number, and return the seconds of one."""
+    def publish(self, task: str, arguments: list[Any], queue: str = UNREAD) -> float:
+        """Publish a call with each argument, and return the seconds of one."""
         send = getattr(self._module, task).apply_async
         started = time.perf_counter()
-        for number in numbers:
-            send((number,), queue=queue)
-        return (time.perf_counter() - started) / len(numbers)
+        for argument in arguments:
+            send((argument,), queue=queue)
+        return (time.perf_counter() - started) / len(arguments)
 
     def publish_group(self, task: str, numbers: list[int]) -> float:
         """Publish them as a group, and return the seconds of one."""
@@ -37,9 +39,9 @@ class Publishing:
         group([signature(number) for number in numbers]).apply_async(queue=UNREAD)
         return (time.perf_counter() - started) / len(numbers)
 
-    def hold(self, number: int) -> None:
-        """Hold the key of ``guarded(number)``; of an app with guarded tasks only."""
-        self._module.hold(number)
+    def hold(self, task: str, argument: Any) -> None:
+        """Hold the key of ``task(argument)``; of an app with guarded tasks only."""
+        self._module.hold(getattr(self._module, task), argument)
 
     def empty(self) -> None:
         """Remove what was published and no worker reads."""
@@ -56,9 +58,23 @@ class Publishing:
         self._queued = first, last
 
     def worked(self) -> float:
-        """Return the seconds from the first to the last that was queued."""
-        first, last = (float(result.get(timeout=120)) for result in self._queued)
+        """Return the seconds from the first to the last that was queued.
+
+        They are infinite if the last one does not run in time.
+        """
+        try:
+            first, last = (float(result.get(timeout=120)) for result in self._queued)
+        except TimeoutError:
+            return math.inf
         return last - first
+
+    def answers(self, task: str, arguments: list[Any], queue: str) -> float:
+        """Return the seconds from the first publish to the last answer."""
+        send = getattr(self._module, task).apply_async
+        started = time.perf_counter()
+        for result in [send((argument,), queue=queue) for argument in arguments]:
+            result.get(timeout=120)
+        return time.perf_counter() - started
 
     def start(self, task: str, numbers: list[int], queue: str, pause: float) -> float:
         """Return the seconds from a publish to the body, on a worker that is idle."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks import (
+    hot_key,
     instructions,
     publish,
     scale,
@@ -12,6 +13,7 @@ from benchmarks import (
     store,
     stores,
     trips,
+    waiters,
     worker,
 )
 from benchmarks.measured import Measured, Unmeasured
@@ -21,7 +23,7 @@ from benchmarks.stage import Stage
 
 #: A module gives its rows here. Those with workers of one pool stand together.
 ROWS = [
-    *(trips.ROWS + worker.ROWS + publish.ROWS),
+    *(trips.ROWS + worker.ROWS + publish.ROWS + hot_key.ROWS + waiters.ROWS),
     *(store.ROWS + stores.ROWS + instructions.ROWS + scale.ROWS + start_up.ROWS),
 ]
 

@@ -41,7 +41,7 @@ def _to_run(task: str, stage: Stage) -> Measured:
 
 
 def _to_drop(task: str, stage: Stage) -> Measured:
-    stage.publisher(APP).call("hold", 0)
+    stage.publisher(APP).call("hold", "guarded", 0)
     return _running(stage, task, [0] * CALLS)
 
 

@@ -30,7 +30,7 @@ def _no_ops(ignored: bool, stage: Stage) -> Measured:
 
 def _drops(ignored: bool, stage: Stage) -> Measured:
     ours, plain = (stage.lane("prefork", app) for app in ("guarded_app", "plain_app"))
-    stage.publisher("guarded_app").call("hold", 0)
+    stage.publisher("guarded_app").call("hold", "guarded", 0)
     pairs = in_pairs(
         lambda: ours.seconds("guarded", [0] * BATCH, ignored),
         lambda: plain.seconds("plain", fresh_numbers(BATCH), ignored),
