@@ -11,6 +11,7 @@ from .exceptions import (
     LockStoreRefusedError,
     UniqueError,
     UniqueKeyError,
+    UniqueLimitError,
 )
 from .signals import (
     lock_acquired,
@@ -97,6 +98,7 @@ __all__ = [
     "LockStoreRefusedError",
     "UniqueError",
     "UniqueKeyError",
+    "UniqueLimitError",
 ]
 
 

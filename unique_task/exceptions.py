@@ -17,6 +17,10 @@ class UniqueKeyError(UniqueError, ValueError):
     """No key can be made of the arguments of a call."""
 
 
+class UniqueLimitError(UniqueError, ValueError):
+    """The callable ``limit=`` makes no limit of the arguments of a call."""
+
+
 class DuplicateTaskError(UniqueError):
     """The call is a duplicate: another attempt holds its key.
 

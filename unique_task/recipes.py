@@ -5,27 +5,15 @@ Each recipe is :func:`unique_task.unique` with some options set; it takes the ot
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, overload
 
-from celery import Task
-from celery.local import Proxy
-
-from .durations import Duration, seconds
+from .durations import Duration
 from .exceptions import ConfigurationError
 from .keys.key_option import KeyOption
 from .options.duplicate import Policy
+from .options.limit import LimitOption
 from .options.policies import cached, replace, retry
-from .tasks.decorator import unique
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Decorator(Protocol):
-    """Takes and returns a function, or a task."""
-
-    def __call__(self, function: F, /) -> F: ...
+from .tasks.recipe import Decorator, F, decorated, is_task, recipe, recipe_time
 
 
 @overload
@@ -45,12 +33,12 @@ def singleton(function: Any = None, /, **options: Any) -> Any:
         @singleton
         def rebuild_index(): ...
     """
-    if function is not None and not _is_task(function):
+    if function is not None and not is_task(function):
         raise ConfigurationError(
             f"singleton({function!r}): options are given by name, as in "
             "@singleton(expire=60)"
         )
-    return _on(function, _recipe("singleton", options, key=()))
+    return decorated(function, recipe("singleton", options, key=()))
 
 
 @overload
@@ -73,24 +61,89 @@ def single_flight(ttl: Any = None, **options: Any) -> Any:
         @single_flight(ttl=60)
         def exchange_rate(currency): ...
     """
-    function, ttl = (ttl, None) if _is_task(ttl) else (None, ttl)
-    decorate = _recipe("single_flight", options, on_duplicate=cached(ttl))
-    return _on(function, decorate)
+    function, ttl = (ttl, None) if is_task(ttl) else (None, ttl)
+    decorate = recipe("single_flight", options, on_duplicate=cached(ttl))
+    return decorated(function, decorate)
 
 
-def throttle(period: Duration, **options: Any) -> Decorator:
+@overload
+def at_most(
+    count: int, /, *, key: KeyOption = (), wait: Policy | None = None, **options: Any
+) -> Decorator: ...
+
+
+@overload
+def at_most(
+    *,
+    limit: LimitOption,
+    key: KeyOption = (),
+    wait: Policy | None = None,
+    **options: Any,
+) -> Decorator: ...
+
+
+def at_most(
+    count: Any = None,
+    /,
+    *,
+    limit: Any = None,
+    key: KeyOption = (),
+    wait: Policy | None = None,
+    **options: Any,
+) -> Decorator:
+    """Let so many runs go on at once, and no more; later calls wait.
+
+    Arguments:
+        count: how many.
+        limit: the same by name; or a callable, which gets the arguments.
+        key: of which calls: of those with an equal key, as in
+            :func:`unique_task.unique`; default: of all calls of the task.
+        wait: how a waiting call retries; default ``retry()``.
+
+    Example::
+
+        @app.task
+        @at_most(3, key="{tenant}")
+        def synchronize(tenant, since): ...
+    """
+    if is_task(count):
+        raise ConfigurationError(
+            "@at_most without parentheses: give the number of runs, as in @at_most(3); "
+            "give a callable by name, as in @at_most(limit=...)"
+        )
+    if (count is None) is (limit is None):
+        raise ConfigurationError(
+            f"at_most({count!r}, limit={limit!r}): give the number of runs once, as in "
+            "@at_most(3) or @at_most(limit=3)"
+        )
+    limit, policy = count if limit is None else limit, wait or retry()
+    options = {**options, "limit": limit, "key": key}
+    return recipe("at_most", options, lock="while_executing", on_duplicate=policy)
+
+
+def throttle(
+    period: Duration, *, limit: LimitOption = None, **options: Any
+) -> Decorator:
     """Run at most once in `period` seconds; the first call of a period runs.
 
     A run that takes longer, or starts late, may still run when the next period begins.
+
+    Arguments:
+        limit: run so many times in any `period` seconds. A callable gets the arguments.
 
     Example::
 
         @app.task
         @throttle(60, key="{user_id}")
         def remind(user_id): ...
+
+        @app.task
+        @throttle(60, limit=100, key="{api}")
+        def ask(api, question): ...
     """
-    period = _time("throttle", "period", period)
-    return _recipe("throttle", options, lock="until_expired", expire=period)
+    period = recipe_time("throttle", "period", period)
+    options = {**options, "limit": limit}
+    return recipe("throttle", options, lock="until_expired", expire=period)
 
 
 def debounce(
@@ -107,9 +160,9 @@ def debounce(
         @debounce(5, max_wait=60, key="{document_id}")
         def index(document_id, text): ...
     """
-    quiet = _time("debounce", "quiet", quiet)
+    quiet = recipe_time("debounce", "quiet", quiet)
     policy = replace(countdown=quiet, max_wait=max_wait)
-    return _recipe("debounce", options, lock="until_executing", on_duplicate=policy)
+    return recipe("debounce", options, lock="until_executing", on_duplicate=policy)
 
 
 @overload
@@ -138,12 +191,12 @@ def once_more(function: Any = None, /, *, wait: Any = None, **options: Any) -> A
         @once_more(key="{account_id}")
         def synchronize(account_id): ...
     """
-    if function is not None and not _is_task(function):
+    if function is not None and not is_task(function):
         function, wait = None, function
     lock = "until_and_while_executing"
     policies = {"publish": "ignore", "run": wait or retry()}
-    decorate = _recipe("once_more", options, lock=lock, on_duplicate=policies)
-    return _on(function, decorate)
+    decorate = recipe("once_more", options, lock=lock, on_duplicate=policies)
+    return decorated(function, decorate)
 
 
 def no_overlap(
@@ -166,50 +219,11 @@ def no_overlap(
         @no_overlap("ledger", key="{account_id}")
         def close_month(account_id): ...
     """
-    if _is_task(namespace):
+    if is_task(namespace):
         raise ConfigurationError(
             "@no_overlap without parentheses: give the name that the tasks "
             'share, as in @no_overlap("ledger")'
         )
     policy = wait or retry()
     options = {**options, "namespace": namespace, "key": key}
-    return _recipe("no_overlap", options, on_duplicate=policy)
-
-
-def _recipe(name: str, options: dict[str, Any], **own: Any) -> Decorator:
-    """Return ``unique`` with the options of a recipe and those of its user.
-
-    Raises:
-        ConfigurationError: for an option that the recipe itself sets.
-    """
-    for option in own.keys() & options.keys():
-        raise ConfigurationError(
-            f"{name}({option}={options[option]!r}): the recipe is {option}="
-            f"{own[option]!r}; for another, use @unique(...) with its other options"
-        )
-    return unique(**own, **options)
-
-
-def _on(function: Any, decorate: Decorator) -> Any:
-    """Decorate the function, if there is one; else return the decorator."""
-    return decorate if function is None else decorate(function)
-
-
-def _time(recipe: str, name: str, value: Any) -> float:
-    if _is_task(value):
-        raise ConfigurationError(
-            f"@{recipe} without parentheses: give the seconds, as in @{recipe}(60)"
-        )
-    return seconds(name, value)
-
-
-def _is_task(value: Any) -> bool:
-    """Tell whether a recipe without parentheses got this: a function or a task.
-
-    A lazy task, which is a proxy, stays lazy.
-    """
-    return (
-        issubclass(type(value), Proxy)
-        or isinstance(value, (Task, type))
-        or inspect.isroutine(value)
-    )
+    return recipe("no_overlap", options, on_duplicate=policy)

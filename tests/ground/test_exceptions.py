@@ -14,6 +14,7 @@ from unique_task import (
     LockStoreRefusedError,
     UniqueError,
     UniqueKeyError,
+    UniqueLimitError,
 )
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -25,6 +26,7 @@ ERRORS = [
     LockStoreRefusedError("redis://localhost/0: wrong password"),
     LockRecordError("written by version 9"),
     UniqueKeyError("parameter 'a' cannot be part of a key"),
+    UniqueLimitError("limit callable max returned 0"),
     ConfigurationError("expire=0"),
     UniqueError("something"),
 ]
@@ -95,6 +97,7 @@ def test_a_lock_that_has_run_out_has_a_remaining_time_of_zero():
     [
         (LockRecordError, LockStoreError),
         (UniqueKeyError, ValueError),
+        (UniqueLimitError, ValueError),
         # Celery shows it to the user where it loads an app.
         (ConfigurationError, ImproperlyConfigured),
     ],

@@ -30,6 +30,11 @@ def charge(order_id, note=""): ...
         ("on_duplicate", {"start": "ignore"}, '"publish" and "run"'),
         ("lock", "forever", "'while_executing'"),
         ("lock", 3, "'while_executing'"),
+        *(
+            ("limit", value, "whole numbers from 1 to 1000000000, and a callable")
+            for value in (0, -1, 1.0, 1.5, "3", True, False, [3], 10**9 + 1)
+        ),
+        ("limit", lambda: 1, "called as the task is"),
         ("renew", "yes", "True and False"),
         ("renew", 15, "True and False"),
         ("namespace", "", "a string that is not empty"),
@@ -94,6 +99,12 @@ def test_a_wrong_url_is_shown_without_its_password(url):
         {"on_duplicate": lambda duplicate: None},
         {"on_duplicate": {"publish": "ignore", "run": "retry"}},
         {"lock": "while_executing"},
+        {"limit": 1},
+        {"limit": 10**9},
+        {"limit": lambda order_id, note: 3},
+        {"limit": 1, "on_duplicate": "cached"},
+        {"limit": 3, "on_duplicate": "retry"},
+        {"limit": 3, "on_duplicate": lambda duplicate: None},
         {"renew": True},
         {"renew": False},
         {"namespace": "orders"},

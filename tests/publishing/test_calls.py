@@ -198,7 +198,7 @@ def test_a_wrong_value_is_an_error_that_says_what_is_allowed(work, sent, by, val
 
     assert str(error.value) == (
         f"unique={value!r}: allowed for one call are True, False, 'successor', and a "
-        "dict of expire, lock, on_duplicate, renew"
+        "dict of expire, limit, lock, on_duplicate, renew"
     )
     assert not sent
 
@@ -209,6 +209,10 @@ def test_a_wrong_value_is_an_error_that_says_what_is_allowed(work, sent, by, val
         ("expire", 0, "more than 0"),
         ("expire", "soon", "seconds or a timedelta"),
         ("lock", "forever", "'until_executed'"),
+        ("limit", 0, "whole numbers from 1 to"),
+        ("limit", True, "whole numbers from 1 to"),
+        ("limit", "3", "whole numbers from 1 to"),
+        ("limit", max, "cannot travel in a message"),
         ("renew", "yes", "True and False"),
         ("on_duplicate", "drop", "'ignore'"),
         ("on_duplicate", {"run": "replace"}, 'for "publish" only'),
@@ -231,6 +235,8 @@ UNFIT: list[dict[str, Any]] = [
     {"lock": "while_executing", "on_duplicate": "replace"},
     {"lock": "until_expired", "on_duplicate": cached(5)},
     {"lock": "while_executing", "on_duplicate": {"publish": "raise"}},
+    {"limit": 2},
+    {"limit": 2, "lock": "until_executing", "on_duplicate": "replace"},
 ]
 
 

@@ -10,7 +10,7 @@ from kombu.serialization import dumps, loads
 
 from tests.published_calls import is_duplicate, task_of
 from unique_task import UniqueCeleryTask, unique
-from unique_task.options import task_spec
+from unique_task.messages import sent_arguments
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -99,7 +99,7 @@ def test_generate_lock_id_sees_the_same(app, seen):
 
 @pytest.mark.parametrize("key", [None, "{item}", ["item"]], ids=str)
 def test_other_keys_need_no_serializer(app, monkeypatch, key):
-    monkeypatch.setattr(task_spec, "dumps", json.loads)
+    monkeypatch.setattr(sent_arguments, "dumps", json.loads)
     work = task_of(app, unique(lock="until_executed", key=key))
     first = work.delay((1, 2))
 

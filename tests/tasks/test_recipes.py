@@ -12,6 +12,7 @@ from tests.inprocess import value_of
 from tests.waiting import in_time, wait_until
 from unique_task import ConfigurationError, retry, unique
 from unique_task.recipes import (
+    at_most,
     debounce,
     no_overlap,
     once_more,
@@ -195,6 +196,8 @@ RECIPES: dict[str, Callable[..., Any]] = {
     "debounce": lambda **options: debounce(5, **options),
     "once_more": once_more,
     "no_overlap": lambda **options: no_overlap("ledger", **options),
+    "at_most": lambda **options: at_most(3, **options),
+    "throttle of several": lambda **options: throttle(60, limit=3, **options),
 }
 
 

@@ -7,6 +7,7 @@ from celery import Celery
 
 from unique_task import ConfigurationError, recipes, retry, unique
 from unique_task.recipes import (
+    at_most,
     debounce,
     no_overlap,
     once_more,
@@ -24,6 +25,7 @@ BARE: dict[str, Any] = {
 
 #: The same, of which a type checker knows nothing.
 ANY: Any = recipes
+ON_ANY: Any = unique(key=())
 
 
 @pytest.fixture
@@ -56,6 +58,7 @@ def test_a_recipe_that_needs_nothing_needs_no_parentheses(app, recipe):
         (throttle, r"@throttle\(60\)"),
         (debounce, r"@debounce\(60\)"),
         (no_overlap, r'@no_overlap\("ledger"\)'),
+        (at_most, r"@at_most\(3\)"),
     ],
 )
 def test_a_recipe_that_needs_something_says_what(app, recipe, said):
@@ -83,6 +86,8 @@ def test_a_recipe_that_needs_something_says_what(app, recipe, said):
         (lambda: once_more(lock="until_executed"), "once_more.*lock="),
         (lambda: once_more(on_duplicate="skip"), "once_more.*on_duplicate="),
         (lambda: no_overlap("a", on_duplicate="skip"), "no_overlap.*on_duplicate="),
+        (lambda: at_most(3, on_duplicate="skip"), "at_most.*on_duplicate="),
+        (lambda: at_most(3, lock="until_executed"), "at_most.*lock="),
     ],
 )
 def test_an_option_that_the_recipe_gives_is_named(write, said):
@@ -102,7 +107,12 @@ def test_an_option_that_the_recipe_gives_is_named(write, said):
         (lambda: ANY.singleton(colour="red"), "'colour' is no option"),
         (lambda: ANY.once_more(5), "5: "),
         (lambda: ANY.no_overlap(5), "namespace=5"),
-        (lambda: ANY.unique(key=())("task"), "'task'"),
+        (lambda: ANY.at_most("3"), "limit='3'"),
+        (lambda: ANY.at_most(0), "limit=0"),
+        (lambda: ANY.at_most(), r"@at_most\(3\)"),
+        (lambda: ANY.at_most(3, limit=4), r"at_most\(3, limit=4\)"),
+        (lambda: ANY.throttle(60, limit=1.5), r"limit=1\.5"),
+        (lambda: ON_ANY("task"), "'task'"),
     ],
 )
 def test_a_wrong_value_is_named_as_it_was_written(write, said):

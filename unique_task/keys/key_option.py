@@ -36,7 +36,7 @@ def _source(option: KeyOption, parameters: Parameters) -> Source:
     if isinstance(option, str):
         return _from_template(option, parameters)
     if callable(option):
-        _check_call(option, parameters)
+        check_callable("key", option, parameters)
         return by_callable(parameters, option)
     names = _names(option)
     _check_names(option, names, parameters)
@@ -94,7 +94,15 @@ def _check_names(option: object, names: Iterable[str], parameters: Parameters) -
             )
 
 
-def _check_call(function: Callable[..., Any], parameters: Parameters) -> None:
+def check_callable(
+    name: str, function: Callable[..., Any], parameters: Parameters
+) -> None:
+    """Raise ConfigurationError if a callable does not take the arguments of a task.
+
+    Arguments:
+        name: of the option that was given the callable.
+        parameters: of the task, without ``self``.
+    """
     values: list[Any] = [
         () if parameter.kind is not parameter.VAR_KEYWORD else {}
         for parameter in parameters.signature.parameters.values()
@@ -104,7 +112,7 @@ def _check_call(function: Callable[..., Any], parameters: Parameters) -> None:
         signature_of(function).bind(*args, **kwargs)
     except TypeError as error:
         raise ConfigurationError(
-            f"key={function!r} is called as the task is, with "
+            f"{name}={function!r} is called as the task is, with "
             f"{', '.join(parameters.names) or 'nothing'}, and does not fit: {error}"
         ) from error
     except ValueError:  # a builtin without a signature

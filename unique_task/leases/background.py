@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from celery import Task
 
 from ..backends.base import Backend
-from ..backends.steps import Heir, Release
+from ..backends.steps import Release
 from ..exceptions import LockStoreError
 from ..forks import in_forks
 from ..threads import call_at_end, start_thread
@@ -200,11 +200,9 @@ def in_background(backend: Backend, release: Callable[[], object]) -> None:
     _background.add(backend, release)
 
 
-def release_later(
-    backend: Backend, key: str, token: str, heir: Heir | None = None
-) -> None:
+def release_later(backend: Backend, release: Release) -> None:
     """Release a lock in the background; see :meth:`Backend.release`."""
-    in_background(backend, partial(backend.release, key, token, heir=heir))
+    in_background(backend, partial(backend.release_as, release))
 
 
 def release_or_later(
@@ -235,5 +233,6 @@ def release_or_later(
             "%s[%s] could not release its lock, which ends in %.1f s at most: %s",
             *(task.name, owner, max(0.0, end - time.monotonic()), error),
         )
-        release_later(backend, release.key, release.token, release.heir)
+        key, token, heir = release.key, release.token, release.heir
+        release_later(backend, Release(key, token, heir=heir, limit=release.limit))
         return None

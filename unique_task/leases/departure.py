@@ -36,6 +36,7 @@ class Departure:
         record: of that lock, with its fence.
         expire: seconds for which the attempt counts as alive after the last renewal.
         finished_for: seconds for which the store remembers that it has finished.
+        limit: under which the lock was taken.
         released: whether the mark has ended, or is becoming a finished mark.
     """
 
@@ -44,6 +45,7 @@ class Departure:
     record: Record
     expire: float
     finished_for: float
+    limit: int = 1
     renew_at: float = 0.0
     step: RLock = field(default_factory=RLock, init=False)
     released: bool = field(default=False, init=False)
@@ -99,6 +101,7 @@ class Departure:
                     self.record.token,
                     finished_for=self.finished_for if finished else 0,
                     leaving=None if finished else Leaving(self.record, 0),
+                    limit=self.limit,
                 )
         except LockStoreError as error:
             owner = self.record.owner

@@ -45,6 +45,7 @@ class HeldLease(Lease):
             finished; 0 if its message cannot come again.
         remember_for: seconds from each renewal on for which the store remembers that
             the attempt got the lock.
+        limit: how many attempts may hold the lock at once.
         heir: who gets the lock when it is released: the task's next try.
         successor: who gets it if there is no heir: a call that waits for this one.
         renew_at: when the keeper renews it next.
@@ -66,6 +67,7 @@ class HeldLease(Lease):
     value_ttl: float | None = None
     finished_for: float = 0.0
     remember_for: float = 0.0
+    limit: int = 1
     heir: Heir | None = field(default=None, init=False)
     successor: Heir | None = field(default=None, init=False)
     kept_by: StoreKeeper | None = field(default=None, init=False)
@@ -134,7 +136,10 @@ class HeldLease(Lease):
             end: until when the lock has to stand at least.
         """
         expire = max(self.expire, self._extended - now, end - now)
-        return Renewal(self.lock, self.record, self.fence, expire, self.remember_for)
+        # If the lock is extended, the mark lasts as long.
+        remember_for = self.remember_for and max(self.remember_for, expire)
+        more = expire, remember_for, False, self.limit
+        return Renewal(self.lock, self.record, self.fence, *more)
 
     def renewed(self, outcome: Renewed, asked_at: float) -> str | None:
         """Note the outcome of a renewal for which the store was asked then.
@@ -196,7 +201,9 @@ class HeldLease(Lease):
         leaving = self.departure.leaving if self.departure is not None else None
         fresh_for, token = self.value_ttl or 0, self.record.token
         # By position: names would cost more than all the rest.
-        return Release(self.lock, token, value, fresh_for, 0, self.heir, leaving)
+        return Release(
+            self.lock, token, value, fresh_for, 0, self.heir, leaving, self.limit
+        )
 
     def _leave(self) -> None:
         # Not if the body is broken off: it may run again, and before its successor.
@@ -204,5 +211,6 @@ class HeldLease(Lease):
         if self.finished_for:
             record = replace(self.record, fence=self.fence)
             self.departure = Departure(
-                self.backend, self.lock, record, self.expire, self.finished_for
+                *(self.backend, self.lock, record, self.expire, self.finished_for),
+                limit=self.limit,
             )

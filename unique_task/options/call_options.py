@@ -11,12 +11,13 @@ from ..durations import seconds
 from ..exceptions import ConfigurationError
 from ..messages.bounds import LONGEST
 from ..messages.lock_header import LockHeader
+from .limit import check_limit_of_call
 from .policy_names import policies_from, policy_from_message, policy_to_message
 from .task_options import Options
 
 #: The options of ``@unique`` that a call may override. Messages carry them by these
 #: names: a wire format.
-ALLOWED = ("expire", "lock", "on_duplicate", "renew")
+ALLOWED = ("expire", "limit", "lock", "on_duplicate", "renew")
 
 #: ``unique="successor"``: a call that runs after the one which holds its key.
 SUCCESSOR = "successor"
@@ -151,6 +152,7 @@ def _check_overrides(unique: Any) -> None:
             f"unique={unique!r}: allowed for one call are True, False, "
             f"{SUCCESSOR!r}, and a dict of {', '.join(ALLOWED)}"
         )
+    check_limit_of_call(unique.get("limit"))
     Options(**unique)
     if seconds("expire", unique.get("expire", 1)) > LONGEST:
         raise ConfigurationError(

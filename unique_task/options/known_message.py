@@ -23,9 +23,8 @@ def is_reserved(
     if key is None or not Token.belongs_to(token, published.id):
         return False
     try:
-        held = backend.get(plan.lock.reservation_name(key))
+        holders = backend.holders(plan.lock.reservation_name(key))
     except LockStoreError:
         return False
-    if held is None:
-        return False
-    return (held.record.token, held.record.task) == (token, task.name)
+    known = token, task.name
+    return any((held.record.token, held.record.task) == known for held in holders)

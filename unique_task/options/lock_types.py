@@ -37,7 +37,8 @@ class LockType:
         held_to_end: one lock is held from publish to the end of the task, over its
             retries too.
         ends_by_time: the lock ends when its time is over, whatever the task does.
-        one_at_a_time: equal calls must not run at once.
+        one_at_a_time: equal calls must not run at once: with ``limit=n`` not more than
+            n of them.
         allows_cached: its duplicates may be given the value of a run.
         successor: this is the lock type of a successor, see :meth:`for_successor`.
     """
@@ -71,6 +72,20 @@ class LockType:
     def run_name(self, key: str, owner: str) -> str:
         """Return the name under which the store keeps the lock of a run of `owner`."""
         return key if self.one_at_a_time else digest_of_run(key, owner)
+
+    def reservation_limit(self, limit: int) -> int:
+        """Return how many reservations of a key there may be at once.
+
+        Arguments:
+            limit: how many attempts may hold the key.
+        """
+        waits_alone = self.two_locks and self.one_at_a_time and not self.successor
+        return 1 if waits_alone else limit
+
+    def run_limit(self, limit: int) -> int:
+        """Return how many attempts may hold the lock of a run at once."""
+        # Otherwise each run has a lock of its own, which no other run shares.
+        return limit if self.one_at_a_time else 1
 
     def for_successor(self) -> LockType:
         """Return the lock type of a call that waits for the holder of its key.

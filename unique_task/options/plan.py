@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..backends.base import Backend
 from ..messages.lock_header import LockHeader
 from .duplicate import Policy
+from .limit import Limit, check_limit_with
 from .lock_types import LockType, lock_type
 from .policies import Cached, Wait, ignore, retry
 from .policy_names import Policies, policies_from
@@ -30,6 +31,8 @@ class Plan:
             stored.
         remember_for: how long the store remembers that an attempt has finished.
         on_unavailable: what happens when the store does not answer.
+        limit: how many attempts may hold one key at once; a callable gets the
+            arguments of the call.
     """
 
     lock: LockType
@@ -41,6 +44,7 @@ class Plan:
     value_ttl: float | None
     remember_for: float
     on_unavailable: str
+    limit: Limit = 1
 
     def for_successor(self) -> Plan:
         """Return the plan of a successor: it is no duplicate, and waits without end."""
@@ -58,6 +62,7 @@ class CallPlan:
         published: the lock header of its message, if it has one.
         guarded: False if all guards are switched off, but a lock is reserved for the
             message.
+        limit: how many attempts may hold the key at once.
     """
 
     plan: Plan
@@ -65,6 +70,7 @@ class CallPlan:
     key: str
     published: LockHeader | None
     guarded: bool = True
+    limit: int = 1
 
 
 def plan_of(options: Options, settings: Settings, expire: float) -> Plan:
@@ -80,6 +86,7 @@ def plan_of(options: Options, settings: Settings, expire: float) -> Plan:
     lock = by_setting if options.lock is None else lock_type(options.lock)
     publish, run = _policies(lock, options.policies, settings)
     check_pair(lock, Policies(publish, run))
+    check_limit_with(options.limit, Policies(publish, run))
     renew = settings.renew if options.renew is None else options.renew
     return Plan(
         lock=lock,
@@ -91,6 +98,7 @@ def plan_of(options: Options, settings: Settings, expire: float) -> Plan:
         value_ttl=_value_ttl((run, publish), expire),
         remember_for=settings.redelivery,
         on_unavailable=settings.on_unavailable,
+        limit=1 if options.limit is None else options.limit,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 from ..backends.base import Backend
@@ -11,7 +12,8 @@ from ..backends.registry import backend_class, check_is_backend
 from ..durations import Duration, seconds
 from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
-from ..keys.key_option import KeyOption, key_from_option
+from ..keys.key_option import KeyOption, check_callable, key_from_option
+from .limit import LimitOption, check_limit, check_limit_with
 from .lock_types import LockType, lock_type
 from .policies import Cached, Replace
 from .policy_names import Policies, policies_from
@@ -25,6 +27,7 @@ class Options:
     expire: Duration | None = None
     on_duplicate: Any = None
     lock: str | None = None
+    limit: LimitOption = None
     renew: bool | None = None
     namespace: str | None = None
     backend: Backend | str | None = None
@@ -33,6 +36,8 @@ class Options:
         if self.expire is not None:
             seconds("expire", self.expire)
         policies = self.policies
+        check_limit(self.limit)
+        check_limit_with(self.limit, policies)
         if self.lock is not None:
             kind = lock_type(self.lock)
             check_pair(kind, policies)
@@ -79,24 +84,37 @@ class Options:
         if isinstance(self.backend, str):
             backend_class(self.backend, "backend").from_url(self.backend, timeout=1)
 
-    def check_key(
+    def check_parameters(
         self, function: Callable[..., Any], bound: bool | None = None
     ) -> None:
-        """Raise ConfigurationError if `key` does not fit `function`.
+        """Raise ConfigurationError if `key` or `limit` does not fit `function`.
 
         Arguments:
             bound: whether its first parameter is the task itself; None if that is not
                 known yet: then a callable may take that parameter or leave it out.
         """
+        _check_fits(partial(key_from_option, self.key), self.key, function, bound)
+        if callable(self.limit):
+            check = partial(check_callable, "limit", self.limit)
+            _check_fits(check, self.limit, function, bound)
+
+
+def _check_fits(
+    check: Callable[[Parameters], object],
+    option: object,
+    function: Callable[..., Any],
+    bound: bool | None,
+) -> None:
+    """Call `check` with the parameters that a task made of `function` has."""
+    try:
+        check(Parameters(function, bound=bool(bound)))
+    except ConfigurationError as error:
+        if bound is not None or not callable(option):
+            raise
         try:
-            key_from_option(self.key, Parameters(function, bound=bool(bound)))
-        except ConfigurationError as error:
-            if bound is not None or not callable(self.key):
-                raise
-            try:
-                key_from_option(self.key, Parameters(function, bound=True))
-            except ConfigurationError:
-                raise error from None
+            check(Parameters(function, bound=True))
+        except ConfigurationError:
+            raise error from None
 
 
 def options_from(values: Mapping[str, Any], name: str) -> Options:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from celery import Task
-from kombu.serialization import dumps, loads, prepare_accept_content
 
 from ..backends.base import Backend
 from ..durations import seconds
@@ -15,12 +14,15 @@ from ..keys.arguments import Parameters
 from ..keys.digest import digest_of, digest_of_source
 from ..keys.key_option import key_from_option
 from ..messages.lock_header import LockHeader
+from ..messages.sent_arguments import as_sent
 from .app_settings import backend_of, settings_of
 from .call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from .known_message import is_reserved
+from .limit import limit_of_call
 from .lock_types import lock_type_in
 from .plan import CallPlan, Plan, plan_of
 from .settings import Settings
+from .store_fit import check_keeps_several, check_store_fits
 from .task_options import Options
 
 
@@ -74,16 +76,20 @@ class TaskSpec:
     def sent_source(
         self, task: Task, args: Any, kwargs: Any, serializer: str | None
     ) -> str:
-        """Return the source of the key of a call that is about to be sent.
+        """Return the source of the key of a call that is about to be sent."""
+        return self.source(task, *as_sent(task, args, kwargs, serializer))
 
-        A ``key=`` callable gets the arguments as the serializer leaves them, because
-        the worker gets them so.
+    def limit(
+        self, task: Task, plan: Plan, backend: Backend, args: Any, kwargs: Any
+    ) -> int:
+        """Return how many attempts may hold the key of a call at once.
+
+        Raises:
+            ConfigurationError: if the store cannot keep several holders.
+            UniqueLimitError: if the user's callable returns no limit.
         """
-        name = serializer or task.serializer or task.app.conf.task_serializer
-        kind, encoding, data = dumps((args, kwargs), name)
-        accept = prepare_accept_content([kind])
-        args, kwargs = loads(data, kind, encoding, accept=accept)
-        return self.source(task, args, kwargs)
+        check_keeps_several(name_of(task), plan.limit, backend)
+        return limit_of_call(plan.limit, self.parameters, args, kwargs)
 
     def expire(self, task: Task, settings: Settings) -> float:
         """Return how many seconds a lock of `task` stands when nothing renews it."""
@@ -151,6 +157,7 @@ class TaskSpec:
         Raises:
             ConfigurationError: if options and settings do not fit together.
             UniqueKeyError: if the arguments cannot be made a key.
+            UniqueLimitError: if they cannot be made a limit.
         """
         settings = settings_of(task.app)
         if published is not None:
@@ -159,7 +166,9 @@ class TaskSpec:
         if not settings.enabled:
             return None
         plan, backend = self._plan(task, settings), self.backend(task, settings, eager)
-        return CallPlan(plan, backend, self.digest(task, args, kwargs), None)
+        key = self.digest(task, args, kwargs)
+        limit = self.limit(task, plan, backend, args, kwargs)
+        return CallPlan(plan, backend, key, None, limit=limit)
 
     def _published_plan(
         self,
@@ -184,6 +193,8 @@ class TaskSpec:
         backend = self.backend(task, settings, eager)
         call_plan = CallPlan(plan, backend, "", published, settings.enabled)
         call_plan.key = self._key_of(task, call_plan, published, call_options, call)
+        if settings.enabled:
+            call_plan.limit = self.limit(task, plan, backend, *call)
         return call_plan
 
     def _knows(self, task: Task, published: LockHeader) -> bool:
@@ -235,9 +246,4 @@ class TaskSpec:
             raise ConfigurationError(f"{task.name}: {error}") from error
         if not settings.enabled:
             return
-        backend = self.backend(task, settings)
-        if plan.expire > backend.promises.longest:
-            raise ConfigurationError(
-                f"{task.name}: expire={plan.expire:.0f}: {backend.name} keeps no lock "
-                f"for more than {backend.promises.longest:.0f} seconds"
-            )
+        check_store_fits(name_of(task), plan, self.backend(task, settings))

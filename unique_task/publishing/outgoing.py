@@ -15,6 +15,7 @@ from ..keys.arguments import Misfit
 from ..keys.digest import digest_of_source, source_of
 from ..leases.current import held_lease
 from ..messages.lock_header import LockHeader
+from ..messages.sent_arguments import as_sent
 from ..options.app_settings import settings_of
 from ..options.call_options import CallOptions
 from ..options.plan import Plan
@@ -91,6 +92,7 @@ class Outgoing:
     _backend: Backend | None = None
     _key: str | None = None
     _source: str | None = None
+    _limit: int | None = None
 
     @property
     def id(self) -> str:
@@ -144,10 +146,23 @@ class Outgoing:
         return self._key
 
     @property
+    def limit(self) -> int:
+        """How many reservations of the key there may be at once."""
+        if self._limit is None:
+            self._limit = self._limit_of_call()
+        return self.plan.lock.reservation_limit(self._limit)
+
+    def _limit_of_call(self) -> int:
+        task, plan, call = self.task, self.plan, (self.args, self.kwargs)
+        if callable(plan.limit):
+            call = as_sent(task, *call, self.options.values.get("serializer"))
+        return self.spec.limit(task, plan, self.backend, *call)
+
+    @property
     def fits(self) -> bool:
         """False if the task cannot be called with these arguments, and will fail."""
         try:
-            return bool(self.key)
+            return bool(self.key and self.limit)
         except Misfit:
             return False
 

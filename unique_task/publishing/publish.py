@@ -38,6 +38,7 @@ def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
         DuplicateTaskError: if the policy raises it.
         LockStoreError: if the store does not answer, unless the setting is "run".
         UniqueKeyError: if the arguments cannot be made a key.
+        UniqueLimitError: if they cannot be made a limit.
         ConfigurationError: if the options that the call gives for its guard are wrong.
     """
     try:
@@ -176,9 +177,12 @@ def _take_unused_reservation(outgoing: Outgoing) -> ToSend:
     assert reserved.token is not None
     record, pending = outgoing.record(), outgoing.pending
     backend, key = outgoing.backend, outgoing.reservation
-    outgoing.undo.action = partial(backend.release, key, record.token)
+    limit = outgoing.limit
+    outgoing.undo.action = partial(backend.release, key, record.token, limit=limit)
     try:
-        answer = backend.acquire(key, record, pending, take_over_from=(reserved.token,))
+        answer = backend.acquire(
+            *(key, record, pending), take_over_from=(reserved.token,), limit=limit
+        )
     except LockStoreError as error:
         logger.warning("%s may lose its lock: %s", outgoing.id, error)
     else:

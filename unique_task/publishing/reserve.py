@@ -17,7 +17,6 @@ from ..backends.record import Record
 from ..backends.steps import Held, Reserved, Stored
 from ..exceptions import LockRecordError, LockStoreError
 from ..leases.current import held_lease
-from ..leases.process import is_gone
 from ..messages.results import ready_result, result_of_holder
 from ..messages.states import store_error, store_value
 from ..messages.values import UNUSABLE, usable_value
@@ -30,6 +29,7 @@ from ..options.duplicate import (
 )
 from ..options.outcomes import apply_policy
 from ..options.policies import Cached, Skip, Wait, shares_result
+from .dead_holders import dead_holders
 from .outgoing import NotSent, Outgoing, ToSend
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ def reserve(outgoing: Outgoing, *, accept_value: bool) -> ToSend | NotSent:
         DuplicateTaskError: if the policy raises it.
         LockStoreError: if the store does not answer.
         UniqueKeyError: if the arguments cannot be made a key.
+        UniqueLimitError: if they cannot be made a limit.
     """
     outgoing.put_off()
     pending = outgoing.pending
@@ -81,19 +82,12 @@ def _reserve_after_dead(
 ) -> Reserved | Held | Stored:
     """Reserve the lock; take it from a holder that has died."""
     answer = _ask_store(outgoing, key, record, pending, accept_value)
-    if isinstance(answer, Held) and _has_died(answer.record):
-        # A worker that meets a dead holder does the same.
-        outgoing.backend.release(key, answer.record.token)
+    dead = list(dead_holders(outgoing, answer)) if isinstance(answer, Held) else []
+    for token in dead:  # a worker that meets a dead holder does the same
+        outgoing.backend.release(key, token, limit=outgoing.limit)
+    if dead:
         answer = _ask_store(outgoing, key, record, pending, accept_value)
     return answer
-
-
-def _has_died(record: Record) -> bool:
-    """Tell whether a holder has ended for good without releasing its lock.
-
-    If its message comes again, it keeps the lock: it will run.
-    """
-    return record.final and is_gone(record.process)
 
 
 def _ask_store(
@@ -105,7 +99,8 @@ def _ask_store(
         raise LockStoreError(f"{backend.name}: it did not answer a moment ago")
     # Before asking: the store may take the lock, and its answer may be lost. The next
     # call would be a duplicate of a message that was never sent.
-    undo.unanswered, undo.action = True, partial(backend.release, key, record.token)
+    undo.action = partial(backend.release, key, record.token, limit=outgoing.limit)
+    undo.unanswered = True
     try:
         answer = backend.reserve(
             key,
@@ -115,6 +110,7 @@ def _ask_store(
             replaceable=outgoing.replaceable,
             replace_within=None if replace is None else replace.max_wait or math.inf,
             remember_for=outgoing.plan.remember_for,
+            limit=outgoing.limit,
         )
     except LockStoreError as error:
         # A store whose record is unreadable did answer.
@@ -133,7 +129,7 @@ def _give_back(outgoing: Outgoing, record: Record, reserved: Reserved) -> None:
     """Release the reservation, or return it to the message that it was taken from."""
     backend, key = outgoing.backend, outgoing.reservation
     if reserved.replaced is None:
-        backend.release(key, record.token)
+        backend.release(key, record.token, limit=outgoing.limit)
     else:
         backend.restore(key, record.token, reserved.replaced)
 
@@ -200,7 +196,7 @@ def _refuse(outgoing: Outgoing, held: Held) -> NotSent:
         return _share_result(outgoing, held)
     lease = held_lease(outgoing.key, outgoing.backend)
     if lease is not None and lease.record.token == held.record.token:
-        warn_of_own_duplicate(outgoing.task, outgoing.id, held.record.owner)
+        warn_of_own_duplicate(outgoing.task, outgoing.id, lease.owner)
     duplicate = _duplicate(outgoing, held)
     if not shares_result(outgoing.plan.publish_policy):
         return _apply_policy(outgoing, duplicate)

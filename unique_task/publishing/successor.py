@@ -51,6 +51,9 @@ def _make_waiting_successor(lease: HeldLease | None, outgoing: Outgoing) -> None
     """Hand the lock, when its holder ends, to the successor that already waits."""
     if lease is None or not lease.held_to_end or lease.successor is not None:
         return
+    if lease.limit > 1:
+        # It may be the successor of another holder, which hands its own lock on.
+        return
     waits = outgoing.backend.get(outgoing.reservation)
     if waits is not None:
         lease.successor = Heir(waits.record, waits.remaining)

@@ -22,6 +22,7 @@ from .not_acquired import (
     without_store,
 )
 from .reservation import record_of_no_process, start_reservation
+from .several import among_holders
 
 #: Longest time in seconds that a retry waits, in its worker's slot, for the try that
 #: sent it.
@@ -85,7 +86,8 @@ def _start_reservation(attempt: Attempt) -> Held | Replaced | None:
         attempt.call.release_if_unused()
         raise
     if obstacle is not None:
-        attempt.backend.release(attempt.lock, attempt.record.token)
+        lock, token = attempt.lock, attempt.record.token
+        attempt.backend.release(lock, token, limit=attempt.run_limit)
         attempt.call.release_unused = None
     return obstacle
 
@@ -109,6 +111,7 @@ def _lease(attempt: Attempt, fence: int | None, asked_at: float) -> HeldLease:
         plan.value_ttl,
         attempt.finished_for,
         attempt.remember_for,
+        attempt.run_limit,
     )
 
 
@@ -118,6 +121,8 @@ def _take(attempt: Attempt, *, accept_value: bool) -> tuple[StoreAnswer, float]:
     began = asked_at = time.monotonic()
     while True:
         answer = _ask(attempt, accept_value, remember_for, take_over_from)
+        if attempt.run_limit > 1:
+            answer = among_holders(attempt, answer)
         if isinstance(answer, Acquired):
             return answer, asked_at
         dead = _dead_holder(answer)
@@ -126,7 +131,9 @@ def _take(attempt: Attempt, *, accept_value: bool) -> tuple[StoreAnswer, float]:
             remember_for = 0.0
         elif dead and dead not in take_over_from:
             take_over_from = *take_over_from, dead
-        elif asked_at <= began + _PATIENCE and _is_earlier_try(attempt, answer):
+        elif asked_at <= began + _PATIENCE and (
+            _is_earlier_try(attempt, answer) or _gives_up(answer, take_over_from)
+        ):
             time.sleep(_PAUSE)
         else:
             return answer, asked_at
@@ -151,10 +158,22 @@ def _ask(
         remember_for=remember_for,
         take_over_from=take_over_from,
         generation=attempt.generation if plan.lock.held_to_end else None,
+        limit=attempt.run_limit,
     )
     if not isinstance(answer, Acquired):
         call.release_unused = None
     return answer
+
+
+def _gives_up(answer: StoreAnswer, take_over_from: Sequence[str]) -> bool:
+    """Tell whether the holder gives the lock up to the attempt, but came after it.
+
+    Where several may hold a lock, a retry may be let in beside the try that sent it::
+
+        one try   sends the next one                      ends: hands the lock on
+        the next                      is let in beside it                         looks
+    """
+    return isinstance(answer, Held) and answer.record.token in take_over_from
 
 
 def _dead_holder(answer: StoreAnswer) -> str | None:
@@ -208,14 +227,12 @@ def _is_known(attempt: Attempt, published: LockHeader) -> bool:
     If a later message has replaced this one, the store knows that and not the token.
     """
     backend = attempt.backend
-    answer: StoreAnswer | None
     if published.generation is None:
-        answer = backend.get(attempt.reservation)
-    else:
-        # It takes a free lock and releases it at once, which changes nothing.
-        record = record_of_no_process(attempt)
-        generation = published.generation
-        answer = backend.acquire(attempt.reservation, record, 0, generation=generation)
+        holders = backend.holders(attempt.reservation)
+        return any(held.record.token == published.token for held in holders)
+    # It takes a free lock and releases it at once, which changes nothing.
+    record, generation = record_of_no_process(attempt), published.generation
+    answer = backend.acquire(attempt.reservation, record, 0, generation=generation)
     if isinstance(answer, Held):
         return answer.record.token == published.token
     return isinstance(answer, Replaced)

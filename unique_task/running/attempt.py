@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..backends.base import Backend
 from ..backends.record import Record, Token
+from ..backends.steps import Release
 from ..leases.background import release_later
 from ..leases.current import progress_at
 from ..messages.lock_header import LockHeader
@@ -20,6 +21,7 @@ class Attempt:
     Attributes:
         record: of the lock that the body needs.
         published: the lock header of the message.
+        limit: how many attempts may hold the key at once.
         lock: name under which the store keeps the lock of the run.
         finished_for: seconds for which the store keeps the finished mark of the
             attempt; 0 if its message cannot be delivered again.
@@ -33,6 +35,7 @@ class Attempt:
     key: str
     record: Record
     published: LockHeader | None = None
+    limit: int = 1
     lock: str = field(init=False)
     finished_for: float = field(default=0.0, init=False)
     remember_for: float = field(default=0.0, init=False)
@@ -46,11 +49,25 @@ class Attempt:
             self.remember_for = plan.remember_for + plan.lease
         else:
             self.record.final = True
+            # Where one holds the lock, that keeps a second delivery from running. Where
+            # several do, the store has to know that the first one was let in.
+            if self.run_limit > 1 and call.queued:
+                self.remember_for = plan.lease
 
     @property
     def reservation(self) -> str:
         """Name under which the store keeps the lock that is taken at publish."""
         return self.plan.lock.reservation_name(self.key)
+
+    @property
+    def run_limit(self) -> int:
+        """How many attempts may hold the lock of the run at once."""
+        return self.plan.lock.run_limit(self.limit)
+
+    @property
+    def reservation_limit(self) -> int:
+        """How many reservations of the key there may be at once."""
+        return self.plan.lock.reservation_limit(self.limit)
 
     @property
     def reserved(self) -> tuple[str, ...]:
@@ -84,4 +101,5 @@ class Attempt:
 
     def release_unused(self) -> None:
         """Release the lock that the store may have given, without waiting for it."""
-        release_later(self.backend, self.lock, self.record.token)
+        release = Release(self.lock, self.record.token, limit=self.run_limit)
+        release_later(self.backend, release)

@@ -88,6 +88,14 @@ class Call:
         return bool(self.retries) or self.waited.admitted
 
     @property
+    def follows_itself(self) -> bool:
+        """True if another attempt of the task may hold the lock still."""
+        if not self.queued:
+            return self.admitted
+        again = self.redelivered or self.request.replaced_task_nesting
+        return bool(again) or self.admitted
+
+    @property
     def has_known_message(self) -> bool:
         """True if a finished mark of this attempt is about this very message.
 

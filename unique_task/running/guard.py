@@ -48,6 +48,7 @@ def run_guarded(spec: TaskSpec, call: Call) -> Any:
         LockStoreError: if the store does not answer, and the setting is "raise" or the
             call came from no queue.
         UniqueKeyError: if the arguments cannot be made a key.
+        UniqueLimitError: if they cannot be made a limit.
         ConfigurationError: if the lock was taken at publish in another store.
         Exception: what the body raises; Celery's Ignore, Retry and Reject.
     """
@@ -104,7 +105,8 @@ def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
     token, state = call.new_token(), "running" if call.queued else "called"
     record = Record(token, name_of(call.task), call.worker, state, this_process())
     plan, backend = call_plan.plan, call_plan.backend
-    return Attempt(call, plan, backend, call_plan.key, record, call_plan.published)
+    key, published, limit = call_plan.key, call_plan.published, call_plan.limit
+    return Attempt(call, plan, backend, key, record, published, limit)
 
 
 def _acquire(attempt: Attempt) -> Lease | Answer:
@@ -146,6 +148,7 @@ def _mark_finished(attempt: Attempt, finished: bool) -> None:
         attempt.backend.release,
         *(attempt.lock, attempt.record.token),
         finished_for=attempt.finished_for,
+        limit=attempt.run_limit,
     )
     try:
         mark()

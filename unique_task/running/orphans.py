@@ -15,6 +15,7 @@ from typing import Any
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
 from celery.exceptions import TaskRevokedError
 
+from ..backends.record import Record
 from ..exceptions import LockStoreError
 from ..leases.background import in_background
 from ..leases.process import is_gone
@@ -180,21 +181,22 @@ def _release_soon(request: Any) -> None:
 
 def _release(request: Any, call_plan: CallPlan) -> None:
     """Release the lock that a task holds, once its process is gone."""
-    lock = call_plan.plan.lock.run_name(call_plan.key, str(request.id))
-    held = call_plan.backend.get(lock)
-    if held is None or held.record.owner != str(request.id) or not held.record.process:
-        return
-    if not _is_gone_in_time(held.record.process):
-        return
-    if call_plan.backend.release(lock, held.record.token):
-        logger.info("%s[%s] died; its lock is free", request.task.name, request.id)
+    lock_type, backend = call_plan.plan.lock, call_plan.backend
+    owner, limit = str(request.id), lock_type.run_limit(call_plan.limit)
+    lock = lock_type.run_name(call_plan.key, owner)
+    holders = [held.record for held in backend.holders(lock)]
+    own = [record for record in holders if record.owner == owner and record.process]
+    for record in _gone_in_time(own):
+        if backend.release(lock, record.token, limit=limit):
+            logger.info("%s[%s] died; its lock is free", request.task.name, owner)
 
 
-def _is_gone_in_time(process: str) -> bool:
-    """Wait until `process` is gone; return False if it is not gone in time."""
+def _gone_in_time(records: list[Record]) -> list[Record]:
+    """Wait until the process of a holder is gone; return those that are, in time."""
     end = time.monotonic() + _PATIENCE
-    while not is_gone(process):
-        if time.monotonic() > end:
-            return False
+    while records and time.monotonic() <= end:
+        gone = [record for record in records if is_gone(record.process)]
+        if gone:
+            return gone
         time.sleep(_LOOK_AGAIN)
-    return True
+    return []

@@ -30,6 +30,7 @@ from typing import Any
 from celery import Celery, Task, signals, states
 
 from ..backends.base import Backend
+from ..backends.steps import Release
 from ..exceptions import ConfigurationError
 from ..leases.background import release_later
 from ..leases.current import progress_at, progress_of, request_of
@@ -177,8 +178,13 @@ def _release_for(app: Celery, message: Mapping[str, Any]) -> None:
     if lock is None:  # the lock ends by its time
         return
     for store in _stores(app, published):
-        release = partial(release_later, store)
+        release = partial(_release_in, store)
         release_reservation(lock, published.key, published.token, release)
+
+
+def _release_in(store: Backend, name: str, token: str) -> None:
+    # The limit is not known here. A store asks once more if there are several holders.
+    release_later(store, Release(name, token))
 
 
 def _stores(app: Celery, published: LockHeader) -> list[Backend]:

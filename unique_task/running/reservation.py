@@ -12,10 +12,11 @@ from dataclasses import replace
 from functools import partial
 
 from ..backends.record import Record
-from ..backends.steps import Acquired, Finished, Held, Release, Replaced, Stored
+from ..backends.steps import Acquired, Held, Release, Replaced, StoreAnswer
 from ..leases.background import release_or_later
 from ..options.lock_types import LOCK_TYPES, LockType
 from .attempt import Attempt
+from .several import is_held_by_own
 
 
 def start_reservation(attempt: Attempt) -> Held | Replaced | None:
@@ -41,11 +42,28 @@ def start_reservation(attempt: Attempt) -> Held | Replaced | None:
         take_over_from=attempt.reserved,
         keep_end=lock.ends_by_time,
         generation=attempt.generation,
+        limit=attempt.reservation_limit,
     )
     if isinstance(answer, Replaced):
         return answer
+    if lock.ends_by_time:
+        _count_once(attempt, attempt.reservation, answer)
     # The attempt holds the lock of the run. Another message in the queue comes after.
-    return None if lock.one_at_a_time else _foreign(attempt, answer)
+    if lock.one_at_a_time:
+        return None
+    return _foreign(attempt, attempt.reservation, answer)
+
+
+def _count_once(attempt: Attempt, name: str, answer: StoreAnswer) -> None:
+    """Release the lock of that name if an earlier delivery of the message holds it.
+
+    Under ``until_expired``, several calls have a place in a window, but each has one.
+    """
+    if attempt.limit == 1 or not isinstance(answer, Acquired):
+        return
+    again = answer.admitted or attempt.call.follows_itself
+    if again and is_held_by_own(attempt, name):
+        _release(attempt, name, attempt.record.token)
 
 
 def _start_successor(attempt: Attempt) -> Held | None:
@@ -54,23 +72,34 @@ def _start_successor(attempt: Attempt) -> Held | None:
     Returns:
         None if the body may run; else the lock that keeps it from running.
     """
-    backend, lock_type = attempt.backend, LOCK_TYPES[attempt.plan.lock.name]
-    if not lock_type.one_at_a_time:
-        # No other call shares the lock of the run. So look at the task that this one
-        # follows, and at the lock of its type, which is not reserved for it.
-        held = _followed(attempt, lock_type) or _take_lock_of_type(attempt, lock_type)
+    lock_type = LOCK_TYPES[attempt.plan.lock.name]
+    # The lock of the run does not tell: no other call shares it, or several may.
+    if not lock_type.one_at_a_time or attempt.limit > 1:
+        held = _followed(attempt, lock_type)
+        if held is None and not lock_type.one_at_a_time:
+            # The lock of its type is not reserved for it.
+            held = _take_lock_of_type(attempt, lock_type)
         if held is not None:
             return held
+    names = attempt.plan.lock.reservation_names(attempt.key)
     for token in attempt.reserved:
-        backend.release(attempt.reservation, token)
+        # With several, the lock may have been handed on after this call was let in.
+        for name in names if attempt.limit > 1 else names[:1]:
+            _release(attempt, name, token)
     return None
+
+
+def _release(attempt: Attempt, name: str, token: str) -> None:
+    attempt.backend.release(name, token, limit=attempt.reservation_limit)
 
 
 def _followed(attempt: Attempt, lock_type: LockType) -> Held | None:
     """Return the lock of the task that a successor waits for, as long as that runs."""
     if attempt.follows == attempt.call.owner:
         return None
-    return attempt.backend.get(lock_type.run_name(attempt.key, attempt.follows))
+    holders = attempt.backend.holders(lock_type.run_name(attempt.key, attempt.follows))
+    followed = (held for held in holders if held.record.owner == attempt.follows)
+    return next(followed, None)
 
 
 def _take_lock_of_type(attempt: Attempt, lock_type: LockType) -> Held | None:
@@ -80,17 +109,22 @@ def _take_lock_of_type(attempt: Attempt, lock_type: LockType) -> Held | None:
         record_of_no_process(attempt),
         attempt.plan.expire if lock_type.ends_by_time else 0,
         remember_for=attempt.remember_for,
+        limit=lock_type.reservation_limit(attempt.limit),
     )
-    return _foreign(attempt, answer)
+    if lock_type.ends_by_time:
+        _count_once(attempt, attempt.key, answer)
+    return _foreign(attempt, attempt.key, answer)
 
 
-def _foreign(
-    attempt: Attempt, answer: Acquired | Held | Stored | Finished | Replaced
-) -> Held | None:
+def _foreign(attempt: Attempt, name: str, answer: StoreAnswer) -> Held | None:
     """Return the lock of another task that keeps the body from running, if any."""
     if not isinstance(answer, Held) or answer.admitted:
         return None
-    return None if answer.record.owner == attempt.call.owner else answer
+    if answer.record.owner == attempt.call.owner:
+        return None
+    # Of several holders, the answer shows the one whose lock ends first.
+    several = attempt.limit > 1 and attempt.call.follows_itself
+    return None if several and is_held_by_own(attempt, name) else answer
 
 
 def record_of_no_process(attempt: Attempt) -> Record:
@@ -116,6 +150,7 @@ def extend_reservation(attempt: Attempt, seconds: float) -> Replaced | None:
         attempt.plan.expire + seconds,
         take_over_from=attempt.reserved,
         generation=attempt.generation,
+        limit=attempt.reservation_limit,
     )
     return answer if isinstance(answer, Replaced) else None
 
@@ -145,5 +180,6 @@ def release_reservation(
 def _release_or_later(attempt: Attempt, name: str, token: str) -> None:
     until = attempt.published.until if attempt.published is not None else 0.0
     end = time.monotonic() + until - time.time()
-    call, release = attempt.call, Release(name, token)
+    call, limit = attempt.call, attempt.reservation_limit
+    release = Release(name, token, limit=limit)
     release_or_later(attempt.backend, release, call.task, call.owner, end)

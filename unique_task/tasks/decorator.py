@@ -20,6 +20,7 @@ from ..options.guarded_class import (
     installer_in,
     registered_task,
 )
+from ..options.limit import LimitOption
 from ..options.run_function import function_in, without_celery
 from ..options.task_options import Options, options_from
 from .lazy_tasks import Definition, definition_of
@@ -41,6 +42,7 @@ def unique(
     expire: Duration | None = None,
     on_duplicate: Any = None,
     lock: str | None = None,
+    limit: LimitOption = None,
     renew: bool | None = None,
     namespace: str | None = None,
     backend: Backend | str | None = None,
@@ -66,6 +68,9 @@ def unique(function: Any = None, /, **options: Any) -> Any:
         lock: from when to when the lock is held: ``"while_executing"`` (default,
             ``unique_lock``), ``"until_executing"``, ``"until_executed"``,
             ``"until_expired"`` or ``"until_and_while_executing"``.
+        limit: how many equal calls may hold the lock at once, 1 (default) or more. A
+            callable gets the arguments as that of `key` does, and returns the number.
+            Not with ``"cached"`` or ``"replace"``.
         renew: hold the lock by short leases that are renewed while the body runs;
             default ``unique_renew``, True.
         namespace: tasks with one namespace share their locks; default: the task's name.

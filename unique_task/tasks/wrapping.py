@@ -42,7 +42,8 @@ class Wrapping:
         spec_class: class of the lock configuration of its tasks.
 
     Raises:
-        ConfigurationError: if ``key=`` does not fit the function's parameters.
+        ConfigurationError: if ``key=`` or ``limit=`` does not fit the function's
+            parameters.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Wrapping:
         function: Callable[..., Any],
         spec_class: type[TaskSpec] = TaskSpec,
     ) -> None:
-        options.check_key(function)
+        options.check_parameters(function)
         self.options = options
         self.function = function
         self.spec_class = spec_class
@@ -76,7 +77,7 @@ class Wrapping:
         raw = inspect.getattr_static(task_class, "run")
         plain = isinstance(vars(task_class).get("__wrapped__", raw), staticmethod)
         run = function_in(raw)
-        self.options.check_key(self.function, bound=not plain)
+        self.options.check_parameters(self.function, bound=not plain)
         inside = self._unguarded[run] if run in self._unguarded else run
         spec = self._spec(bound=not plain, validator=validator_in(inside))
         guarded_class = GuardedClass(self, spec, task_class, app, bound=not plain)
