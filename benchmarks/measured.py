@@ -90,6 +90,13 @@ def rate_over(pairs: Sequence[Pair], other: str, unit: Unit = MICROSECONDS) -> M
     return Measured(values, f"rate over {other}", unit.name, ours)
 
 
+def time_over(pairs: Sequence[Pair], other: str) -> Measured:
+    """Compare ours with ours in other circumstances."""
+    values = [pair.ours / pair.other for pair in pairs]
+    ours, _ = _medians(pairs, MICROSECONDS)
+    return Measured(values, f"time over {other}", MICROSECONDS.name, ours)
+
+
 def _medians(pairs: Sequence[Pair], unit: Unit) -> tuple[float, float]:
     ours = statistics.median(pair.ours for pair in pairs)
     other = statistics.median(pair.other for pair in pairs)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from redis import Redis
 
-from benchmarks.measured import Measured, count, rate_over, time_over_raw
+from benchmarks.measured import Measured, count, rate_over, time_over, time_over_raw
 from benchmarks.pairs import in_pairs, timed
 from benchmarks.row import Row, at_least, at_most
 from benchmarks.stage import Stage
@@ -38,6 +38,7 @@ for n = ARGV[1], ARGV[2] do redis.call('COPY', KEYS[1], KEYS[1] .. n) end
 FEW = 10
 HELD = 1_000_000
 STEP = 10_000
+HOLDERS = 1000
 
 
 def _take_and_free(stage: Stage) -> Measured:
@@ -60,6 +61,15 @@ def _take_among_many(stage: Stage) -> Measured:
     return rate_over(pairs, f"{FEW} locks")
 
 
+def _take_one_of_many(stage: Stage) -> Measured:
+    backend = RedisBackend(stage.locks.url)
+    for _ in range(HOLDERS - 1):
+        backend.acquire("shared", record(), 3600, limit=HOLDERS)
+    ours = batches(partial(lock_one_of, backend), record)
+    other = batches(partial(lock_once, backend), record)
+    return time_over(in_pairs(ours, other, stage.pairs, TURNS), "one of one")
+
+
 def _memory(stage: Stage) -> Measured:
     client = _database(stage.locks, 3)
     return count(client.memory_usage(_hold(client, 1), samples=0), "bytes")
@@ -78,6 +88,12 @@ def batches(work: Callable[[Any], object], fresh: Callable[[], Any]) -> Any:
 def lock_once(backend: Backend, record: Record) -> None:
     backend.acquire("ours", record, LEASE)
     backend.release("ours", record.token)
+
+
+def lock_one_of(backend: Backend, record: Record) -> None:
+    """Take the last place of a lock that has `HOLDERS`, and leave it."""
+    backend.acquire("shared", record, LEASE, limit=HOLDERS)
+    backend.release("shared", record.token, limit=HOLDERS)
 
 
 def _raw_lock(client: Any) -> Callable[[str], None]:
@@ -122,5 +138,6 @@ def _hold(client: Any, count: int) -> bytes:
 ROWS = [
     Row("take + free in Redis", at_most(0.80), _take_and_free),
     Row(f"take + free among {HELD:,} locks", at_least(0.95), _take_among_many),
+    Row(f"take + free of one of {HOLDERS}", at_most(2.0), _take_one_of_many),
     Row("bytes of a lock in Redis", at_most(300), _memory),
 ]

@@ -22,6 +22,7 @@ def take_turns(backend: Backend, count: int, limit: int) -> list[Turn]:
     turns: list[Turn] = []
     while len(turns) < count:
         key, record = random.choice(KEYS), record_of("one of many")
+        asked = time.monotonic_ns()
         answer = backend.acquire(key, record, expire=60, limit=limit)
         if isinstance(answer, Acquired):
             assert answer.fence is not None
@@ -30,7 +31,7 @@ def take_turns(backend: Backend, count: int, limit: int) -> list[Turn]:
             time.sleep(0.0002)
             renewal = Renewal(key, record, answer.fence, 60, limit=limit)
             assert backend.renew([renewal]) == [Renewed.HELD]
-            turns.append(Turn(key, answer.fence, since, time.monotonic_ns()))
+            turns.append(Turn(key, answer.fence, since, time.monotonic_ns(), asked))
             assert backend.release(key, record.token, limit=limit)
         else:
             time.sleep(0.0002)

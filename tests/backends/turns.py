@@ -10,12 +10,16 @@ from operator import attrgetter
 
 @dataclass(frozen=True)
 class Turn:
-    """From when to when a lock was surely held, in nanoseconds of the machine."""
+    """From when to when a lock was surely held, in nanoseconds of the machine.
+
+    The store had taken it at some time from `asked` to `since`.
+    """
 
     key: str
     fence: int
     since: int
     until: int
+    asked: int = 0
 
 
 def assert_one_at_a_time(turns: Iterable[Turn], fenced: bool) -> None:
@@ -30,14 +34,19 @@ def assert_one_at_a_time(turns: Iterable[Turn], fenced: bool) -> None:
 def assert_at_most(limit: int, turns: Iterable[Turn]) -> None:
     """No more held a lock at one time; each fence is greater than those of turns over.
 
-    Of turns that overlap, only the store knows which was taken first.
+    Of turns that overlap, or whose answers did, only the store knows which was first.
     """
-    held: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    last: dict[str, int] = defaultdict(int)
+    held: dict[str, list[int]] = defaultdict(list)
     for turn in sorted(turns, key=attrgetter("since")):
-        holders = held[turn.key]
-        while holders and holders[0][0] <= turn.since:
-            last[turn.key] = max(last[turn.key], heappop(holders)[1])
-        heappush(holders, (turn.until, turn.fence))
-        assert len(holders) <= limit
+        ends = held[turn.key]
+        while ends and ends[0] <= turn.since:
+            heappop(ends)
+        heappush(ends, turn.until)
+        assert len(ends) <= limit
+    by_end = sorted(turns, key=attrgetter("until"))
+    last: dict[str, int] = defaultdict(int)
+    for turn in sorted(turns, key=attrgetter("asked")):
+        while by_end[0].until <= turn.asked:
+            over = by_end.pop(0)
+            last[over.key] = max(last[over.key], over.fence)
         assert turn.fence > last[turn.key]

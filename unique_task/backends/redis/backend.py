@@ -31,22 +31,39 @@ from .clients import adopt, connect
 from .connections import answer_was_lost, expect_answer
 from .errors import is_missing_right, is_refusal, reason_of
 from .script_calls import (
+    Call,
     Names,
     acquire_answer,
     acquire_call,
     held_of,
     release_call,
     renew_answer,
-    renew_eval,
     reserve_answer,
     reserve_call,
     restore_call,
 )
-from .scripts import ACQUIRE, GET, RELEASE, RESERVE, RESTORE
+from .scripts import GET, RESTORE
+from .several_calls import (
+    ACQUIRES,
+    RELEASES,
+    RESERVES,
+    Scripts,
+    is_anchor,
+    is_of_several,
+    renew_eval,
+    several_call,
+    several_renew_eval,
+)
+from .several_scripts import HOLDERS
 from .start_checks import COMMANDS, evictions, keys_to_check, try_commands
 
+#: A step of a lock that has a limit of holders.
+Question = Acquisition | Reservation | Release
+
 #: The promises of Sentinels and of a Cluster, which replicate their keys.
-REPLICATED = Promises(restart="what was saved; a fail-over, what was replicated")
+REPLICATED = Promises(
+    several_holders=True, restart="what was saved; a fail-over, what was replicated"
+)
 
 
 class RedisBackend(Backend):
@@ -63,7 +80,7 @@ class RedisBackend(Backend):
 
     driver_errors = (redis.RedisError, RedisClusterException, OSError)
 
-    promises = Promises(restart="what was saved")
+    promises = Promises(restart="what was saved", several_holders=True)
 
     def __init__(
         self,
@@ -127,12 +144,12 @@ class RedisBackend(Backend):
         return answers
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:
-        answer = ACQUIRE.run(self._client.driver, *acquire_call(self._names, wanted))
-        return acquire_answer(wanted, answer)
+        call = acquire_call(self._names, wanted)
+        return acquire_answer(wanted, self._run(ACQUIRES, wanted, call))
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
-        answer = RESERVE.run(self._client.driver, *reserve_call(self._names, wanted))
-        return reserve_answer(*answer)
+        call = reserve_call(self._names, wanted)
+        return reserve_answer(*self._run(RESERVES, wanted, call))
 
     def _restore(self, key: str, token: str, held: Held) -> bool:
         call = restore_call(self._names, key, token, held)
@@ -140,19 +157,51 @@ class RedisBackend(Backend):
 
     def _release(self, left: Release) -> bool:
         expect_answer()
-        done = RELEASE.run(self._client.driver, *release_call(self._names, left))
+        done = self._run(RELEASES, left, release_call(self._names, left))
         # The first try may have released the lock, and its answer was lost.
         return bool(done) or answer_was_lost()
+
+    def _run(self, scripts: Scripts, question: Question, call: Call) -> Any:
+        """Run the script for one holder, or that for several where these may hold."""
+        if question.limit == 1:
+            answer = scripts.one.run(self._client.driver, *call)
+            if not is_of_several(answer):
+                return answer
+            expect_answer()  # however often it was asked: it did nothing
+        more = several_call(self._names, question.key, question.limit, call)
+        return scripts.several.run(self._client.driver, *more)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         evals = [renew_eval(self._names, renewal) for renewal in renewals]
         answers = self._client.driver.eval_all(evals)
+        again = [number for number, one in enumerate(answers) if is_of_several(one)]
+        if again:
+            found = self._renew_several([renewals[number] for number in again])
+            answers = [found.pop(0) if n in again else a for n, a in enumerate(answers)]
         errors = [answer for answer in answers if isinstance(answer, Exception)]
         # One node of a cluster may be down, and all others have renewed their locks.
         if errors and len(errors) == len(answers):
             raise errors[0]
         return [renew_answer(answer) for answer in answers]
 
+    def _renew_several(self, renewals: Sequence[Renewal]) -> list[Any]:
+        evals = [several_renew_eval(self._names, renewal) for renewal in renewals]
+        try:
+            return self._client.driver.eval_all(evals)
+        except self.driver_errors as error:
+            # What the first trip has renewed stays, and so do its answers.
+            return [error] * len(renewals)
+
     def _get(self, key: str) -> Held | None:
         record, left = GET.run(self._client.driver, [self._names.lock(key)])
+        if is_anchor(record):
+            return next(iter(self._first_holders(key, 1)), None)
         return None if record is None else held_of(record, left)
+
+    def _holders(self, key: str) -> list[Held]:
+        return self._first_holders(key, -1)
+
+    def _first_holders(self, key: str, most: int) -> list[Held]:
+        lock: Call = [self._names.lock(key)], []
+        call = several_call(self._names, key, most, lock)
+        return [held_of(*held) for held in HOLDERS.run(self._client.driver, *call)]

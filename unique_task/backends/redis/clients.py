@@ -14,7 +14,7 @@ from ..turns import CONNECTIONS
 from .cluster import ClusterClient, connect_to_cluster
 from .connections import PlainClient, TimedClient, noting
 from .direct import DirectClient
-from .scripts import Eval
+from .script import Eval
 from .sentinel import connect_to_master, master_of
 from .url import client_of, hurry, options_of, place
 

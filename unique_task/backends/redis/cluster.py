@@ -18,7 +18,7 @@ from redis.exceptions import TryAgainError
 from ...exceptions import ConfigurationError
 from ..safe_names import without_password
 from .connections import PARTS, eval_all, time_is_over, timed, within
-from .scripts import Eval
+from .script import Eval
 from .url import Options, address, hurry, options_of, server_url, servers
 
 #: Errors for a key that another node has, or will have in a moment.

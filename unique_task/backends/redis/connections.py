@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
 from .errors import without_sentinels
-from .scripts import Eval
+from .script import Eval
 
 #: Parts of an operation's time; one server may use one of them to answer.
 PARTS = 4

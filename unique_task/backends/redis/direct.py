@@ -17,7 +17,7 @@ from redis.retry import Retry
 from ...forks import in_forks_of
 from .connections import eval_all, note_lost_answer
 from .line import Line
-from .scripts import Eval
+from .script import Eval
 
 Answer = TypeVar("Answer")
 

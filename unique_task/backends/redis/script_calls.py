@@ -22,7 +22,6 @@ from ..steps import (
     StoreAnswer,
     Stored,
 )
-from .scripts import LEAVE, RENEW, Eval
 
 #: The keys and the arguments of a script.
 Call = tuple[list[str], list[Any]]
@@ -45,24 +44,33 @@ class Names:
     def __init__(self, prefix: str) -> None:
         self.head = f"{prefix}unique:"
 
-    # The braces put all keys of one lock into one slot of a cluster.
     def lock(self, key: str) -> str:
+        # The braces put all keys of one lock into one slot of a cluster, if there is
+        # more between them than a brace. Our own keys are digests.
+        if key[:1] in "}%":
+            key = f"%{key}"
         return f"{self.head}{{{key}}}"
 
     def generation(self, key: str) -> str:
-        return f"{self.head}{{{key}}}:generation"
+        return f"{self.lock(key)}:generation"
+
+    def holders(self, key: str) -> str:
+        return f"{self.lock(key)}:holders"
+
+    def records(self, key: str) -> str:
+        return f"{self.lock(key)}:records"
 
     def heir(self, key: str, token: str) -> str:
-        return f"{self.head}{{{key}}}:heir:{token}"
+        return f"{self.lock(key)}:heir:{token}"
 
     def value(self, key: str) -> str:
-        return f"{self.head}{{{key}}}:value"
+        return f"{self.lock(key)}:value"
 
     def mark(self, key: str, token: str) -> str:
-        return f"{self.head}{{{key}}}:attempt:{attempt_of(token)}"
+        return f"{self.lock(key)}:attempt:{attempt_of(token)}"
 
     def leaving(self, key: str, token: str) -> str:
-        return f"{self.head}{{{key}}}:leaving:{attempt_of(token)}"
+        return f"{self.lock(key)}:leaving:{attempt_of(token)}"
 
 
 def acquire_call(names: Names, wanted: Acquisition) -> Call:
@@ -160,16 +168,23 @@ def _leaving(leaving: Leaving | None) -> list[Any]:
     return [record.text(record.fence or 0), _milliseconds(leaving.expire)]
 
 
-def renew_eval(names: Names, renewal: Renewal) -> Eval:
-    record, expire = renewal.record, _milliseconds(renewal.expire)
-    text = record.text(renewal.fence or 0)
-    if renewal.leaving:
-        return LEAVE, [names.leaving(renewal.key, record.token)], [text, expire]
-    keys, args = [names.lock(renewal.key)], [record.token, text, expire]
+def leave_call(names: Names, renewal: Renewal) -> Call:
+    name = names.leaving(renewal.key, renewal.record.token)
+    return [name], _renewed(renewal)
+
+
+def renew_call(names: Names, renewal: Renewal) -> Call:
+    key, token = renewal.key, renewal.record.token
+    keys, args = [names.lock(key)], [token, *_renewed(renewal)]
     if renewal.remember_for:
-        keys.append(names.mark(renewal.key, record.token))
+        keys.append(names.mark(key, token))
         args.append(_milliseconds(renewal.remember_for))
-    return RENEW, keys, args
+    return keys, args
+
+
+def _renewed(renewal: Renewal) -> list[Any]:
+    text = renewal.record.text(renewal.fence or 0)
+    return [text, _milliseconds(renewal.expire)]
 
 
 def renew_answer(answer: Any) -> Renewed:

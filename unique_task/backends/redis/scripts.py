@@ -4,47 +4,16 @@ Workers of two versions share the keys, so what the scripts read and store is a 
 format. A change of a step needs a change of its script, of the contract above it, of
 :mod:`.script_calls`, and of :mod:`..lock_steps`, which does the same for other stores.
 What is stored must not change without a new :data:`..record.VERSION`.
+
+A lock with a limit of more than one holder is stored in another form, see
+:mod:`.several_scripts`. The scripts here leave it alone, and return what tells of it.
 """
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any
+from .script import Script
 
-from redis.exceptions import NoScriptError
-
-
-class Script:
-    """A script that is sent by its digest, and whole if the server does not have it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-    def run(self, client: Any, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
-        try:
-            return client.evalsha(self.digest, len(keys), *keys, *args)
-        except NoScriptError:
-            return client.eval(self.text, len(keys), *keys, *args)
-
-
-#: A script to run, its keys, and its arguments.
-Eval = tuple[Script, Sequence[str], Sequence[Any]]
-
-
-# Takes a lock to run under.
-#
-# Keys: 1 lock; mark and leaving record of the attempt, if argument 4 is not 0;
-#   generation, if argument 5 is not 0; value, if argument 6 is 1.
-# Arguments: 1 version; 2 record after the fence; 3 milliseconds that the lock stands; 0
-#   to release it at once; "keep" in front to keep the end of a lock that is taken over.
-#   All or none of: 4 milliseconds to remember the attempt, or 0; 5 fence under which
-#   the lock was reserved, or 0; 6 whether a value is accepted; 7 and more: the tokens
-#   that give the lock up to this one.
-# Returns the fence if acquired; {1, fence} if acquired by an attempt that got the lock
-#   before; {2, value} stored; {3} finished; {4, record of the holder or false} if
-#   replaced; {0, record, milliseconds left, admitted} held. admitted: 1 if the attempt
-#   got the lock before.
-ACQUIRE = Script("""
+# What is known of an attempt before it asks for the lock; the first part of ACQUIRE.
+# HOLDER stands for the record of the holder.
+KNOWN = """
 local remember, generation = ARGV[4] or '0', tonumber(ARGV[5] or 0)
 local mark = remember ~= '0' and redis.call('GET', KEYS[2])
 if mark == 'finished' then return {3} end
@@ -62,13 +31,29 @@ if generation > 0 and not mark then
     if notified == '' or tonumber(notified) < generation then
       redis.call('SET', name, fence .. ' ' .. ARGV[5], 'KEEPTTL')
     end
-    return {4, redis.call('GET', KEYS[1])}
+    return {4, HOLDER}
   end
 end
 if ARGV[6] == '1' and not mark then
   local value = redis.call('GET', KEYS[#KEYS])
   if value then return {2, value} end
 end
+"""
+
+# Takes a lock to run under.
+#
+# Keys: 1 lock; mark and leaving record of the attempt, if argument 4 is not 0;
+#   generation, if argument 5 is not 0; value, if argument 6 is 1.
+# Arguments: 1 version; 2 record after the fence; 3 milliseconds that the lock stands; 0
+#   to release it at once; "keep" in front to keep the end of a lock that is taken over.
+#   All or none of: 4 milliseconds to remember the attempt, or 0; 5 fence under which
+#   the lock was reserved, or 0; 6 whether a value is accepted; 7 and more: the tokens
+#   that give the lock up to this one.
+# Returns the fence if acquired; {1, fence} if acquired by an attempt that got the lock
+#   before; {2, value} stored; {3} finished; {4, record of the holder or false} if
+#   replaced; {0, record, milliseconds left, admitted} held. admitted: 1 if the attempt
+#   got the lock before.
+ACQUIRE = Script(KNOWN.replace("HOLDER", "redis.call('GET', KEYS[1])") + """
 local now = redis.call('TIME')
 local fence = now[1] .. string.format('%06d', now[2])
 local function text() return ARGV[1] .. ' ' .. fence .. ' ' .. ARGV[2] end
@@ -184,6 +169,16 @@ redis.call('SET', KEYS[1], heir, 'PX', left)
 return 1
 """)
 
+# Stores what an attempt leaves behind; the last part of RELEASE.
+LEAVE_BEHIND = """
+if finished ~= '0' then redis.call('SET', KEYS[2], 'finished', 'PX', finished) end
+local leaving = ARGV[5] or ''
+if leaving ~= '' then redis.call('SET', KEYS[3], leaving, 'PX', ARGV[6])
+elseif KEYS[3] then redis.call('DEL', KEYS[3]) end
+if held and ARGV[7] then redis.call('SET', KEYS[#KEYS], ARGV[7], 'PX', ARGV[8]) end
+return held and 1 or 0
+"""
+
 # Releases a lock, and stores what the attempt leaves behind. The lock first, as above.
 #
 # Keys: 1 lock; mark and leaving record of the attempt, if it has finished or is
@@ -192,24 +187,20 @@ return 1
 #   0; 3 record of the heir after the fence, or empty; 4 milliseconds for it; 5 whole
 #   leaving record, or empty; 6 milliseconds for it. Then, if one is stored: 7 value; 8
 #   milliseconds that it is fresh.
-# Returns 1 released, 0 not held by this token.
+# Returns 1 released, 0 not held by this token; -1 if several hold the lock, and nothing
+#   is done.
 RELEASE = Script("""
 local record = redis.call('GET', KEYS[1])
 local head, token
 if record then head, token = string.match(record, '^(%d+ %d+ )(%S+)') end
+if record and not head and string.find(record, '^2 %d+$') then return -1 end
 local held = token == ARGV[1]
 local finished, heir = ARGV[2] or '0', ARGV[3] or ''
 if held then redis.call('DEL', KEYS[1]) end
 if held and heir ~= '' then
   redis.call('SET', KEYS[1], head .. heir, 'PX', ARGV[4])
 end
-if finished ~= '0' then redis.call('SET', KEYS[2], 'finished', 'PX', finished) end
-local leaving = ARGV[5] or ''
-if leaving ~= '' then redis.call('SET', KEYS[3], leaving, 'PX', ARGV[6])
-elseif KEYS[3] then redis.call('DEL', KEYS[3]) end
-if held and ARGV[7] then redis.call('SET', KEYS[#KEYS], ARGV[7], 'PX', ARGV[8]) end
-return held and 1 or 0
-""")
+""" + LEAVE_BEHIND)
 
 # Renews a lock.
 #
@@ -218,11 +209,14 @@ return held and 1 or 0
 #
 # Keys: 1 lock; mark of the attempt, if it is remembered.
 # Arguments: 1 token; 2 whole record; 3 milliseconds; 4 milliseconds for the mark.
-# Returns 1 renewed, 2 vanished and taken again, 0 held by another token.
+# Returns 1 renewed, 2 vanished and taken again, 0 held by another token; -1 if several
+#   hold the lock, and nothing is done.
 RENEW = Script("""
 local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' then return 0 end
-if record and string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then return 0 end
+if record and string.match(record, '^%d+ %d+ (%S+)') ~= ARGV[1] then
+  return string.find(record, '^2 %d+$') and -1 or 0
+end
 if record then redis.call('PEXPIRE', KEYS[1], ARGV[3])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 if KEYS[2] and redis.pcall('GET', KEYS[2]) ~= 'finished' then
