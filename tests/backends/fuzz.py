@@ -75,7 +75,7 @@ def take(backend: Backend, once: float, dies: bool) -> tuple[Turn, Record]:
         until = end if dies else time.monotonic_ns()
         # Who was stalled for longer than that holds nothing.
         if isinstance(answer, Acquired) and since < until <= end:
-            return Turn(key, answer.fence or 0, since, until), record
+            return Turn(key, answer.fence or 0, asked, since, until), record
 
 
 def fork(url: str, journal: Path, count: int) -> int:

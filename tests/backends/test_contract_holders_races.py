@@ -31,7 +31,7 @@ def take_turns(backend: Backend, count: int, limit: int) -> list[Turn]:
             time.sleep(0.0002)
             renewal = Renewal(key, record, answer.fence, 60, limit=limit)
             assert backend.renew([renewal]) == [Renewed.HELD]
-            turns.append(Turn(key, answer.fence, since, time.monotonic_ns(), asked))
+            turns.append(Turn(key, answer.fence, asked, since, time.monotonic_ns()))
             assert backend.release(key, record.token, limit=limit)
         else:
             time.sleep(0.0002)

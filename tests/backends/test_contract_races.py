@@ -19,13 +19,14 @@ def take_turns(backend: Backend, count: int) -> list[Turn]:
     turns: list[Turn] = []
     while len(turns) < count:
         key, record = random.choice(KEYS), record_of("one of many")
+        asked = time.monotonic_ns()
         answer = backend.acquire(key, record, expire=60)
         if isinstance(answer, Acquired):
             assert answer.fence is not None
             since = time.monotonic_ns()
             # Others run now, and find the lock held.
             time.sleep(0.0002)
-            turns.append(Turn(key, answer.fence, since, time.monotonic_ns()))
+            turns.append(Turn(key, answer.fence, asked, since, time.monotonic_ns()))
             assert backend.release(key, record.token)
         else:
             time.sleep(0.0002)

@@ -1,7 +1,7 @@
 """What is noted of a lock that many take in turn, and what must be true of that."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import pairwise
@@ -12,14 +12,15 @@ from operator import attrgetter
 class Turn:
     """From when to when a lock was surely held, in nanoseconds of the machine.
 
-    The store had taken it at some time from `asked` to `since`.
+    Attributes:
+        asked: when the store was asked for it.
     """
 
     key: str
     fence: int
+    asked: int
     since: int
     until: int
-    asked: int = 0
 
 
 def assert_one_at_a_time(turns: Iterable[Turn], fenced: bool) -> None:
@@ -31,10 +32,11 @@ def assert_one_at_a_time(turns: Iterable[Turn], fenced: bool) -> None:
             assert earlier.fence < later.fence or not fenced
 
 
-def assert_at_most(limit: int, turns: Iterable[Turn]) -> None:
+def assert_at_most(limit: int, turns: Sequence[Turn]) -> None:
     """No more held a lock at one time; each fence is greater than those of turns over.
 
-    Of turns that overlap, or whose answers did, only the store knows which was first.
+    Over when the store was asked: of turns that overlap, only the store knows which was
+    taken first.
     """
     held: dict[str, list[int]] = defaultdict(list)
     for turn in sorted(turns, key=attrgetter("since")):
@@ -43,10 +45,10 @@ def assert_at_most(limit: int, turns: Iterable[Turn]) -> None:
             heappop(ends)
         heappush(ends, turn.until)
         assert len(ends) <= limit
-    by_end = sorted(turns, key=attrgetter("until"))
+    over = sorted(turns, key=attrgetter("until"), reverse=True)
     last: dict[str, int] = defaultdict(int)
     for turn in sorted(turns, key=attrgetter("asked")):
-        while by_end[0].until <= turn.asked:
-            over = by_end.pop(0)
-            last[over.key] = max(last[over.key], over.fence)
+        while over and over[-1].until <= turn.asked:
+            earlier = over.pop()
+            last[earlier.key] = max(last[earlier.key], earlier.fence)
         assert turn.fence > last[turn.key]

@@ -156,7 +156,8 @@ class Cells:
 
     def is_shared(self) -> bool:
         """Tell whether the lock has an anchor, and each holder a cell of its own."""
-        return is_anchor(self.content(LOCK) or b"")
+        version, *rest = (self.content(LOCK) or b"none").split()
+        return version == ANCHOR.encode() and len(rest) == 1
 
     def is_unreadable(self) -> bool:
         """Tell whether a newer version wrote the lock."""
@@ -216,11 +217,6 @@ class Cells:
     def drop(self, name: str = LOCK) -> None:
         """Forget a cell."""
         self.changed[name] = None
-
-
-def is_anchor(content: bytes) -> bool:
-    """Tell whether the content of a lock says that it has several holders."""
-    return content.partition(b" ")[0] == ANCHOR.encode()
 
 
 def is_record_of(content: bytes, token: str) -> bool:

@@ -185,8 +185,8 @@ def test_a_freed_lock_stays_free_if_the_clock_is_set_back(backend, engine):
 
 def freeze_in_the_middle(url: str) -> None:
     """Lock the row of the lock "key", and stop."""
-    backend = SQLBackend(url, timeout=3)
-    backend._write = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)  # type: ignore
+    backend: Any = SQLBackend(url, timeout=3)
+    backend._changes._write = lambda *_: os.kill(os.getpid(), signal.SIGSTOP)
     backend.acquire("key", SECOND, expire=10, remember_for=10)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..cells import LOCK, Cells, short_name
+from ..cells import LOCK, Cells
 from ..exercise import exercise
 from ..operation import in_turn
 from ..promises import Promises
@@ -26,21 +27,23 @@ from ..steps import (
 )
 from ..stepwise import Answer, StepwiseBackend
 from ..turns import Turns
+from .changes import Changes
 from .database import Database
 from .engine import CONNECTIONS, engine_url, identity
 from .errors import is_refusal, reason_of
-from .renewals import alike, renew_all
+from .holders import HolderStatements
+from .renewals import Renewals, alike
 from .statements import Statements, microseconds
 from .sweeper import RETENTION, Sweeper
-from .table import NAME_LENGTH, cells_of, lock_table, row_of
+from .table import lock_table, row_name
+
+_SQL = Promises(granularity=1e-6, several_holders=True)
 
 #: What each kind of database promises.
 PROMISES = {
-    "postgresql": Promises(granularity=1e-6, needs="unique_task[postgresql]"),
-    "mysql": Promises(granularity=1e-6, needs="unique_task[mysql]"),
-    "sqlite": Promises(
-        clock="the host's", granularity=1e-6, needs="unique_task[sqlalchemy]"
-    ),
+    "postgresql": replace(_SQL, needs="unique_task[postgresql]"),
+    "mysql": replace(_SQL, needs="unique_task[mysql]"),
+    "sqlite": replace(_SQL, clock="the host's", needs="unique_task[sqlalchemy]"),
 }
 
 
@@ -79,6 +82,9 @@ class SQLBackend(StepwiseBackend):
         kind = self._database.kind
         self.promises = PROMISES["mysql" if kind == "mariadb" else kind]
         self._statements = Statements(self._table, self._database.dialect)
+        holders = HolderStatements(self._table, self._statements)
+        self._changes = Changes(self._database, self._statements, holders)
+        self._renewals = Renewals(self._database, self._statements, holders)
         self._sweeper = Sweeper(self.name, self._database, self._statements)
 
     @classmethod
@@ -127,10 +133,13 @@ class SQLBackend(StepwiseBackend):
         if not self._takes_one_statement(wanted):
             return None
         taken = self._database.run(lambda connection: self._take(connection, wanted))
-        held = None if taken else self._get(wanted.key)
+        if taken:
+            return taken
+        found = self._changes.lock(wanted.key)
+        held = None if found is None or found.is_shared() else found.held()
         if held is not None and held.record.token == wanted.record.token:
             return None
-        return taken or held
+        return held
 
     def _takes_one_statement(self, wanted: Acquisition) -> bool:
         """Whether one statement can take the lock."""
@@ -143,7 +152,7 @@ class SQLBackend(StepwiseBackend):
     def _take(self, connection: sa.Connection, wanted: Acquisition) -> Acquired | None:
         token, over = wanted.record.token.encode(), wanted.take_over_from
         values = {
-            "name": short_name(wanted.key, LOCK, NAME_LENGTH),
+            "name": row_name(wanted.key, LOCK),
             "token": token,
             "content": f"{VERSION} {wanted.record.tail}".encode(),
             "length": microseconds(wanted.expire),
@@ -155,7 +164,7 @@ class SQLBackend(StepwiseBackend):
     def _release(self, release: Release) -> bool:
         if not release.plain:
             return super()._release(release)
-        name, token = short_name(release.key, LOCK, NAME_LENGTH), release.token.encode()
+        name, token = row_name(release.key, LOCK), release.token.encode()
         held, lost = {"lock": name, "holder": token}, False
 
         def released(connection: sa.Connection) -> bool:
@@ -169,24 +178,28 @@ class SQLBackend(StepwiseBackend):
                 raise
             return done == 1 or lost
 
-        return self._database.run(released)
+        return self._database.run(released) or self._release_place(release)
+
+    def _release_place(self, release: Release) -> bool:
+        """Release a lock that was taken alone if it has become one of several."""
+        found = self._changes.lock(release.key)
+        is_shared = found is not None and found.is_shared()
+        return is_shared and super()._release(release)
 
     def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         return self._database.one_operation(lambda: self._renew_in_time(renewals))
 
     def _renew_in_time(self, renewals: Sequence[Renewal]) -> list[Renewed]:
         outcomes: dict[int, Renewed] = {}
-        for (expire, _), numbers in alike(renewals).items():
-            found = self._renew_alike([renewals[n] for n in numbers], expire)
+        for numbers in alike(renewals):
+            found = self._renew_alike([renewals[n] for n in numbers])
             outcomes.update(zip(numbers, found))
         return [outcomes[number] for number in range(len(renewals))]
 
-    def _renew_alike(self, renewals: list[Renewal], expire: float) -> list[Renewed]:
+    def _renew_alike(self, renewals: list[Renewal]) -> list[Renewed]:
         if renewals[0].leaving:  # they are few, and their locks are free
             return [self._renew_lost(one) for one in renewals]
-        held = self._database.run(
-            lambda one: renew_all(one, self._statements, renewals, expire)
-        )
+        held = self._renewals.renew_all(renewals)
         return [
             Renewed.HELD if is_held else self._renew_lost(one)
             for one, is_held in zip(renewals, held)
@@ -199,38 +212,28 @@ class SQLBackend(StepwiseBackend):
         except self.driver_errors:
             return Renewed.UNKNOWN
 
-    def _get(self, key: str) -> Held | None:
-        name = short_name(key, LOCK, NAME_LENGTH)
-        rows = self._database.run(lambda one: self._statements.rows(one, [name]))
-        return cells_of({LOCK: name}, rows).held() if rows else None
+    def _first_holders(self, key: str, most: int | None) -> list[Held]:
+        return self._changes.holders(key, most)
 
     def _change(
         self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
     ) -> Answer:
-        short = {name: short_name(key, name, NAME_LENGTH) for name in names}
+        return self._changes.change(key, names, step)
 
-        def change(connection: sa.Connection) -> Answer:
-            with self._database.transaction(connection):
-                connection.execute(self._statements.lock_row, {"name": short[LOCK]})
-                # Not before: another process may have changed them until now.
-                rows = self._statements.rows(connection, short.values())
-                cells = cells_of(short, rows)
-                answer = step(cells)
-                self._write(connection, key, cells)
-            return answer
+    def _change_places(
+        self, key: str, names: Sequence[str], step: Callable[[Cells], Answer]
+    ) -> Answer:
+        return self._changes.change_places(key, names, step)
 
-        return self._database.run(change)
-
-    def _write(self, connection: sa.Connection, key: str, cells: Cells) -> None:
-        rows = []
-        for name, cell in cells.changed.items():
-            short = short_name(key, name, NAME_LENGTH)
-            if cell is None:
-                connection.execute(self._statements.end_cell, {"cell": short})
-            else:
-                rows.append(row_of(short, name, cell))
-        if rows:
-            connection.execute(self._statements.keep, rows)
+    def _by_form(
+        self,
+        key: str,
+        names: Sequence[str],
+        tokens: Sequence[str],
+        step: Callable[[Cells], Answer],
+    ) -> Answer:
+        # In one transaction, where the parent has two.
+        return self._changes.change_by_form(key, names, tokens, step)
 
     def sweep(self, retention: float = RETENTION) -> int:
         """Delete rows that have been over for `retention` seconds; return how many.

@@ -9,10 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from ..cells import LOCK, short_name
 from ..record import VERSION
 from .direct import DirectStatement
-from .table import NAME_LENGTH, clock
+from .table import clock
 
 _INSERT: Mapping[str, Any] = {
     "postgresql": postgresql.insert,
@@ -26,13 +25,6 @@ def microseconds(seconds: float) -> int:
     """Return seconds in the unit of the table."""
     # No lock stands for 2**32 seconds.
     return max(1, round(min(seconds, 2**32) * 1e6))
-
-
-def held_by(locks: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Return the parameters `names` and `held` for pairs of key and token."""
-    names = [short_name(key, LOCK, NAME_LENGTH) for key, _ in locks]
-    tokens = [token.encode() for _, token in locks]
-    return {"names": names, "held": list(zip(names, tokens))}
 
 
 class Statements:
@@ -51,6 +43,10 @@ class Statements:
         self._dialect = dialect
         self._insert = _INSERT[dialect.name]
         self._takes: dict[int, DirectStatement] = {}
+        #: The function that returns the greatest of its arguments.
+        self.greatest: Any = sa.func.greatest
+        if dialect.name == "sqlite":
+            self.greatest = sa.func.max
         #: Whether an INSERT that meets a row can update it on a condition.
         self.on_conflict = hasattr(self._insert(table), "on_conflict_do_update")
 
@@ -68,9 +64,8 @@ class Statements:
     def _take(self, over: int) -> sa.ClauseElement:
         table, new = self._table.c, self._new_lock()
         now, ends = self._now_and_end(new)
-        greatest = sa.func.max if self._dialect.name == "sqlite" else sa.func.greatest
         changes = {
-            "fence": greatest(now, table.fence + _ONE),
+            "fence": self.greatest(now, table.fence + _ONE),
             "token": _given(new).token,
             "content": _given(new).content,
             "ends": ends,

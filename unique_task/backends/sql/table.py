@@ -7,6 +7,7 @@ database's clock is set back. The sweeper deletes old rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from ..cells import LOCK, Cell, Cells
+from ..cells import LOCK, Cell, Cells, Crowd, is_holder, short_name
 
 #: Greatest length of the name of a row, in ASCII.
 NAME_LENGTH = 200
@@ -66,13 +67,14 @@ def lock_table(name: str, schema: str | None = None) -> sa.Table:
     return sa.Table(
         name,
         sa.MetaData(),
-        # Of a cell, see short_name() in cells.py.
+        # Of a cell, see row_name().
         sa.Column("name", _NAME, primary_key=True),
-        # The holder's; NULL in all cells but the lock. Databases compare bytes alike.
+        # The holder's, empty in an anchor; NULL in cells that are neither a lock nor a
+        # holder. Databases compare bytes alike.
         sa.Column("token", _BYTES),
-        # Of the cell. The lock's is its record without the fence.
+        # Of the cell; a record or an anchor is without its fence.
         sa.Column("content", _BYTES, nullable=False),
-        # The lock's last one, also when it is free; 0 in all other cells.
+        # The lock's last one, also when it is free; a holder's; 0 in all other cells.
         sa.Column("fence", sa.BigInteger, nullable=False),
         # End of the cell, in microseconds since 1970; 0 once it was released.
         sa.Column("ends", sa.BigInteger, nullable=False),
@@ -100,7 +102,34 @@ def ddl_of(table: sa.Table, dialect: sa.Dialect) -> str:
     return text.replace("PRIMARY KEY", f"{first}PRIMARY KEY") + ";"
 
 
-def cells_of(names: Mapping[str, str], rows: Sequence[Any]) -> Cells:
+def row_name(key: str, name: str) -> str:
+    """Return the name of the row that keeps a cell."""
+    if is_holder(name):
+        return f"{holders_prefix(key)}{_digits(name)}"
+    return short_name(key, name, NAME_LENGTH)
+
+
+def holders_prefix(key: str) -> str:
+    """Return what the names of the holders of `key` begin with.
+
+    Digits follow it. In every collation, digits of one number stand in the same order,
+    so a range of names has the holders of this key and no other row.
+    """
+    return f"unique:holder:{_digits(key)}:"
+
+
+def _digits(text: str) -> str:
+    digest = blake2b(text.encode(), digest_size=16).digest()
+    return f"{int.from_bytes(digest, 'big'):0{HOLDER_DIGITS}d}"
+
+
+#: Digits of 128 bits.
+HOLDER_DIGITS = 39
+
+
+def cells_of(
+    names: Mapping[str, str], rows: Sequence[Any], crowd: Crowd | None = None
+) -> Cells:
     """Return the cells in `rows`, of which there is at least one.
 
     Arguments:
@@ -108,19 +137,29 @@ def cells_of(names: Mapping[str, str], rows: Sequence[Any]) -> Cells:
     """
     by_name = {row.name: row for row in rows}
     found = {
-        name: Cell(_content(name, by_name[short]), by_name[short].ends / 1e6)
+        name: cell_in(name, by_name[short])
         for name, short in names.items()
         if short in by_name
     }
     now, last = rows[0].now, max(row.fence for row in rows)
-    return Cells(found, now / 1e6, max(now, last + 1), last)
+    return Cells(found, now / 1e6, max(now, last + 1), last, crowd)
+
+
+def cell_in(name: str, row: Any) -> Cell:
+    """Return the cell that a row keeps."""
+    return Cell(_content(name, row), row.ends / 1e6)
 
 
 def _content(name: str, row: Any) -> bytes:
-    if name != LOCK or not row.content:
+    if not _has_fence(name) or not row.content:
         return bytes(row.content)
     version, _, tail = bytes(row.content).partition(b" ")
     return b"%b %d %b" % (version, row.fence, tail)
+
+
+def _has_fence(name: str) -> bool:
+    """Tell whether the fence of a cell stands in its own column."""
+    return name == LOCK or is_holder(name)
 
 
 def row_of(short: str, name: str, cell: Cell) -> dict[str, Any]:
@@ -137,8 +176,10 @@ def row_of(short: str, name: str, cell: Cell) -> dict[str, Any]:
         "fence": 0,
         "ends": round(cell.end * 1e6),
     }
-    if name == LOCK:
-        version, fence, tail = cell.content.split(b" ", 2)
-        token = tail.partition(b" ")[0]
-        row |= {"token": token, "content": version + b" " + tail, "fence": int(fence)}
+    if _has_fence(name):
+        version, fence, *tail = cell.content.split(b" ", 2)
+        # An anchor has no token: b"", as older versions read it as bytes.
+        token = b"".join(tail).partition(b" ")[0]
+        row |= {"token": token, "content": b" ".join([version, *tail])}
+        row |= {"fence": int(fence)}
     return row
