@@ -1,80 +1,20 @@
 """A message that is delivered again while its first delivery leaves."""
 
 import os
-from threading import Event
 
 import pytest
-from celery import Task, states
-from celery.signals import before_task_publish, task_postrun
+from celery import states
 
 from tests.held_lock import held_lock
 from tests.inprocess import TIMEOUT, value_of
 from tests.waiting import wait_until
 from unique_task import MemoryBackend, unique
 from unique_task.backends.steps import Leaving
-from unique_task.messages.stamp import (
-    LOCK_HEADER,
-    MESSAGE_HEADER,
-    stamp_messages_of,
-    stamping,
-)
 from unique_task.options.lock_types import LOCK_TYPES
 
 pytest_plugins = "tests.inprocess_fixtures"
 
 LOCKS = list(LOCK_TYPES)
-
-
-@pytest.fixture
-def redeliver():
-    """Send the message of a task once more."""
-    sent: dict[str, dict[str, object]] = {}
-
-    def note(headers, **_):
-        ours = {name: headers.get(name) for name in (MESSAGE_HEADER, LOCK_HEADER)}
-        sent.setdefault(headers["id"], ours)
-
-    def redeliver(task, result):
-        with stamping(result.id, sent[result.id]):
-            task.app.send_task(task.name, task_id=result.id)
-
-    stamp_messages_of("")  # else it would be told later than this one
-    before_task_publish.connect(note)
-    yield redeliver
-    before_task_publish.disconnect(note)
-
-
-@pytest.fixture
-def arrivals():
-    """The states in which arrivals ended."""
-    arrivals: list[str] = []
-
-    def note(state, **_):
-        arrivals.append(str(state))
-
-    task_postrun.connect(note)
-    yield arrivals
-    task_postrun.disconnect(note)
-
-
-class Slow(Task):
-    """Waits between the end of its body and its outcome."""
-
-    abstract = True
-    left = Event()
-    may_end = Event()
-
-    def on_success(self, *args):
-        self.left.set()
-        assert self.may_end.wait(TIMEOUT)
-
-
-@pytest.fixture
-def slow():
-    Slow.left.clear()
-    Slow.may_end.clear()
-    yield Slow
-    Slow.may_end.set()
 
 
 class Counting(MemoryBackend):
