@@ -85,18 +85,22 @@ SEEN = [
 ]
 
 
-@app.task(bind=True)
-@unique(key="{key}", on_duplicate=SOON)
-def look(self: Task, key: str, other: str = "") -> dict[str, Any]:
-    """What this attempt sees of how it was sent."""
-    hold(key)
-    request: Any = self.request
+def seen_by(task: Task) -> dict[str, Any]:
+    """What an attempt of `task` sees of how it was sent."""
+    request: Any = task.request
     return {
         **{name: request.get(name) for name in SEEN},
         "headers": {"colour": (request.headers or {}).get("colour")},
         "priority": request.delivery_info["priority"],
         "queue": request.delivery_info["routing_key"],
     }
+
+
+@app.task(bind=True)
+@unique(key="{key}", on_duplicate=SOON)
+def look(self: Task, key: str, other: str = "") -> dict[str, Any]:
+    hold(key)
+    return seen_by(self)
 
 
 @app.task(autoretry_for=(Exception,), default_retry_delay=0, max_retries=5)

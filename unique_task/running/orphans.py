@@ -24,7 +24,12 @@ from ..options.guarded_class import guarded_class_of, spec_of
 from ..options.plan import CallPlan
 from ..threads import start_thread
 from ..waiting.line import Waiting
-from ..waiting.step import enter_if_waiting, leave_if_waiting, run_ended
+from ..waiting.step import (
+    enter_if_waiting,
+    greenlet_ended,
+    leave_if_waiting,
+    run_ended,
+)
 from .redelivery import Redelivery, redelivery_after_loss, release_for
 
 logger = logging.getLogger(__name__)
@@ -87,6 +92,8 @@ class _Watched(_Request):  # type: ignore[misc]
             # not know whether its message is delivered again.
             if not soft and self.acknowledged:
                 _release_reservation(self)
+            if not soft:
+                greenlet_ended(self, TimeLimitExceeded(timeout))
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         dead = _release_if_dead(self, exc_info.exception)

@@ -160,3 +160,13 @@ def run_ended(request: Any, error: Any = None) -> None:
     if isinstance(error, ComesBack):
         back = error.waits_for or WaitsFor("")
     room.do(lambda one: one.ended(str(request.id), succeeded=error is None, back=back))
+
+
+def greenlet_ended(request: Any, error: Exception) -> None:
+    """Note that a time limit has ended a task, if that was in a greenlet.
+
+    A child is killed only after that; then its own end is reported.
+    """
+    room = _rooms.get(request.hostname)
+    if room is not None and room.consumer.pool.is_green:
+        run_ended(request, error)

@@ -20,7 +20,9 @@ from tests.worker.redelivery.sending import pid_of_run
 from tests.worker.tasks_policies import LATE
 from tests.worker.tasks_published import DEBOUNCE, DEBOUNCED, GUARDED_BY
 from tests.worker.tasks_redelivery import SURVIVING
+from tests.worker.tasks_waiting import EARLY as EARLY_IN_LINE
 from tests.worker.test_overlap import publish
+from tests.worker.waiting.line import AT_ONCE
 from tests.worker.witness import Witness
 
 pytestmark = pytest.mark.worker
@@ -86,6 +88,20 @@ def test_the_value_of_a_run_is_handed_to_its_duplicates(witness, key):
     assert first.get(timeout=TIMEOUT) == "value"
     assert second.get(timeout=TIMEOUT) == "value"
     assert witness.runs(key) == 1
+
+
+def test_a_call_that_waits_for_a_lock_starts_when_it_is_free(witness, key):
+    first = EARLY_IN_LINE.delay(key, 1)
+    wait_until(lambda: witness.runs(key) == 1)
+    others = [EARLY_IN_LINE.delay(key, number) for number in (2, 3)]
+    for other in others:
+        wait_until(lambda: witness.waits(other.id))
+
+    witness.open(key)
+
+    values = [result.get(timeout=AT_ONCE) for result in (first, *others)]
+    assert values == [1, 2, 3]
+    assert witness.most_at_once(key) == 1
 
 
 @pytest.mark.parametrize("lock", ["until_executed", "until_and_while_executing"])
