@@ -59,9 +59,9 @@ def is_holder(name: str) -> bool:
 _HOLDER = "holder:"
 
 
-def anchor(last: int) -> bytes:
-    """Return the content of a lock that has several holders, with its last fence."""
-    return f"{ANCHOR} {last}".encode()
+def anchor(last: int, kept: int) -> bytes:
+    """Return the content of a lock with `kept` holders, and its last fence."""
+    return f"{ANCHOR} {last} {kept}".encode()
 
 
 def short_name(key: str, name: str, longest: int) -> str:
@@ -88,12 +88,12 @@ class Crowd:
     """The holders of a lock with an anchor, without those whose time has ended.
 
     Attributes:
-        count: of the holders.
+        count: returns how many they are.
         ending: returns their cells, at most so many of those that end first; all for
             None.
     """
 
-    count: int
+    count: Callable[[], int]
     ending: Callable[[int | None], Sequence[Cell]]
 
 
@@ -156,16 +156,18 @@ class Cells:
 
     def is_shared(self) -> bool:
         """Tell whether the lock has an anchor, and each holder a cell of its own."""
-        version, *rest = (self.content(LOCK) or b"none").split()
-        return version == ANCHOR.encode() and len(rest) == 1
+        return bool(_anchor_words(self.get(LOCK)))
 
-    def is_unreadable(self) -> bool:
-        """Tell whether a newer version wrote the lock."""
-        try:
-            self.held()
-        except LockRecordError:
-            return True
-        return False
+    def was_shared(self) -> bool:
+        """Tell whether the time of all holders beside the anchor has ended."""
+        cell = self._found.get(LOCK)
+        over = cell is not None and 0 < cell.end <= self.now
+        return over and bool(_anchor_words(cell))
+
+    def kept(self) -> int:
+        """Return the number in the anchor; no more hold the lock in places."""
+        words = _anchor_words(self.get(LOCK))
+        return int(words[2]) if words else 0
 
     def last_fence(self) -> int:
         """Return the fence in the cell of the lock, 0 if that is free."""
@@ -217,6 +219,12 @@ class Cells:
     def drop(self, name: str = LOCK) -> None:
         """Forget a cell."""
         self.changed[name] = None
+
+
+def _anchor_words(cell: Cell | None) -> list[bytes]:
+    """Return the words of an :func:`anchor`, none for any other cell."""
+    words = [] if cell is None else cell.content.split()
+    return words if words[:1] == [ANCHOR.encode()] and len(words) == 3 else []
 
 
 def is_record_of(content: bytes, token: str) -> bool:

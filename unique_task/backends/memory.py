@@ -136,7 +136,7 @@ class Holders:
             cell = self._cells.get(name)
             if cell is not None and cell.end <= now:
                 del self._cells[name]
-        return Crowd(len(self), self._ending)
+        return Crowd(self.__len__, self._ending)
 
     def _ends_later(self, end: float, name: str, now: float) -> bool:
         cell = self._cells.get(name)

@@ -4,8 +4,11 @@ A lock that was taken with a limit of one is a record in the cell of the lock. W
 several hold it, or one that lets others in, that cell has an anchor, and each holder a
 cell of its own::
 
-    lock            2 <last fence>              ends with the last holder, or later
-    holder:<token>  <record of this holder>     ends with its lease
+    lock            2 <last fence> <number of holders>   ends with the last, or later
+    holder:<token>  <record of this holder>              ends with its lease
+
+The number still has holders whose time has ended. Only where it reaches the limit, the
+store counts them.
 
 Who wants the lock alone, or is of an older version, meets the anchor as it meets a
 lock that is held.
@@ -14,8 +17,10 @@ lock that is held.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from operator import attrgetter
 
+from ..exceptions import LockRecordError
 from .cells import LOCK, Cell, Cells, Crowd, anchor, held_in, holder_name
 from .record import Record
 from .steps import Held
@@ -99,14 +104,19 @@ class SeveralPlaces(Places):
         lock = cells.get(LOCK)
         # The one that took the lock with a limit of one.
         self._alone = None if lock is None or cells.is_shared() else lock
-        self._count = crowd.count + (self._alone is not None)
+        self._count = cells.kept() + (self._alone is not None)
         self._end = cells.now if lock is None else lock.end
 
     def has_room(self) -> bool:
+        if self._count >= self._limit:
+            self._count = self._crowd.count() + (self._alone is not None)
         return self._count < self._limit and not self._is_unreadable()
 
     def _is_unreadable(self) -> bool:
-        return self._alone is not None and self._cells.is_unreadable()
+        """Tell whether a newer version has the lock alone."""
+        with suppress(LockRecordError):
+            return self._alone is not None and self._cells.held() is None
+        return True
 
     def holders(self, most: int | None = None) -> list[Held]:
         cells = list(self._crowd.ending(most))
@@ -152,7 +162,7 @@ class SeveralPlaces(Places):
 
     def _anchor(self, fence: int) -> None:
         last = max(fence, self._cells.last_fence())
-        self._cells.changed[LOCK] = Cell(anchor(last), self._end)
+        self._cells.changed[LOCK] = Cell(anchor(last, self._count), self._end)
 
 
 def places_of(cells: Cells, limit: int) -> Places:

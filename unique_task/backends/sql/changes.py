@@ -82,7 +82,7 @@ class Changes:
             if cells is not None and cells.is_shared():
                 now = round(cells.now * 1e6)
                 ending = partial(self._ending, key, now, connection)
-                cells.crowd = Crowd(0, ending)
+                cells.crowd = Crowd(cells.kept, ending)
             return places_of(cells, 1).holders(most) if cells is not None else []
 
         return self._database.run(find)
@@ -116,14 +116,20 @@ class Changes:
     def _places(
         self, key: str, names: Sequence[str], connection: sa.Connection
     ) -> Cells:
-        short = {name: row_name(key, name) for name in names}
-        wanted = {"names": list(short.values()), **range_of(key)}
-        rows = connection.execute(self._holders.find, wanted).all()
-        now, living = rows[0].now, rows[0].living
-        if rows[0].kept > living + SOME:
+        cells = self._cells(key, names, connection)
+        now = round(cells.now * 1e6)
+        if cells.was_shared():
             self._forget_over(key, now, connection)
-        ending = partial(self._ending, key, now, connection)
-        return cells_of(short, rows, Crowd(living, ending))
+        cells.crowd = Crowd(
+            partial(self._count, key, now, connection),
+            partial(self._ending, key, now, connection),
+        )
+        return cells
+
+    def _count(self, key: str, now: int, connection: sa.Connection) -> int:
+        self._forget_over(key, now, connection)
+        wanted = {**range_of(key), "now": now}
+        return connection.scalar(self._holders.count, wanted) or 0
 
     def _ending(
         self, key: str, now: int, connection: sa.Connection, most: int | None
@@ -133,11 +139,12 @@ class Changes:
         return [cell_in(LOCK, row) for row in rows]
 
     def _forget_over(self, key: str, now: int, connection: sa.Connection) -> None:
-        """Delete the rows of holders whose time has ended, which count as kept."""
-        wanted = {**range_of(key), "now": now, "most": 10 * SOME}
+        """Delete rows of holders whose time has ended."""
+        wanted = {**range_of(key), "now": now, "most": SOME}
         # By name: to delete a range locks the gap beside it, which is of another key.
         names = list(connection.scalars(self._holders.over, wanted))
-        connection.execute(self._holders.forget, {"names": names})
+        if names:
+            connection.execute(self._holders.forget, {"names": names})
 
     def _write(self, connection: sa.Connection, key: str, cells: Cells) -> None:
         kept, left = [], []

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from .statements import Statements
 from .table import HOLDER_DIGITS, clock, holders_prefix
 
-#: Rows of holders whose time has ended that a lock may keep.
-SOME = 100
+#: Rows of holders whose time has ended that one statement deletes at most.
+SOME = 1000
 
 #: Rows of all holders, where a number of rows is asked for.
 ALL = 2**31 - 1
@@ -53,33 +53,11 @@ class HolderStatements:
         return sa.delete(self._table).where(_named(self._table))
 
     @cached_property
-    def find(self) -> sa.Select[Any]:
-        """Read the rows `names`, each with the time and the number of all holders.
-
-        `living` are those whose time has not ended, `kept` all that have a row.
-        """
-        table, holder = self._table.c, self._table.alias("holder")
-        # In a table of its own, so that all compare with the same time.
-        moment = sa.select(clock().label("now")).subquery("moment")
-        lives = sa.case((holder.c.ends > moment.c.now, 1))
-        crowd = (
-            sa.select(
-                moment.c.now,
-                sa.func.count(lives).label("living"),
-                sa.func.count(holder.c.name).label("kept"),
-            )
-            .select_from(moment.outerjoin(holder, _of_key(holder.c.name)))
-            .group_by(moment.c.now)
-            .subquery("crowd")
-        )
-        return (
-            sa.select(
-                *(table.name, table.content, table.fence, table.ends),
-                *(crowd.c.now, crowd.c.living, crowd.c.kept),
-            )
-            .select_from(self._table.join(crowd, sa.true()))
-            .where(_named(self._table))
-        )
+    def count(self) -> sa.Select[Any]:
+        """Count the holders that end after `now`."""
+        table = self._table.c
+        living = sa.select(sa.func.count()).select_from(self._table)
+        return living.where(_of_key(table.name), table.ends > _NOW)
 
     @cached_property
     def prolong(self) -> sa.Update:

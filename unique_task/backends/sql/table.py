@@ -16,6 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from ..cells import LOCK, Cell, Cells, Crowd, is_holder, short_name
+from ..record import ANCHOR
 
 #: Greatest length of the name of a row, in ASCII.
 NAME_LENGTH = 200
@@ -177,9 +178,9 @@ def row_of(short: str, name: str, cell: Cell) -> dict[str, Any]:
         "ends": round(cell.end * 1e6),
     }
     if _has_fence(name):
-        version, fence, *tail = cell.content.split(b" ", 2)
+        version, fence, tail = cell.content.split(b" ", 2)
         # An anchor has no token: b"", as older versions read it as bytes.
-        token = b"".join(tail).partition(b" ")[0]
-        row |= {"token": token, "content": b" ".join([version, *tail])}
+        token = b"" if version == ANCHOR.encode() else tail.partition(b" ")[0]
+        row |= {"token": token, "content": version + b" " + tail}
         row |= {"fence": int(fence)}
     return row
