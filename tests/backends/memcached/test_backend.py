@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.backends.stores import FIRST, SECOND, record_of
+from tests.backends.stores import FIRST, LEASE, SECOND, record_of
 from tests.forking import in_fork
 from unique_task import ConfigurationError
 from unique_task.backends.memcached import MemcachedBackend
@@ -169,9 +169,9 @@ def test_a_holder_that_others_came_before_in_between_frees_nothing(backend):
 
 
 def test_a_fork_has_connections_of_its_own(backend):
-    backend.acquire("key", FIRST, expire=10)
+    backend.acquire("key", FIRST, expire=LEASE)
 
-    child = in_fork(lambda: type(backend.acquire("key", SECOND, expire=10)))
+    child = in_fork(lambda: type(backend.acquire("key", SECOND, expire=LEASE)))
 
     assert child is Held
     assert backend.release("key", FIRST.token)

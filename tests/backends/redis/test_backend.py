@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from tests.backends.stores import FIRST, PATIENCE, record_of
+from tests.backends.stores import FIRST, LEASE, PATIENCE, record_of
 from tests.forking import Fork, in_fork
 from tests.servers import RedisServer
 from tests.servers.certificate import Certificate
@@ -144,11 +144,11 @@ def test_the_password_of_the_url_opens_the_server(url, own_redis):
 
 
 def test_a_client_survives_a_fork(backend):
-    backend.acquire("parent's", FIRST, expire=10)
+    backend.acquire("parent's", FIRST, expire=LEASE)
 
     def in_child() -> list[object]:
-        answers = [backend.acquire("parent's", record_of("child"), expire=10)]
-        answers.append(backend.acquire("child's", record_of("child"), expire=10))
+        answers = [backend.acquire("parent's", record_of("child"), expire=LEASE)]
+        answers.append(backend.acquire("child's", record_of("child"), expire=LEASE))
         return answers
 
     refused, taken = in_fork(in_child)

@@ -3,7 +3,7 @@
 import pytest
 from redis.crc import key_slot
 
-from tests.backends.stores import FIRST, SECOND, published, record_of, renewals
+from tests.backends.stores import FIRST, LEASE, SECOND, published, record_of, renewals
 from tests.forking import in_fork
 from unique_task import RedisBackend
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed
@@ -74,11 +74,11 @@ def test_locks_are_found_where_they_are_moved(own_cluster):
 
 
 def test_a_client_survives_a_fork(backend):
-    backend.acquire("key", FIRST, expire=10)
+    backend.acquire("key", FIRST, expire=LEASE)
 
     def in_child() -> list[object]:
-        refused = backend.acquire("key", record_of("child"), expire=10)
-        return [refused, backend.acquire("child's", record_of("child"), expire=10)]
+        refused = backend.acquire("key", record_of("child"), expire=LEASE)
+        return [refused, backend.acquire("child's", record_of("child"), expire=LEASE)]
 
     refused, taken = in_fork(in_child)
 

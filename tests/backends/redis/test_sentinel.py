@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.sentinel import Sentinel
 
-from tests.backends.stores import FIRST, PATIENCE, SECOND, connect, in_time
+from tests.backends.stores import FIRST, LEASE, PATIENCE, SECOND, connect, in_time
 from tests.forking import in_fork
 from tests.servers import Proxy, Sentinels, sentinels
 from tests.servers.process import HOST
@@ -227,9 +227,9 @@ def test_a_client_of_your_own_is_used(redis_sentinels, sentinel_url):
 
 def test_a_client_survives_a_fork(sentinel_url):
     backend = RedisBackend(sentinel_url)
-    backend.acquire("key", FIRST, expire=10)
+    backend.acquire("key", FIRST, expire=LEASE)
 
-    refused = in_fork(lambda: backend.acquire("key", SECOND, expire=10))
+    refused = in_fork(lambda: backend.acquire("key", SECOND, expire=LEASE))
 
     assert isinstance(refused, Held)
     assert backend.release("key", FIRST.token)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.alarm import IN_CALLBACKS, Alarm
-from tests.backends.stores import FIRST, PATIENCE, SECOND, connect, in_time
+from tests.backends.stores import FIRST, LEASE, PATIENCE, SECOND, connect, in_time
 from tests.forking import in_fork, start_fork
 from tests.servers import MariaDBServer, PostgreSQLServer, Proxy
 from tests.waiting import wait_until
@@ -131,9 +131,9 @@ def test_locks_survive_a_restart_of_the_server(tmp_path, kind):
 
 
 def test_a_fork_has_connections_of_its_own(backend):
-    backend.acquire("key", FIRST, expire=10)
+    backend.acquire("key", FIRST, expire=LEASE)
 
-    child = in_fork(lambda: type(backend.acquire("key", SECOND, expire=10)))
+    child = in_fork(lambda: type(backend.acquire("key", SECOND, expire=LEASE)))
 
     assert child is Held
     assert backend.release("key", FIRST.token)
