@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from threading import Condition, Lock, Thread
+from threading import Condition, Lock, RLock, Thread
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -51,7 +51,9 @@ class StoreReleases:
 
     def __init__(self, store: str) -> None:
         self._store = store
-        self._changed = Condition()
+        # Taken directly, as the keeper's.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._jobs: deque[_Job] = deque()
         self._thread: Thread | None = None
         self._busy = False
@@ -59,7 +61,7 @@ class StoreReleases:
 
     def add(self, release: Callable[[], object]) -> None:
         """Call `release` soon."""
-        with self._changed:
+        with self._lock:
             if len(self._jobs) >= _MOST:
                 self._jobs.popleft()
                 logger.error(
@@ -79,7 +81,7 @@ class StoreReleases:
         Returns:
             How many locks are not released by then.
         """
-        with self._changed:
+        with self._lock:
             self._ending = True
             self._changed.notify_all()
             if self._jobs and self._thread is None:
@@ -101,13 +103,13 @@ class StoreReleases:
             while job := self._next():
                 self._do(job)
         finally:
-            with self._changed:
+            with self._lock:
                 self._thread, self._busy = None, False
                 self._changed.notify_all()
 
     def _next(self) -> _Job | None:
         """Wait for a job; None if none comes for a while."""
-        with self._changed:
+        with self._lock:
             self._busy = False
             self._changed.notify_all()
             if not self._jobs:
@@ -129,7 +131,7 @@ class StoreReleases:
             logger.exception("a lock could not be released, and ends by its time")
 
     def _try_later(self, job: _Job, error: LockStoreError) -> None:
-        with self._changed:
+        with self._lock:
             # To the end: another part of the store may answer.
             self._jobs.append(job)
             now = time.monotonic()

@@ -83,7 +83,9 @@ class StoreKeeper:
 
     def __init__(self) -> None:
         # Reentrant, for the handler of a signal in the middle of add() or remove().
-        self._changed = Condition(RLock())
+        # Taken directly: what it raises as a condition is entered leaves that locked.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         # Weak: if an error keeps a lease from being removed, it goes with its frames.
         self._leases: set[ref[Renewable]] = set()
         self._thread: Thread | None = None
@@ -95,7 +97,7 @@ class StoreKeeper:
         if self._thread is None:
             self._start()
         elif lease.renew_at < self._next_look:
-            with self._changed:
+            with self._lock:
                 self._changed.notify_all()
 
     def remove(self, lease: Renewable) -> None:
@@ -105,7 +107,7 @@ class StoreKeeper:
 
     def _start(self) -> None:
         """Start the thread, if it is needed and nobody else does."""
-        with self._changed:
+        with self._lock:
             if self._thread is None and self._leases:
                 self._next_look = 0.0
                 self._thread = start_thread(self._run, "unique_task")
@@ -175,7 +177,7 @@ class StoreKeeper:
 
     def _wait(self) -> list[Renewable]:
         """Wait for leases that are due; return an empty list if there are no leases."""
-        with self._changed:
+        with self._lock:
             has_waited = self._next_look > 0
             while not (due := self._due(time.monotonic())):
                 if self._leases or not has_waited:

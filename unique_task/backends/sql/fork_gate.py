@@ -35,7 +35,8 @@ class ForkGate:
         around_forks_of(self._before_fork, self._after_in_parent, self._after_in_fork)
 
     def _reset(self) -> None:
-        # To take it directly is faster than through the condition.
+        # To take it directly is faster than through the condition, and what a signal
+        # raises there cannot leave it locked.
         self._lock = RLock()
         self._changed = Condition(self._lock)
         self._under_way = set[object]()
@@ -66,17 +67,17 @@ class ForkGate:
                 self._tell()
 
     def _tell(self) -> None:
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
 
     def _before_fork(self) -> None:
-        with self._changed:
+        with self._lock:
             self._shut = True
             self._changed.wait_for(lambda: not self._under_way, self._patience)
         self._close()
 
     def _after_in_parent(self) -> None:
-        with self._changed:
+        with self._lock:
             self._shut = False
             self._changed.notify_all()
 
