@@ -71,7 +71,7 @@ end
 local function clear() redis.call('DEL', KEYS[1], holders, records) end
 
 -- Removes some that have ended: more than one for each that comes, but never so many
--- that others wait for it. If not several hold the lock, makes the keys for that.
+-- that others wait for it. Makes the only holder, if it is one, the first of several.
 local function open()
   if last then
     local ended = redis.call('ZRANGEBYSCORE', holders, '-inf', '(' .. since,
@@ -80,10 +80,9 @@ local function open()
     return
   end
   local its_end = one and end_of(one)
-  -- End the script, which has done nothing yet, if someone else uses these names.
-  redis.call('ZCARD', holders)
-  redis.call('HLEN', records)
-  clear()
+  -- These end the script, which has done nothing yet, if someone else uses the names.
+  local forgotten = redis.call('ZCARD', holders) + redis.call('HLEN', records)
+  if forgotten > 0 then redis.call('DEL', holders, records) end
   last = fence_of_one or '0'
   if one then put(one, place, its_end) end
 end
@@ -199,7 +198,7 @@ if type(redis.pcall('GET', KEYS[1])) == 'table' then return 0 end
     + _BEGIN
     + """
 local own = end_of(ARGV[1])
-if not last and (own or limit == 1 or living() == math.huge) then"""
+if not last and (own or limit == 1) then"""
     + RENEW.text
     + """
 end
