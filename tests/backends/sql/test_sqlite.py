@@ -80,7 +80,7 @@ def test_no_process_is_forked_during_an_operation(parent):
 
 def test_a_fork_during_an_operation_that_does_not_end_locks_nothing(sqlite_url):
     """The fork gets an error, and no task runs unguarded."""
-    store: Any = SQLBackend(sqlite_url, timeout=0.1)
+    store: Any = SQLBackend(sqlite_url, timeout=1)
     store.check()
 
     def tried() -> str:
