@@ -35,7 +35,16 @@ LONGEST = (
 
 #: Folders whose tests know nothing of Celery; one version of it is enough for them.
 ANY_CELERY = frozenset(
-    ("all_stores", "backends", "benchmarks", "celery_suite", "keys", "servers", "soak")
+    (
+        "all_stores",
+        "backends",
+        "benchmarks",
+        "celery_suite",
+        "keys",
+        "servers",
+        "soak",
+        "waiting_room",
+    )
 )
 
 #: Fixtures that start a server, and which.

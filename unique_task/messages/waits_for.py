@@ -8,7 +8,7 @@ from typing import Any
 
 from ..backends.steps import Held
 from .bounds import LONGEST_PAUSE
-from .stamp import WAIT_HEADER, our_headers
+from .stamp import MESSAGE_HEADER, WAIT_HEADER, our_headers
 
 #: Holders that a message names at most: more would make it long.
 _MOST = 50
@@ -53,12 +53,19 @@ class WaitsFor:
     def in_message(cls, message: Mapping[str, Any]) -> WaitsFor | None:
         """Read it in the headers of a message; None if they have none that is valid.
 
+        A header of another message does not count; see :meth:`.Waited.of`.
+
         Arguments:
             message: as for :func:`~unique_task.messages.stamp.our_headers`.
         """
-        waited = our_headers(message).get(WAIT_HEADER)
-        header = waited.get("waits_for") if isinstance(waited, Mapping) else None
-        return None if header is None else cls.read(header)
+        ours = our_headers(message)
+        waited, message_id = ours.get(WAIT_HEADER), ours.get(MESSAGE_HEADER)
+        if not isinstance(waited, Mapping) or message_id is None:
+            return None
+        # Celery forwards headers to retries and callbacks.
+        if waited.get("sent") != message_id or "waits_for" not in waited:
+            return None
+        return cls.read(waited["waits_for"])
 
     @classmethod
     def read(cls, header: Any) -> WaitsFor | None:
@@ -67,7 +74,9 @@ class WaitsFor:
             until = header["until"]
             return cls(
                 str(header["key"]),
-                tuple((str(task), str(node)) for task, node in header["holders"]),
+                tuple(
+                    (str(task), str(node)) for task, node in header["holders"][:_MOST]
+                ),
                 max(1, int(header["limit"])),
                 bool(header["shared"]),
                 min(LONGEST_PAUSE, float(header["patience"])),

@@ -26,15 +26,15 @@ def asks(state: Any, key: str, holder: str, worker: str, **more: Any) -> None:
 
 
 @control_command(name=FREES, visible=False)
-def frees(state: Any, key: str, neighbours: Any, **more: Any) -> None:
-    """Start a call that waits for a lock."""
+def frees(state: Any, key: str, worker: str, neighbours: Any, **more: Any) -> None:
+    """Start a call that waits for a lock, as another worker tells."""
     others = {
         str(name): Neighbour(float(since), bool(shared))
         for name, since, shared in neighbours
     }
     succeeded, holder = bool(more.get("succeeded")), more.get("holder")
     freed = Frees(state.hostname, str(key), others, succeeded, holder)
-    _do(state, lambda room: room.freed(freed))
+    _do(state, lambda room: room.freed(freed, str(worker)))
 
 
 def _do(state: Any, decide: Callable[[Room], Next]) -> None:

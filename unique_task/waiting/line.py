@@ -25,6 +25,7 @@ class Waiting:
         pause: seconds after which it asks for the lock if nothing calls it.
         latest: when it asks at the latest, in seconds since 1970.
         parked: whether its own time is over, and it waits for those before it.
+        timed: whether a look is due when it asks at the latest.
         patient: whether it has waited once more, because a holder runs in this worker.
         left: whether it does not wait here any more.
     """
@@ -36,6 +37,7 @@ class Waiting:
     pause: float
     latest: float
     parked: bool = False
+    timed: bool = False
     patient: bool = False
     left: bool = False
     number: int = field(default_factory=lambda: next(_numbers))
@@ -68,9 +70,6 @@ class Line:
         holders: tasks of this worker that hold the lock, or ask for it.
         neighbours: the other workers where calls wait for the lock.
         asked: holders in other workers that these have been asked about.
-        passed_over: holders that do not run where they should, after which a call was
-            started. They may have ended just before, and if not, they cannot be
-            waited for.
     """
 
     def __init__(self, key: str) -> None:
@@ -79,7 +78,6 @@ class Line:
         self.holders: set[str] = set()
         self.neighbours: dict[str, Neighbour] = {}
         self.asked: set[str] = set()
-        self.passed_over: set[str] = set()
         self._places: list[tuple[float, int]] = []
         self._by_place: dict[tuple[float, int], Waiting] = {}
 
@@ -95,8 +93,8 @@ class Line:
         return self._by_place[self._places[0]] if self._places else None
 
     @property
-    def unused(self) -> bool:
-        """True if nobody waits."""
+    def nobody_waits(self) -> bool:
+        """True if no call waits, neither here nor in a worker that has asked."""
         return not (self._places or self.neighbours)
 
     def add(self, waiting: Waiting) -> None:
@@ -127,13 +125,12 @@ class Line:
             return None
         return Neighbour(oldest.since, oldest.waits_for.shared)
 
-    def pop_older_neighbour(self) -> str | None:
-        """Remove the neighbour that waits longest, if it waits longer than all here."""
+    def older_neighbour(self) -> str | None:
+        """Return the neighbour that waits longest, if it waits longer than all here."""
         if not self.neighbours:
             return None
         worker = min(self.neighbours, key=lambda name: self.neighbours[name].since)
         oldest = self.oldest
         if oldest is not None and oldest.since <= self.neighbours[worker].since:
             return None
-        del self.neighbours[worker]
         return worker

@@ -85,6 +85,7 @@ def _written(sender: str, message: Asks | Frees) -> tuple[str, dict[str, Any]]:
         }
     return FREES, {
         "key": message.key,
+        "worker": sender,
         "neighbours": [
             [name, one.since, one.shared] for name, one in message.neighbours.items()
         ],

@@ -49,3 +49,6 @@ class Next:
     start: list[Waiting] = field(default_factory=list)
     look: list[tuple[float, Waiting]] = field(default_factory=list)
     tell: list[Asks | Frees] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.start or self.look or self.tell)

@@ -23,9 +23,7 @@ from collections.abc import Callable
 from ..messages.waits_for import WaitsFor
 from .line import Line, Waiting
 from .next_steps import Asks, Frees, Next
-
-#: Holders to remember for one lock at most, where remembering only saves work.
-_MOST = 100
+from .passed_over import PassedOver
 
 
 class Room:
@@ -34,13 +32,19 @@ class Room:
     Arguments:
         name: of the worker's node.
         runs: tells whether a task, by its id, runs in this worker or is about to.
+
+    Attributes:
+        lines: where calls wait, by the keys of the locks.
+        holders: tasks of this worker that hold a lock, or ask for it, each with the
+            line of that lock.
     """
 
     def __init__(self, name: str, runs: Callable[[str], bool]) -> None:
         self.name = name
         self._runs = runs
         self.lines: dict[str, Line] = {}
-        self._of_holders: dict[str, Line] = {}
+        self.holders: dict[str, Line] = {}
+        self._passed_over = PassedOver()
 
     def enter(self, waiting: Waiting) -> Next:
         """Note a call that begins to wait here."""
@@ -53,7 +57,9 @@ class Room:
         """Note a call that ends without being started, as when it is revoked."""
         following = Next()
         if not waiting.left:
-            self._remove(waiting, following)
+            line = self.lines[waiting.waits_for.key]
+            self._remove(line, waiting, following)
+            self._forget_unused(line)
         return following
 
     def look(self, waiting: Waiting, now: float) -> Next:
@@ -66,16 +72,19 @@ class Room:
         if waiting.left:
             return following
         line = self.lines[waiting.waits_for.key]
-        if now >= waiting.latest:
+        rank, left = line.rank(waiting), waiting.latest - now
+        if left <= 0:
             self._start(line, waiting, following)
-        elif line.rank(waiting) >= line.limit:
+        elif rank >= line.limit:
             waiting.parked = True
-            following.look.append((waiting.latest - now, waiting))
-        elif not waiting.patient and self._are_busy(line, line.rank(waiting)):
+            if not waiting.timed:
+                waiting.timed = True
+                following.look.append((left, waiting))
+        elif not waiting.patient and self._are_busy(line, rank):
             # It may have lost its lock. So ask the store now and then all the same.
             waiting.patient = True
             more = max(0.0, waiting.waits_for.patience - waiting.pause)
-            following.look.append((min(more, waiting.latest - now), waiting))
+            following.look.append((min(more, left), waiting))
         else:
             self._start(line, waiting, following)
         return following
@@ -93,16 +102,14 @@ class Room:
             task: its id.
             back: the lock that it waits for, if it has not got that, and comes back.
         """
-        following, line = Next(), self._of_holders.pop(task, None)
+        following, line = Next(), self.holders.pop(task, None)
         if line is None:
             return following
         line.holders.discard(task)
-        if back is not None and len(line):
-            self._watch(line, back, following)
-        elif back is not None:
-            self._free(line, following)  # to a neighbour, if there is one
+        if back is not None:
+            self._came_back(line, back, following)
         else:
-            line.passed_over.clear()
+            self._passed_over.forget(line.key)
             self._free(line, following, succeeded)
         self._forget_unused(line)
         return following
@@ -119,72 +126,89 @@ class Room:
         self._forget_unused(line)
         return following
 
-    def freed(self, frees: Frees) -> Next:
-        """Note that it is this worker's turn to start a call."""
+    def freed(self, frees: Frees, worker: str) -> Next:
+        """Note that it is this worker's turn to start a call, as `worker` tells."""
         following, line = Next(), self._line(frees.key)
-        others = {w: n for w, n in frees.neighbours.items() if w != self.name}
-        line.neighbours.update(others)
-        line.asked.clear()
         if frees.holder is None:
-            line.passed_over.clear()
-        if frees.holder is None or self._is_new(line.passed_over, frees.holder):
+            # What is known of the others is older than what the message tells.
+            line.neighbours.pop(worker, None)
+            line.neighbours.update(frees.neighbours)
+            line.neighbours.pop(self.name, None)
             self._free(line, following, frees.succeeded)
+        else:
+            self._pass_over(line, frees.holder, following)
         self._forget_unused(line)
         return following
 
     def clear(self) -> None:
-        """Forget all: the messages go back to the broker."""
-        for line in self.lines.values():
-            for waiting in line:
+        """Forget the calls that wait: their messages go back to the broker."""
+        for line in list(self.lines.values()):
+            for waiting in list(line):
                 waiting.left = True
-        self.lines.clear()
-        self._of_holders.clear()
+                line.remove(waiting)
+            self._forget_unused(line)
 
     def _line(self, key: str) -> Line:
         return self.lines.get(key) or self.lines.setdefault(key, Line(key))
 
     def _watch(self, line: Line, waits_for: WaitsFor, following: Next) -> None:
         """See to it that this worker hears of the end of the holders."""
-        here = [task for task, worker in waits_for.holders if worker == self.name]
-        for task in filter(self._runs, here):
-            self._hold(line, task)
-        for task, worker in waits_for.holders:
+        holders = waits_for.holders
+        self._passed_over.keep_only(line.key, (task for task, _ in holders))
+        for task, worker in holders:
+            if worker == self.name and self._runs(task):
+                self._hold(line, task)
+        for task, worker in holders:
             if worker != self.name:
                 self._ask(line, task, worker, following)
-            # It has ended before its worker heard that a call waits for it.
-            elif not self._are_busy(line, 0) and self._is_new(line.passed_over, task):
-                self._free(line, following)
+            elif not self._runs(task):
+                self._pass_over(line, task, following)
 
     def _ask(self, line: Line, task: str, worker: str, following: Next) -> None:
         neighbour = line.as_neighbour()
-        if task in line.passed_over or neighbour is None or not worker:
-            return
-        if self._is_new(line.asked, task):
+        known = task in line.asked or self._passed_over.has(line.key, task)
+        if worker and neighbour is not None and not known:
+            line.asked.add(task)
             following.tell.append(Asks(worker, line.key, task, neighbour))
 
-    @staticmethod
-    def _is_new(known: set[str], task: str) -> bool:
-        """Tell whether a task is not known yet, and note it."""
-        if task in known:
-            return False
-        if len(known) >= _MOST:
-            known.clear()
-        known.add(task)
-        return True
+    def _pass_over(self, line: Line, task: str, following: Next) -> None:
+        """Start a call, once for each holder that does not run where it should."""
+        calls = not line.nobody_waits and not self._are_busy(line, 0)
+        if calls and not self._passed_over.has(line.key, task):
+            self._passed_over.add(line.key, task)
+            self._free(line, following)
+
+    def _came_back(self, line: Line, back: WaitsFor, following: Next) -> None:
+        """Go on after a call that was started, and did not get the lock."""
+        line.asked.clear()  # a message may have been lost
+        self._watch(line, back, following)
+        # Nobody here asks, so another worker has to.
+        if not len(line) and not self._are_busy(line, 0):
+            self._free(line, following)
 
     def _free(self, line: Line, following: Next, succeeded: bool = False) -> None:
         """Start the call that waits longest, here or in another worker."""
         line.asked.clear()
         if succeeded:
             self._share(line, following)
-        worker, oldest = line.pop_older_neighbour(), line.oldest
+        worker, oldest = line.older_neighbour(), line.oldest
         if worker is not None:
-            others, own = dict(line.neighbours), line.as_neighbour()
-            if own is not None:
-                others[self.name] = own
-            following.tell.append(Frees(worker, line.key, others, succeeded))
+            self._pass_turn(line, worker, following, succeeded)
         elif oldest is not None:
             self._start(line, oldest, following)
+
+    def _pass_turn(
+        self, line: Line, worker: str, following: Next, succeeded: bool
+    ) -> None:
+        """Let another worker start a call; it hears who else waits, and goes on."""
+        others, own = dict(line.neighbours), line.as_neighbour()
+        del others[worker]
+        if own is not None:
+            others[self.name] = own
+        following.tell.append(Frees(worker, line.key, others, succeeded))
+        # The end of those that hold the lock here is for the others to hear, too.
+        if not line.holders:
+            line.neighbours.clear()
 
     def _share(self, line: Line, following: Next) -> None:
         """Start all calls that can go on now, wherever they wait."""
@@ -197,26 +221,22 @@ class Room:
 
     def _start(self, line: Line, waiting: Waiting, following: Next) -> None:
         self._hold(line, waiting.id)
-        self._remove(waiting, following)
+        self._remove(line, waiting, following)
         following.start.append(waiting)
 
-    def _remove(self, waiting: Waiting, following: Next) -> None:
+    def _remove(self, line: Line, waiting: Waiting, following: Next) -> None:
         """Remove a call from its line; those that are the oldest now look by turns."""
-        line = self.lines[waiting.waits_for.key]
         line.remove(waiting)
         waiting.left = True
         for oldest in line.first():
             if oldest.parked:
                 oldest.parked = False
                 following.look.append((oldest.pause, oldest))
-        self._forget_unused(line)
 
     def _hold(self, line: Line, task: str) -> None:
-        self._of_holders[task] = line
+        self.holders[task] = line
         line.holders.add(task)
 
     def _forget_unused(self, line: Line) -> None:
-        if line.unused and self.lines.get(line.key) is line:
-            del self.lines[line.key]
-            for task in line.holders:
-                self._of_holders.pop(task, None)
+        if line.nobody_waits and not line.holders:
+            self.lines.pop(line.key, None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import deque
 from collections.abc import Callable
-from functools import partial
-from threading import RLock
-from typing import Any
+from functools import wraps
+from threading import Lock, RLock
+from typing import Any, ParamSpec
+from weakref import ref
 
 from celery import bootsteps
 from celery.worker import state
@@ -21,8 +24,28 @@ from .neighbours import messenger
 from .next_steps import Next
 from .room import Room
 
+logger = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+
 #: The waiting rooms of this process, by the names of their workers' nodes.
 _rooms: dict[str, WaitingRoom] = {}
+
+
+def logs_errors(function: Callable[_P, None]) -> Callable[_P, None]:
+    """Log what `function` raises: Celery has to go on with the message as without us.
+
+    Calls start later then, by their own pauses.
+    """
+
+    @wraps(function)
+    def logging_errors(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception:
+            logger.exception("calls that wait for a lock may start later")
+
+    return logging_errors
 
 
 class WaitingRoom(bootsteps.StartStopStep):
@@ -41,6 +64,8 @@ class WaitingRoom(bootsteps.StartStopStep):
         consumer.apply_eta_task = self._when_due
         # An end is reported by threads of the pool, too.
         self._mutex = RLock()
+        self._started: deque[Waiting] = deque()
+        self._is_applying = Lock()
         self.room = Room(consumer.hostname, _runs)
         # Before the broker delivers a message once more to another worker.
         self._longest = settings_of(consumer.app).redelivery / 4
@@ -51,21 +76,33 @@ class WaitingRoom(bootsteps.StartStopStep):
         with self._mutex:
             self.room.clear()
 
+    def shutdown(self, consumer: Any) -> None:
+        """Forget the worker: in a process of tests, others follow."""
+        if _rooms.get(consumer.hostname) is self:
+            del _rooms[consumer.hostname]
+
     def enter(self, request: Any, waits_for: WaitsFor) -> None:
         """Note a message that waits for a lock, and for its eta."""
         buckets = getattr(self.consumer, "task_buckets", {})
         if not self.consumer.disable_rate_limits and buckets.get(request.name):
             return  # its rate decides when it starts
+        waiting = self._waiting(request, waits_for)
+        following = self._decide(lambda room: room.enter(waiting))
+        request.waiting = waiting
+        if waiting in following.start:
+            following.start.remove(waiting)
+            # Celery is about to schedule the message, or to start it if it has no eta.
+            request._eta = None
+        self._soon(following)
+
+    def _waiting(self, request: Any, waits_for: WaitsFor) -> Waiting:
         now, eta = time.time(), request.eta.timestamp()
         since = Waited.among(our_headers(request.request_dict), request.id).since
         ends = [now + self._longest, waits_for.until]
         ends.append(request.expires and request.expires.timestamp())
         latest = min(end for end in ends if end is not None)
         pause = max(0.0, eta - now)
-        request.waiting = Waiting(
-            request, str(request.id), waits_for, since, pause, latest
-        )
-        self.do(lambda room: room.enter(request.waiting))
+        return Waiting(request, str(request.id), waits_for, since, pause, latest)
 
     def _when_due(self, request: Any) -> None:
         """Stand in for ``Consumer.apply_eta_task``."""
@@ -78,33 +115,64 @@ class WaitingRoom(bootsteps.StartStopStep):
     def _look(self, waiting: Waiting) -> None:
         self.do(lambda room: room.look(waiting, time.time()))
 
+    def _look_if_waiting(self, waiting: ref[Waiting]) -> None:
+        found = waiting()
+        if found is not None:
+            self._look(found)
+
     def do(self, decide: Callable[[Room], Next]) -> None:
         """Do what the room decides."""
+        self._soon(self._decide(decide))
+
+    def _decide(self, decide: Callable[[Room], Next]) -> Next:
         with self._mutex:
-            following = decide(self.room)
-        for waiting in following.start:
-            self._soon(partial(self._apply, waiting.request))
+            return decide(self.room)
+
+    def _soon(self, following: Next) -> None:
+        """Do it outside of what the worker does now; with "solo" that is a task."""
+        if not following:
+            return
+        hub = self.consumer.hub
+        pool = type(self.consumer.pool).__module__
+        if pool.endswith((".thread", ".gevent", ".eventlet")):
+            self._do(following)
+        elif hub is not None:
+            hub.call_soon(self._do, following)
+        else:
+            self.consumer.timer.call_after(0, self._do, (following,))
+
+    @logs_errors
+    def _do(self, following: Next) -> None:
         for seconds, waiting in following.look:
-            self.consumer.timer.call_after(seconds, self._look, (waiting,))
+            # The timer must not keep a message that has ended meanwhile.
+            arguments = (ref(waiting),)
+            self.consumer.timer.call_after(seconds, self._look_if_waiting, arguments)
         for message in following.tell:
             messenger.send(self.consumer, message)
+        self._started.extend(following.start)
+        self._apply_started()
+
+    def _apply_started(self) -> None:
+        """Hand the calls that were started to the pool, one after another.
+
+        One that is revoked, or has expired, ends here, and the next one starts. Without
+        the queue, each would do so inside of the one before.
+        """
+        while self._started and self._is_applying.acquire(blocking=False):
+            try:
+                self._apply_next()
+            finally:
+                self._is_applying.release()
+
+    @logs_errors
+    def _apply_next(self) -> None:
+        self._apply(self._started.popleft().request)
 
     def report(self) -> list[dict[str, Any]]:
         """Return how many calls wait for each key, and since when the oldest waits."""
         with self._mutex:
             lines = [line for line in self.room.lines.values() if line.oldest]
             return [_report(line) for line in lines]
-
-    def _soon(self, work: Callable[[], object]) -> None:
-        """Do it outside of what the worker does now; with "solo" that is a task."""
-        hub = self.consumer.hub
-        pool = type(self.consumer.pool).__module__
-        if pool.endswith((".thread", ".gevent", ".eventlet")):
-            work()
-        elif hub is not None:
-            hub.call_soon(work)
-        else:
-            self.consumer.timer.call_after(0, work)
 
 
 def _report(line: Line) -> dict[str, Any]:
@@ -120,9 +188,12 @@ def _report(line: Line) -> dict[str, Any]:
 
 
 def _runs(task: str) -> bool:
-    """Tell whether a task, by its id, is in the pool of this worker."""
+    """Tell whether a task, by its id, is in the pool of this worker, or on its way."""
     request = state.requests.get(task)
-    return request is not None and request in state.reserved_requests
+    if request is None or request in state.reserved_requests:
+        return request is not None
+    waiting = getattr(request, "waiting", None)
+    return waiting is not None and waiting.left
 
 
 def room_of(hostname: str) -> WaitingRoom | None:
@@ -130,14 +201,18 @@ def room_of(hostname: str) -> WaitingRoom | None:
     return _rooms.get(hostname)
 
 
+@logs_errors
 def enter_if_waiting(request: Any) -> None:
     """Let a message enter the waiting room of its worker if it waits for a lock."""
-    waits_for = WaitsFor.in_message(request.request_dict)
     room = _rooms.get(request.hostname)
-    if waits_for is not None and room is not None and request.eta is not None:
+    if room is None or request.eta is None:
+        return
+    waits_for = WaitsFor.in_message(request.request_dict)
+    if waits_for is not None:
         room.enter(request, waits_for)
 
 
+@logs_errors
 def leave_if_waiting(request: Any) -> None:
     """Note that a message ends, and is in no pool."""
     waiting, room = request.waiting, _rooms.get(request.hostname)
@@ -145,6 +220,7 @@ def leave_if_waiting(request: Any) -> None:
         room.do(lambda one: one.leave(waiting))
 
 
+@logs_errors
 def run_ended(request: Any, error: Any = None) -> None:
     """Note that a task has ended, and let another one start that waits for it.
 
@@ -152,7 +228,7 @@ def run_ended(request: Any, error: Any = None) -> None:
         error: what it has raised, maybe wrapped; None if it has succeeded.
     """
     room = _rooms.get(request.hostname)
-    if room is None or not room.room.lines:
+    if room is None:
         return
     back = None
     # Billiard wraps an error that comes from a child, with its traceback.
