@@ -9,7 +9,7 @@ from celery import Celery
 TASKS = [
     *("tasks", "tasks_exits", "tasks_forms", "tasks_outage", "tasks_policies"),
     *("tasks_pools", "tasks_published", "tasks_redelivery", "tasks_retrying"),
-    *("tasks_successors", "tasks_traced", "tasks_waiting"),
+    *("tasks_several", "tasks_successors", "tasks_traced", "tasks_waiting"),
 ]
 
 app = Celery(

@@ -27,6 +27,7 @@ class Scene:
         worker: that runs the body; None if the test process does.
         witness: of what the bodies do.
         late: whether the message is acknowledged late.
+        several: whether another run may hold the key too.
         key: of no other scene.
         left: when the exit was taken.
     """
@@ -34,12 +35,15 @@ class Scene:
     worker: WorkerProcess | None
     witness: Witness
     late: bool = False
+    several: bool = False
     key: str = field(default_factory=lambda: uuid4().hex)
     left: float = 0.0
 
     @property
     def task(self) -> Any:
-        return tasks_exits.leave_late if self.late else tasks_exits.leave
+        late = "_late" if self.late else ""
+        several = "_among_several" if self.several else ""
+        return getattr(tasks_exits, f"leave{late}{several}")
 
     @property
     def its_worker(self) -> WorkerProcess:

@@ -67,27 +67,33 @@ def rows_in_order(pool: str) -> list[Exit]:
     return sorted(rows, key=lambda row: pool in row.ends_worker)
 
 
-CASES = [
-    pytest.param(pool, row, ack, id=f"{pool}: {row.name.replace('``', '')}, {ack}")
-    for pool in POOLS
-    for row in rows_in_order(pool)
-    for ack in row.acks
-]
+def cases() -> Iterator[Any]:
+    """Yield all rows; once more in one pool, each where several may hold the key."""
+    for pool in POOLS:
+        for row in rows_in_order(pool):
+            name = f"{pool}: {row.name.replace('``', '')}"
+            for ack in row.acks:
+                yield pytest.param(pool, row, ack, False, id=f"{name}, {ack}")
+            if pool in ("prefork", NOWHERE):
+                ack = row.acks[-1]
+                yield pytest.param(pool, row, ack, True, id=f"{name}, {ack}, several")
 
 
 #: Enough for the rows that cost a child each until Celery replaces it, every 5 s.
 MANY = 8
 
 
-@pytest.mark.parametrize("pool, row, ack", CASES)
-def test_every_exit_frees_the_lock(fleet, seen, record_property, pool, row, ack):
+@pytest.mark.parametrize("pool, row, ack, several", list(cases()))
+def test_every_exit_frees_the_lock(
+    fleet, seen, record_property, pool, row, ack, several
+):
     last = pool == NOWHERE or pool in row.ends_worker
     worker = (
         None
         if pool == NOWHERE
         else fleet.worker(pool, row.settings, 1 if last else MANY)
     )
-    scene = Scene(worker, seen, late=ack == LATE)
+    scene = Scene(worker, seen, late=ack == LATE, several=several)
 
     try:
         row.how(scene)
