@@ -102,6 +102,12 @@ class Store:
         else:
             self._assert_held(key, expected, found)
 
+    def assert_holders(self, key: str, expected: Sequence[Held]) -> None:
+        found = self._backends[-1].holders(key)
+        assert len(found) == len(expected)
+        for one, other in zip(expected, found):
+            self._assert_held(key, one, other)
+
     def _assert_held(self, key: str, expected: Held, found: Held) -> None:
         assert found.record == self._real(key, expected.record)
         assert found.admitted is expected.admitted

@@ -1,7 +1,7 @@
 """Many processes take few locks for a while, and some of them die with one in hand.
 
-No two ever hold a lock at one time, and fences grow. A lock whose holder has died
-is held until its time has ended.
+No more than the limit ever hold a lock at one time, and fences grow. A place whose
+holder has died is held until its time has ended.
 """
 
 import os
@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.backends.fuzz import PROCESSES, turns_of
 from tests.backends.stores import STORES, open_store
-from tests.backends.turns import assert_one_at_a_time
+from tests.backends.turns import Turn, assert_at_most, assert_one_at_a_time
 from tests.docs.test_readme import ROOT
 from tests.worker.worker_process import unmeasured
 
@@ -53,15 +54,36 @@ def output_of(*arguments: str) -> str:
     return printed
 
 
+def turns_in(url: str, journals: Path, limit: int) -> list[Turn]:
+    """What the processes have noted, of whom some died."""
+    open_store(url).get("key")
+    died = int(output_of(url, str(journals), str(TURNS), str(limit)))
+    assert died > 0
+    turns = [turn for one in journals.glob("*.jsonl") for turn in turns_of(one)]
+    assert len(turns) == PROCESSES * TURNS
+    return turns
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("store", SHARED)
 def test_no_two_processes_overlap_though_some_die(store, request, tmp_path):
     url = request.getfixturevalue(STORES[store])
-    open_store(url).get("key")
 
-    died = int(output_of(url, str(tmp_path), str(TURNS)))
+    turns = turns_in(url, tmp_path, 1)
 
-    assert died > 0
-    turns = [turn for journal in tmp_path.glob("*.jsonl") for turn in turns_of(journal)]
-    assert len(turns) == PROCESSES * TURNS
     assert_one_at_a_time(turns, open_store(url).promises.fenced)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("limit", [2, 7])
+@pytest.mark.parametrize("store", sorted({*SHARED} - {"memcached"}))
+def test_no_more_than_the_limit_overlap_though_some_die(
+    store, limit, request, tmp_path
+):
+    url = request.getfixturevalue(STORES[store])
+
+    turns = turns_in(url, tmp_path, limit)
+
+    assert_at_most(limit, turns)
+    with pytest.raises(AssertionError):  # else they never shared one
+        assert_at_most(1, turns)
