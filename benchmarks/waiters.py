@@ -58,15 +58,16 @@ def _answers(lane: Lane, callers: int) -> float:
 
 
 def _beside(stage: Stage) -> Measured:
-    return rate_over(_crowd(stage).pairs, "none waiting", PER_SECOND)
+    return rate_over(measure_crowd(stage).pairs, "none waiting", PER_SECOND)
 
 
 def _memory(stage: Stage) -> Measured:
-    return count(_crowd(stage).memory, "bytes a waiter")
+    return count(measure_crowd(stage).memory, "bytes a waiter")
 
 
 @cache
-def _crowd(stage: Stage) -> Crowd:
+def measure_crowd(stage: Stage) -> Crowd:
+    """Return what two rows show figures of."""
     waiters = WAITERS if stage.pairs > 1 else WAITERS // 20
     stage.end_workers()
     lane = _lane(stage)
