@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from celery import states
-from celery.exceptions import TaskRevokedError
+from celery.exceptions import Ignore, Retry, TaskRevokedError
 from celery.signals import task_prerun
 
 from tests.forking import in_fork
+from tests.held_lock import held_lock
 from tests.inprocess import TIMEOUT, Gate, value_of
 from tests.published_calls import key_of
 from tests.waiting import wait_until
@@ -307,6 +308,19 @@ def test_a_second_delivery_takes_the_place_of_its_dead_first(
 # Retries
 
 
+@pytest.fixture
+def arrived():
+    """The ids of the tasks that have come to a worker."""
+    arrived: list[str] = []
+
+    def note(task_id, **_):
+        arrived.append(task_id)
+
+    task_prerun.connect(note)
+    yield arrived
+    task_prerun.disconnect(note)
+
+
 @pytest.mark.parametrize("countdown", [0, 0.2])
 def test_a_retry_keeps_its_place_and_takes_no_other(worker_app, store, countdown):
     seen = []
@@ -327,7 +341,9 @@ def test_a_retry_keeps_its_place_and_takes_no_other(worker_app, store, countdown
 
 
 @pytest.mark.parametrize("lock", ["while_executing", "until_executed"])
-def test_a_retry_does_not_run_beside_the_try_that_sent_it(worker_app, store, lock):
+def test_a_retry_does_not_run_beside_the_try_that_sent_it(
+    worker_app, store, arrived, lock
+):
     at_once, most = [0], [0]
 
     @worker_app.task(bind=True)
@@ -339,24 +355,95 @@ def test_a_retry_does_not_run_beside_the_try_that_sent_it(worker_app, store, loc
             if not self.request.retries:
                 self.retry(countdown=0, throw=False)
                 # Long enough for the next try to come.
-                wait_until(lambda: len(tries) > 1)
+                wait_until(lambda: len(arrived) > 1)
             return self.request.retries
         finally:
             at_once[0] -= 1
 
-    tries = []
-
-    def note(sender, **_):
-        tries.append(sender.request.retries)
-
-    task_prerun.connect(note)
-    try:
-        result = work.delay()
-        wait_until(lambda: len(tries) > 1 and not holders(store, work))
-    finally:
-        task_prerun.disconnect(note)
+    result = work.delay()
+    wait_until(lambda: len(arrived) > 1 and not holders(store, work))
     wait_until(lambda: result.ready())
     assert most == [1]
+
+
+class LooksAfterHeir(MemoryBackend):
+    """Shows who holds a lock once one is alone, or a message has inherited a place."""
+
+    def _holders(self, key):
+        held = super()._holders
+        wait_until(
+            lambda: len(held(key)) < 2
+            or any(each.record.state == "pending" for each in held(key))
+        )
+        return held(key)
+
+
+def test_a_retry_that_is_let_in_before_it_inherits_a_place_keeps_one(
+    worker_app, arrived
+):
+    store = LooksAfterHeir()
+    places: list[str] = []
+
+    @worker_app.task(bind=True)
+    @unique(key=(), backend=store, limit=3, lock="until_executed")
+    def work(self):
+        held = super(LooksAfterHeir, store)._holders
+        if self.request.retries:
+            places.extend(each.record.owner for each in held(key_of(work)))
+            return
+        try:
+            self.retry(countdown=0)
+        except Retry:
+            wait_until(lambda: len(held(key_of(work))) == 2)
+            raise
+
+    result = work.delay()
+
+    value_of(result)
+    assert places == [result.id]
+    assert len(arrived) == 2  # it has not come back later
+
+
+def test_a_task_that_replaces_itself_does_not_run_beside_itself(
+    worker_app, store, arrived
+):
+    runs: list[str] = []
+
+    @worker_app.task(bind=True)
+    @unique(key=(), backend=store, limit=3, lock="until_executed")
+    def work(self):
+        runs.append("begins")
+        try:
+            if not self.request.replaced_task_nesting:
+                self.replace(work.si())
+        except Ignore:
+            wait_until(lambda: len(arrived) > 1)
+            raise
+        finally:
+            runs.append("ends")
+
+    value_of(work.delay())
+
+    assert runs == ["begins", "ends"] * 2
+
+
+def test_a_place_that_vanished_is_taken_again_beside_others(guarded, gate, worker_app):
+    store = MemoryBackend()
+    found: list[str] = []
+
+    @worker_app.task
+    @unique(key=(), backend=store, limit=2)
+    def work():
+        lock = held_lock()
+        hold(store, work, "other", this_process())
+        assert store.release(lock.lock, lock.record.token, limit=2)
+        lock.extend(60)
+        found.extend(holders(store, work))
+
+    result = work.delay()
+
+    value_of(result)
+    assert found == sorted(["other", result.id])
 
 
 # Locks that are taken at publish

@@ -189,6 +189,62 @@ def test_no_overlap_runs_all_calls_of_several_tasks_one_at_a_time(
     assert ran == ["book", "close", "booked", "close"]
 
 
+def test_at_most_runs_so_many_at_once_and_all_in_the_end(worker_app, gate, ran):
+    @worker_app.task
+    @at_most(2, key="{tenant}", wait=SOON)
+    def synchronize(tenant, number):
+        ran.append((tenant, number))
+        gate.hold()
+        return number
+
+    results = [synchronize.delay("ann", number) for number in range(2)]
+    for _ in results:
+        gate.wait_for_arrival()
+    third = synchronize.delay("ann", 2)
+    wait_until(lambda: third.state == states.RETRY)
+    other = synchronize.delay("bob", 3)
+    gate.wait_for_arrival()
+    assert sorted(ran) == [("ann", 0), ("ann", 1), ("bob", 3)]
+    gate.open()
+
+    assert [value_of(result) for result in (*results, third, other)] == [0, 1, 2, 3]
+
+
+def test_at_most_takes_a_callable_by_name(worker_app, gate):
+    @worker_app.task
+    @at_most(limit=lambda tenant: {"ann": 2}.get(tenant, 1), key="{tenant}", wait=SOON)
+    def synchronize(tenant):
+        gate.hold()
+
+    results = [synchronize.delay(tenant) for tenant in ("ann", "ann", "bob")]
+    for _ in results:
+        gate.wait_for_arrival()
+    waits = [synchronize.delay(tenant) for tenant in ("ann", "bob")]
+    for result in waits:
+        wait_until(lambda: result.state == states.RETRY)
+    gate.open()
+
+    for result in (*results, *waits):
+        value_of(result)
+
+
+def test_throttle_with_a_limit_runs_so_many_calls_in_any_period(worker_app, ran):
+    @worker_app.task
+    @throttle(2, limit=3, key="{api}")
+    def ask(api, number):
+        ran.append((api, number))
+
+    def burst() -> tuple[str, list[bool]]:
+        api = str(uuid4())
+        return api, [ask.delay(api, number).duplicate for number in range(5)]
+
+    api, duplicate = in_time(burst, 2)
+
+    assert duplicate == [False] * 3 + [True] * 2
+    value_of(wait_until(lambda: _unless_duplicate(ask.delay(api, 7))))
+    assert sorted(number for name, number in ran if name == api) == [0, 1, 2, 7]
+
+
 RECIPES: dict[str, Callable[..., Any]] = {
     "singleton": singleton,
     "single_flight": single_flight,
