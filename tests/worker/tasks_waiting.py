@@ -54,6 +54,14 @@ EXECUTED = waiting("executed", {"run": LONG}, "until_executed")
 
 
 @app.task
+@unique(key="{key}", on_duplicate=LONG, limit=2)
+def two_in_line(key: str, gate: str) -> None:
+    """Run until a gate of its own is open, beside another run."""
+    with witness().running(key):
+        witness().wait_at(gate)
+
+
+@app.task
 @unique(key="{key}", on_duplicate=LONG)
 def leave_in_line(key: str, how: str = "return") -> None:
     """Leave the first run in one of the ways of ``tasks_exits.ENDS``."""
@@ -82,9 +90,9 @@ def look_in_line(self: Task, key: str, other: str = "") -> dict[str, Any]:
 @unique(key="{key}", on_duplicate=LONG)
 def follow_in_line(key: str, number: int = 1) -> None:
     """Send the next run of this key, up to three, while this one goes on."""
-    in_order(key, number)
     if number < 3:
         follow_in_line.apply_async((key, number + 1), **AFTER_THIS)
+    in_order(key, number)
 
 
 #: A value that is fresh for long; those who wait for it pause as long as `cached` does.

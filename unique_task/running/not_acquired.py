@@ -26,6 +26,7 @@ from ..options.policies import Cached, Wait
 from .attempt import Attempt
 from .call import Call
 from .reservation import extend_reservation, release_reservation_of
+from .several import all_holders
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +109,8 @@ def _meet_holder(attempt: Attempt, held: Held) -> Undecided:
         replaced = extend_reservation(attempt, _wait_policy(attempt).maximum)
         if replaced is not None:
             _end_replaced(attempt, replaced)
+        # Its worker starts it when one of them ends.
+        duplicate = replace(duplicate, holders=all_holders(attempt, held))
     # A successor and a task that got the lock before are no duplicates to report.
     expected = attempt.plan.lock.successor or duplicate.admitted
     if not (expected or waits):
@@ -165,6 +168,7 @@ def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
         request=call.request,
         admitted=call.admitted or bool(held and held.admitted),
         at=call.at,
+        limit=attempt.run_limit,
     )
 
 

@@ -96,6 +96,13 @@ def _telling_holder(attempt: Attempt, first: Held) -> Held:
     return replace((own or dead or [first])[0], admitted=first.admitted)
 
 
+def all_holders(attempt: Attempt, held: Held) -> tuple[Held, ...]:
+    """Return all that hold the lock of an attempt which met `held`."""
+    if attempt.run_limit == 1:
+        return (held,)
+    return tuple(attempt.backend.holders(attempt.lock)) or (held,)
+
+
 def is_held_by_own(attempt: Attempt, name: str) -> bool:
     """Tell whether an earlier delivery of the task holds the lock of that name."""
     owner, token = attempt.call.owner, attempt.record.token

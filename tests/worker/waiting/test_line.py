@@ -77,6 +77,23 @@ def test_newcomers_do_not_keep_the_oldest_out(hold, line_up, witness, key):
     runs_at_once(witness, key, 2 + len(newcomers))
 
 
+def test_where_two_may_run_the_end_of_each_starts_one(line_up, witness, key):
+    gates = [f"{key} {number}" for number in range(6)]
+    for gate in gates[:2]:
+        tasks.two_in_line.delay(key, gate)
+    runs_at_once(witness, key, 2)
+    others = [line_up(tasks.two_in_line, gate) for gate in gates[2:]]
+
+    for number, gate in enumerate(gates[:4]):
+        witness.open(gate)
+        runs_at_once(witness, key, 3 + number)
+    for gate in gates[4:]:
+        witness.open(gate)
+
+    assert [other.get(timeout=AT_ONCE) for other in others] == [None] * 4
+    assert witness.most_at_once(key) == 2
+
+
 def test_a_revoked_call_does_not_run_and_the_next_one_starts(
     hold, line_up, worker, witness, key
 ):
@@ -175,8 +192,10 @@ def test_a_task_that_retries_stands_behind_those_that_wait(hold, line_up, witnes
     assert witness.most_at_once(key) == 1
 
 
-def test_runs_that_follow_each_other_take_their_turns(hold, line_up, witness, key):
+def test_runs_that_follow_each_other_take_their_turns(hold, worker, witness, key):
     hold(tasks.follow_in_line)
+    wait_until_waiting(worker, tasks.follow_in_line, key, 1)
+
     witness.open(key)
 
     runs_at_once(witness, key, 3)
