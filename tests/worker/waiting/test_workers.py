@@ -1,10 +1,22 @@
 """Calls that wait in other workers than the one whose run holds their lock."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
 import pytest
 
 from tests.waiting import wait_until
 from tests.worker import tasks_waiting as tasks
+from tests.worker.app import app
 from tests.worker.waiting.line import AT_ONCE, runs_at_once, waiting_in
+from tests.worker.worker_process import WorkerProcess
+from unique_task.backends.record import Record, Token
+from unique_task.backends.steps import Acquired
+from unique_task.options.app_settings import backend_of, settings_of
+from unique_task.options.guarded_class import GUARDED
 
 pytestmark = pytest.mark.worker
 
@@ -62,12 +74,43 @@ def test_all_start_by_turns_wherever_they_wait(
 
 def test_a_value_is_handed_to_all_who_ask_for_it(hold, line_up, queues, witness, key):
     hold(tasks.CACHED, "value", queue=queues[0])
-    others = [line_up(tasks.CACHED, n, queue=queues[1]) for n in range(10)]
+    others = [tasks.CACHED.apply_async((key, n), queue=queues[1]) for n in range(40)]
+    for other in others:
+        wait_until(lambda: witness.waits(other.id))
 
     witness.open(key)
 
-    assert [other.get(timeout=AT_ONCE) for other in others] == ["value"] * 10
+    # One after another, each after its own pause, would take longer.
+    assert [other.get(timeout=AT_ONCE) for other in others] == ["value"] * 40
     assert witness.runs(key) == 1
+
+
+@contextmanager
+def held_by_nobody(task: Any, key: str, worker: WorkerProcess) -> Iterator[None]:
+    """Hold a lock as a task would that ran in a worker of the same name."""
+    store = backend_of(app, settings_of(app))
+    digest = getattr(task, GUARDED).spec.digest(task, (key,), {})
+    record = Record(Token.of_attempt(uuid4().hex), task.name, worker.name)
+    assert isinstance(store.acquire(digest, record, 600), Acquired)
+    yield
+    assert store.release(digest, record.token)
+
+
+@pytest.mark.parametrize("where", [0, 1], ids=["here", "elsewhere"])
+def test_for_a_holder_that_runs_nowhere_nobody_asks_all_the_time(
+    workers, line_up, queues, witness, key, where
+):
+    """As when its worker has died, and another one has the same name now."""
+    witness.open(key)
+    with held_by_nobody(tasks.BRIEF, key, workers[where]):
+        others = [line_up(tasks.BRIEF, n, queue=queues[0]) for n in (1, 2, 3)]
+        late = time.monotonic() + tasks.SHORT_PAUSE - 1
+        # For what must not happen meanwhile, there is no condition.
+        wait_until(lambda: time.monotonic() > late)
+
+        # Each has come once, and one of them once more because nobody runs.
+        assert sum(witness.arrivals(other.id) for other in others) < 8
+    assert {other.get(timeout=AT_ONCE) for other in others} == {1, 2, 3}
 
 
 def test_without_remote_control_they_come_by_themselves(
