@@ -13,7 +13,7 @@ from unique_task.backends.django.any_cache import AnyCacheBackend
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.promises import Promises
 from unique_task.backends.redis.backend import REPLICATED
-from unique_task.backends.sql.backend import PROMISES
+from unique_task.backends.sql.promises import PROMISES
 
 README = Path(__file__).parents[2] / "README.rst"
 
@@ -42,7 +42,7 @@ UNITS = {1: "1 s", 1e-3: "1 ms", 1e-6: "1 µs"}
 HEAD = """
 .. list-table::
    :header-rows: 1
-   :widths: 28 12 10 12 10 14 14
+   :widths: 24 12 10 12 10 10 12 10
 """
 
 
@@ -57,6 +57,7 @@ def table() -> str:
     head = ["store", "only the holder releases", "fence", "value and end in one step"]
     head += [
         "several holders",
+        "lists its locks",
         "times, by whose clock",
         "locks that survive its restart",
     ]
@@ -72,6 +73,7 @@ def cells(name: str, promises: Promises) -> list[str]:
         yes(promises.fenced),
         yes(promises.one_step),
         yes(promises.several_holders),
+        yes(promises.lists),
         f"to {UNITS[promises.granularity]}, {promises.clock}",
         promises.restart,
     ]

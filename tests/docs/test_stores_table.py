@@ -6,7 +6,7 @@ from tests.docs.stores_table import README, STORES, readme_of
 from unique_task.backends.promises import Promises
 from unique_task.backends.registry import BACKENDS, backend_class
 from unique_task.backends.sql import SQLBackend
-from unique_task.backends.sql.backend import PROMISES
+from unique_task.backends.sql.promises import PROMISES
 
 pytestmark = pytest.mark.any_celery
 

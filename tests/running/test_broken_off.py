@@ -56,7 +56,7 @@ class Deaf(MemoryBackend):
         return super()._release(*args)
 
     @property
-    def locks(self) -> list[str]:
+    def kept(self) -> list[str]:
         return [key for kind, key in list(self._cells) if kind == "lock"]
 
 
@@ -88,7 +88,7 @@ def test_a_direct_call_that_breaks_off_leaves_no_lock(make, store, lock, error):
     with pytest.raises(type(error)):
         task()
 
-    wait_until(lambda: not store.locks)
+    wait_until(lambda: not store.kept)
 
 
 @each_error
@@ -101,12 +101,12 @@ def test_an_eager_call_that_breaks_off_leaves_no_lock(make, store, error):
     except CutOff:
         pass
 
-    wait_until(lambda: not store.locks)
+    wait_until(lambda: not store.kept)
 
 
 def test_a_call_that_breaks_off_with_its_lock_in_hand_leaves_none(make, store):
     def cut_off(**_: Any) -> None:
-        assert store.locks
+        assert store.kept
         raise CutOff
 
     task = make("while_executing")
@@ -117,7 +117,7 @@ def test_a_call_that_breaks_off_with_its_lock_in_hand_leaves_none(make, store):
     finally:
         lock_acquired.disconnect(cut_off)
 
-    wait_until(lambda: not store.locks)
+    wait_until(lambda: not store.kept)
 
 
 @each_question
@@ -134,7 +134,7 @@ def test_a_task_that_fails_without_its_store_leaves_no_lock(
 
     with pytest.raises(LockStoreError):
         value_of(result)
-    wait_until(lambda: not store.locks)
+    wait_until(lambda: not store.kept)
     assert not task.delay().duplicate
 
 
@@ -148,4 +148,4 @@ def test_a_task_that_runs_without_its_store_leaves_no_lock(
 
     assert value_of(task.delay()) is None
 
-    wait_until(lambda: not store.locks)
+    wait_until(lambda: not store.kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from socket import gethostname
@@ -14,12 +14,14 @@ from threading import RLock
 from cachetools import TLRUCache
 
 from ..forks import in_forks_of
-from .cells import Cell, Cells, Crowd, is_holder
+from .cells import LOCK, Cell, Cells, Crowd, is_holder
+from .listing import MOST_HOLDERS, ListedLock, Lists, listed
+from .places import places_of
 from .promises import Promises
 from .stepwise import Answer, StepwiseBackend
 
 
-class MemoryBackend(StepwiseBackend):
+class MemoryBackend(StepwiseBackend, Lists):
     """Locks in this process; other processes do not see them.
 
     Arguments:
@@ -38,6 +40,7 @@ class MemoryBackend(StepwiseBackend):
         granularity=1e-6,
         restart="none",
         several_holders=True,
+        lists=True,
         warning="locks in memory hold within one process: duplicates in other "
         "processes, such as the children of a prefork pool, are not seen; set "
         "unique_backend",
@@ -92,6 +95,27 @@ class MemoryBackend(StepwiseBackend):
             if holders:
                 self._holders_of[key] = holders
             return answer
+
+    def _pages(self, size: int, prefix: str) -> Iterator[Sequence[ListedLock]]:
+        with self._mutex:
+            # The same texts as in the cells: this costs little, also for many locks.
+            kept = [key for name, key in self._cells if name == LOCK]
+        keys = [key for key in kept if key.startswith(prefix)]
+        for first in range(0, len(keys), size):
+            yield [
+                lock
+                for key in keys[first : first + size]
+                for lock in self._listed_lock(key, key[len(prefix) :])
+            ]
+
+    def _listed_lock(self, key: str, name: str) -> Sequence[ListedLock]:
+        with self._mutex:
+            now, holders = self._timer(), self._holders_of.get(key) or Holders()
+            found = self._found(key, [LOCK])
+            cells = Cells(found, now, self._fence, crowd=holders.living(now))
+            places, lock = places_of(cells, 1), cells.get(LOCK)
+            remaining = 0.0 if lock is None else lock.end - now
+            return listed(name, remaining, lambda: places.holders(MOST_HOLDERS))
 
     def _found(self, key: str, names: Sequence[str]) -> dict[str, Cell]:
         found = {name: self._cells.get((name, key)) for name in names}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from ..exceptions import ConfigurationError
 from .base import Backend
+from .listing import ListedLock, Lists
 from .steps import (
     Acquisition,
     Held,
@@ -45,7 +46,7 @@ def checked_prefix(setting: str, prefix: object) -> str:
     )
 
 
-class PrefixedBackend(Backend):
+class PrefixedBackend(Lists):
     """Another backend with a prefix before every key.
 
     Arguments:
@@ -100,6 +101,10 @@ class PrefixedBackend(Backend):
 
     def _holders(self, key: str) -> list[Held]:
         return self.store._holders(self._prefix + key)
+
+    def _pages(self, size: int, prefix: str) -> Iterator[Sequence[ListedLock]]:
+        assert isinstance(self.store, Lists)  # its promises say so
+        return self.store._pages(size, self._prefix + prefix)
 
     def _refuses(self, error: Exception) -> bool:
         return self.store._refuses(error)

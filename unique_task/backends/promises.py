@@ -21,6 +21,7 @@ class Promises:
         one_step: whether the step that releases a lock also stores what the run leaves
             behind (its value, and that it has finished).
         several_holders: whether a lock can have a limit of more than one holder.
+        lists: whether the store can list its locks, see :class:`.listing.Lists`.
         restart: which locks survive a restart of the store.
         needs: what to install beside this library.
         warning: what may end a lock before its time; a worker logs it when it starts.
@@ -33,6 +34,7 @@ class Promises:
     fenced: bool = True
     one_step: bool = True
     several_holders: bool = False
+    lists: bool = False
     restart: str = "all"
     needs: str = ""
     warning: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..backends.listing import PENDING, SUCCESSOR
 from ..exceptions import ConfigurationError
 from ..keys.digest import digest_of_run
 from ..messages.lock_header import LockHeader
@@ -61,8 +62,8 @@ class LockType:
     def reservation_name(self, key: str) -> str:
         """Return the name under which the store keeps the reservation."""
         if self.successor:
-            return f"{key}.successor"
-        return f"{key}.pending" if self.two_locks and self.one_at_a_time else key
+            return f"{key}{SUCCESSOR}"
+        return f"{key}{PENDING}" if self.two_locks and self.one_at_a_time else key
 
     def reservation_names(self, key: str) -> tuple[str, ...]:
         """Return all names under which a lock may wait for a message."""

@@ -51,6 +51,7 @@ class DjangoCacheBackend(PrefixedBackend):
         restart="what the cache's server keeps",
         needs="unique_task[django]",
         several_holders=True,
+        lists=True,
         warning="cache.clear() deletes all locks in a cache, and a server that evicts "
         "keys may delete them too: give the locks a cache on a separate server",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
@@ -11,8 +11,8 @@ import redis
 from redis.exceptions import RedisClusterException
 
 from ...exceptions import LockStoreRefusedError
-from ..base import Backend
 from ..exercise import exercise
+from ..listing import ListedLock, Lists
 from ..operation import in_turn
 from ..promises import Promises
 from ..steps import (
@@ -30,6 +30,7 @@ from ..turns import Turns
 from .clients import adopt, connect
 from .connections import answer_was_lost, expect_answer
 from .errors import is_missing_right, is_refusal, reason_of
+from .pages import Pages
 from .script_calls import (
     Call,
     Names,
@@ -62,11 +63,13 @@ Question = Acquisition | Reservation | Release
 
 #: The promises of Sentinels and of a Cluster, which replicate their keys.
 REPLICATED = Promises(
-    several_holders=True, restart="what was saved; a fail-over, what was replicated"
+    several_holders=True,
+    lists=True,
+    restart="what was saved; a fail-over, what was replicated",
 )
 
 
-class RedisBackend(Backend):
+class RedisBackend(Lists):
     """Locks in Redis (6.2 or newer) or Valkey, timed by the server's clock.
 
     Arguments:
@@ -80,7 +83,7 @@ class RedisBackend(Backend):
 
     driver_errors = (redis.RedisError, RedisClusterException, OSError)
 
-    promises = Promises(restart="what was saved", several_holders=True)
+    promises = Promises(restart="what was saved", several_holders=True, lists=True)
 
     def __init__(
         self,
@@ -205,3 +208,7 @@ class RedisBackend(Backend):
         lock: Call = [self._names.lock(key)], []
         call = several_call(self._names, key, most, lock)
         return [held_of(*held) for held in HOLDERS.run(self._client.driver, *call)]
+
+    def _pages(self, size: int, prefix: str) -> Iterator[Sequence[ListedLock]]:
+        pages = Pages(self._client, self._names, prefix, size)
+        return pages.of_all_servers(self.driver_errors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import redis
 from redis.cluster import RedisCluster
@@ -17,6 +17,8 @@ from .direct import DirectClient
 from .script import Eval
 from .sentinel import connect_to_master, master_of
 from .url import client_of, hurry, options_of, place
+
+Answer = TypeVar("Answer")
 
 #: Options of a URL that only redis-py's own way of asking knows.
 _OF_CLIENT = ("health_check_interval", "retry_on_timeout", "encoding")
@@ -32,7 +34,7 @@ class Driver(Protocol):
     def eval_all(self, evals: Sequence[Eval]) -> list[Any]:
         """Send many scripts at once; an error is an answer, too."""
 
-    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
         """Ask redis-py's own client, within the time of an operation."""
 
 

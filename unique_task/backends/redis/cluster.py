@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.cluster import ClusterNode, RedisCluster
@@ -20,6 +20,8 @@ from ..safe_names import without_password
 from .connections import PARTS, eval_all, time_is_over, timed, within
 from .script import Eval
 from .url import Options, address, hurry, options_of, server_url, servers
+
+Answer = TypeVar("Answer")
 
 #: Errors for a key that another node has, or will have in a moment.
 _ELSEWHERE = (AskError, ClusterDownError, TryAgainError)
@@ -104,7 +106,7 @@ class ClusterClient:
         with within(self._timeout):
             return _Round(self._cluster(), evals).answers()
 
-    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
         with within(self._timeout):
             return question(self._cluster())
 

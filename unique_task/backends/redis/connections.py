@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
@@ -15,6 +15,8 @@ from redis.sentinel import MasterNotFoundError, SentinelManagedConnection
 
 from .errors import without_sentinels
 from .script import Eval
+
+Answer = TypeVar("Answer")
 
 #: Parts of an operation's time; one server may use one of them to answer.
 PARTS = 4
@@ -214,7 +216,7 @@ class PlainClient:
         with self._operation():
             return eval_all(self.client, evals)
 
-    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
         with self._operation():
             return question(self.client)
 

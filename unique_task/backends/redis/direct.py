@@ -94,7 +94,7 @@ class DirectClient:
     def _eval_all_through_pool(self, evals: Sequence[Eval]) -> list[Any]:
         return self._twice_through_pool(lambda: eval_all(self._client, evals))
 
-    def ask(self, question: Callable[[Any], list[str]]) -> list[str]:
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
         return self._twice_through_pool(lambda: question(self._client))
 
     def _answer_to(self, command: bytes, many: int = 0) -> Any:

@@ -14,12 +14,14 @@ class Script:
         self.text = text
         self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-    def run(self, client: Any, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
+    def run(
+        self, client: Any, keys: Sequence[str | bytes], args: Sequence[Any] = ()
+    ) -> Any:
         try:
             return client.evalsha(self.digest, len(keys), *keys, *args)
         except NoScriptError:
             return client.eval(self.text, len(keys), *keys, *args)
 
 
-#: A script to run, its keys, and its arguments.
-Eval = tuple[Script, Sequence[str], Sequence[Any]]
+#: A script to run, its keys as texts or as the server has them, and its arguments.
+Eval = tuple[Script, Sequence[str | bytes], Sequence[Any]]

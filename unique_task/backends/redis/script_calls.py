@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -50,6 +51,18 @@ class Names:
         if key[:1] in "}%":
             key = f"%{key}"
         return f"{self.head}{{{key}}}"
+
+    def key(self, lock: bytes) -> str:
+        """Return the key whose lock has this name."""
+        # Not all that other programs keep there has to be a text.
+        name = lock.decode(errors="surrogateescape")
+        return name[len(self.head) + 1 : -1].removeprefix("%")
+
+    def locks(self, prefix: str) -> str:
+        """Return the pattern of the names of locks whose keys begin with `prefix`."""
+        before = self.lock(prefix)[:-1] if prefix else f"{self.head}{{"
+        # No other name of ours ends with a brace.
+        return re.sub(r"([*?^[\]\\])", r"\\\1", before) + "*}"
 
     def generation(self, key: str) -> str:
         return f"{self.lock(key)}:generation"
@@ -192,9 +205,13 @@ def renew_answer(answer: Any) -> Renewed:
 
 
 def held_of(text: bytes, milliseconds: int, admitted: int = 0) -> Held:
+    return Held(_record_of(text), seconds_of(milliseconds), bool(admitted))
+
+
+def seconds_of(milliseconds: int) -> float:
+    """Return what is left of a key, as PTTL tells it."""
     # -1: the key has no end, as after a PERSIST by hand.
-    remaining = math.inf if milliseconds == -1 else max(milliseconds, 0) / 1000
-    return Held(_record_of(text), remaining, bool(admitted))
+    return math.inf if milliseconds == -1 else max(milliseconds, 0) / 1000
 
 
 def _record_of(text: bytes) -> Record:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..cells import LOCK, Cells
 from ..exercise import exercise
+from ..listing import ListedLock, Lists
 from ..operation import in_turn
-from ..promises import Promises
 from ..record import VERSION
 from ..steps import (
     Acquired,
@@ -32,22 +31,15 @@ from .database import Database
 from .engine import CONNECTIONS, engine_url, identity
 from .errors import is_refusal, reason_of
 from .holders import HolderStatements
+from .pages import Pages
+from .promises import PROMISES
 from .renewals import Renewals, alike
 from .statements import Statements, microseconds
 from .sweeper import RETENTION, Sweeper
 from .table import lock_table, row_name
 
-_SQL = Promises(granularity=1e-6, several_holders=True)
 
-#: What each kind of database promises.
-PROMISES = {
-    "postgresql": replace(_SQL, needs="unique_task[postgresql]"),
-    "mysql": replace(_SQL, needs="unique_task[mysql]"),
-    "sqlite": replace(_SQL, clock="the host's", needs="unique_task[sqlalchemy]"),
-}
-
-
-class SQLBackend(StepwiseBackend):
+class SQLBackend(StepwiseBackend, Lists):
     """Locks in a database, timed by its clock; they survive its restart.
 
     It has connections of its own and never takes part in a task's transaction.
@@ -234,6 +226,10 @@ class SQLBackend(StepwiseBackend):
     ) -> Answer:
         # In one transaction, where the parent has two.
         return self._changes.change_by_form(key, names, tokens, step)
+
+    def _pages(self, size: int, prefix: str) -> Iterator[Sequence[ListedLock]]:
+        where = self._database, self._table, prefix
+        return iter(Pages(*where, size, self._first_holders))
 
     def sweep(self, retention: float = RETENTION) -> int:
         """Delete rows that have been over for `retention` seconds; return how many.

@@ -110,6 +110,12 @@ def row_name(key: str, name: str) -> str:
     return short_name(key, name, NAME_LENGTH)
 
 
+def key_of_lock(row: str) -> str | None:
+    """Return the key of a lock whose row has this name, None if it is a digest."""
+    key = row.removeprefix("unique:").removesuffix(f":{LOCK}")
+    return key if row == f"unique:{key}:{LOCK}" else None
+
+
 def holders_prefix(key: str) -> str:
     """Return what the names of the holders of `key` begin with.
 
