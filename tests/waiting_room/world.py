@@ -134,7 +134,9 @@ class World:
 
     def _end(self, call: Call, **how: Any) -> None:
         self.pools[call.worker].discard(call.id)
-        self.do(call.worker, self.rooms[call.worker].ended(call.id, **how))
+        self.do(
+            call.worker, self.rooms[call.worker].ended(call.id, call.waiting, **how)
+        )
 
     def look(self, look: Look) -> None:
         """Let a timer be over."""

@@ -110,9 +110,14 @@ class Line:
         """Return how many wait longer."""
         return bisect_left(self._places, waiting.place)
 
-    def first(self) -> list[Waiting]:
-        """Return as many of the oldest as may hold the lock at once."""
-        return [self._by_place[place] for place in self._places[: self.limit]]
+    @property
+    def last_to_ask(self) -> Waiting | None:
+        """The call behind which the others need not ask: as many as may hold the lock.
+
+        None if fewer wait.
+        """
+        last = self.limit - 1
+        return self._by_place[self._places[last]] if last < len(self) else None
 
     def sharing(self) -> list[Waiting]:
         """Return all that can go on once a holder has succeeded."""

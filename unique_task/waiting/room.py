@@ -36,14 +36,14 @@ class Room:
     Attributes:
         lines: where calls wait, by the keys of the locks.
         holders: tasks of this worker that hold a lock, or ask for it, each with the
-            line of that lock.
+            line of that lock, and with the call if it has waited here.
     """
 
     def __init__(self, name: str, runs: Callable[[str], bool]) -> None:
         self.name = name
         self._runs = runs
         self.lines: dict[str, Line] = {}
-        self.holders: dict[str, Line] = {}
+        self.holders: dict[str, tuple[Line, Waiting | None]] = {}
         self._passed_over = PassedOver()
 
     def enter(self, waiting: Waiting) -> Next:
@@ -94,17 +94,26 @@ class Room:
         return older + sum(map(self._runs, line.holders)) >= line.limit
 
     def ended(
-        self, task: str, *, succeeded: bool = False, back: WaitsFor | None = None
+        self,
+        task: str,
+        waiting: Waiting | None = None,
+        *,
+        succeeded: bool = False,
+        back: WaitsFor | None = None,
     ) -> Next:
         """Note that a task of this worker has ended.
 
         Arguments:
             task: its id.
+            waiting: the call, if it has waited here.
             back: the lock that it waits for, if it has not got that, and comes back.
         """
-        following, line = Next(), self.holders.pop(task, None)
-        if line is None:
+        following = Next()
+        line, started = self.holders.get(task, (None, None))
+        # Its next message may come, and start, before the worker hears of its end.
+        if line is None or started not in (None, waiting):
             return following
+        del self.holders[task]
         line.holders.discard(task)
         if back is not None:
             self._came_back(line, back, following)
@@ -220,22 +229,24 @@ class Room:
             following.tell.append(Frees(worker, line.key, {}, succeeded=True))
 
     def _start(self, line: Line, waiting: Waiting, following: Next) -> None:
-        self._hold(line, waiting.id)
+        self._hold(line, waiting.id, waiting)
         self._remove(line, waiting, following)
         following.start.append(waiting)
 
     def _remove(self, line: Line, waiting: Waiting, following: Next) -> None:
-        """Remove a call from its line; those that are the oldest now look by turns."""
+        """Remove a call from its line; who is among the oldest now looks by turns."""
         line.remove(waiting)
         waiting.left = True
-        for oldest in line.first():
-            if oldest.parked:
-                oldest.parked = False
-                following.look.append((oldest.pause, oldest))
+        # The oldest, too: the limit may have grown since it was parked.
+        for one in (line.oldest, line.last_to_ask):
+            if one is not None and one.parked:
+                one.parked = False
+                following.look.append((one.pause, one))
 
-    def _hold(self, line: Line, task: str) -> None:
-        self.holders[task] = line
-        line.holders.add(task)
+    def _hold(self, line: Line, task: str, waiting: Waiting | None = None) -> None:
+        if waiting is not None or task not in self.holders:
+            self.holders[task] = line, waiting
+            line.holders.add(task)
 
     def _forget_unused(self, line: Line) -> None:
         if line.nobody_waits and not line.holders:

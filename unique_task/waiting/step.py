@@ -235,7 +235,8 @@ def run_ended(request: Any, error: Any = None) -> None:
     error = getattr(error, "exc", error)
     if isinstance(error, ComesBack):
         back = error.waits_for or WaitsFor("")
-    room.do(lambda one: one.ended(str(request.id), succeeded=error is None, back=back))
+    task, waiting, succeeded = str(request.id), request.waiting, error is None
+    room.do(lambda one: one.ended(task, waiting, succeeded=succeeded, back=back))
 
 
 def greenlet_ended(request: Any, error: Exception) -> None:
