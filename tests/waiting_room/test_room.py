@@ -244,7 +244,7 @@ def test_it_is_asked_again_by_the_next_call_that_comes_back(worker):
 def test_a_worker_that_asks_is_told_of_the_end(worker):
     worker.room.asked(Asks(HERE, "key", "holder", Neighbour(1.0)), THERE)
 
-    assert worker.end("holder").tell == [Frees(THERE, "key", {})]
+    assert worker.end("holder").tell == [Frees(THERE, "key", {}, passed=(HERE,))]
 
 
 def test_a_worker_that_asks_for_what_does_not_run_here_is_told_so(worker):
@@ -261,26 +261,39 @@ def test_the_turn_is_for_the_worker_where_a_call_waits_longest(worker, moment, t
     following = worker.end("holder")
 
     assert ids(following) == ([] if told else ["a"])
-    turn = Frees(THERE, "key", {HERE: Neighbour(waiting.since)})
+    turn = Frees(THERE, "key", {HERE: Neighbour(waiting.since)}, passed=(HERE,))
     assert following.tell == ([turn] if told else [])
 
 
 def test_a_turn_starts_the_call_that_waits_longest(worker):
     worker.enter("a", "b", holders=other("h"))
 
-    assert ids(worker.room.freed(Frees(HERE, "key", {}), THERE)) == ["a"]
+    assert ids(worker.room.freed(Frees(HERE, "key", {}))) == ["a"]
 
 
 def test_a_turn_is_passed_on_if_nobody_waits_here(worker):
-    turn = Frees(HERE, "key", {"third": Neighbour(5.0)})
+    turn = Frees(HERE, "key", {"third": Neighbour(5.0)}, passed=(THERE,))
 
-    following = worker.room.freed(turn, THERE)
+    following = worker.room.freed(turn)
 
-    assert following.tell == [Frees("third", "key", {})]
+    assert following.tell == [Frees("third", "key", {}, passed=(THERE, HERE))]
+
+
+def test_a_turn_that_comes_back_is_not_passed_on_again(worker):
+    worker.enter("a", holders=other("h"))
+    turn = Frees(HERE, "key", {"third": Neighbour(-5.0)}, passed=(HERE, THERE))
+
+    assert ids(worker.room.freed(turn)) == ["a"]
+
+
+def test_a_turn_does_not_go_back_to_a_worker_where_nobody_waits(worker):
+    worker.room.asked(Asks(HERE, "key", "holder", Neighbour(1.0)), THERE)
+
+    assert not worker.room.freed(Frees(HERE, "key", {}, passed=(THERE,)))
 
 
 def test_a_turn_of_nobody_ends(worker):
-    assert not worker.room.freed(Frees(HERE, "key", {}), THERE)
+    assert not worker.room.freed(Frees(HERE, "key", {}))
 
 
 def test_of_a_success_hear_all_workers_whose_calls_share_the_value(worker):

@@ -161,7 +161,7 @@ class World:
             self.do(message.worker, room.asked(message, told.sender))
         else:
             self.count["frees"] += 1
-            self.do(message.worker, room.freed(message, told.sender))
+            self.do(message.worker, room.freed(message))
 
     def revoke_started(self, call: Call) -> None:
         """End a call that was started, before it asks for the lock."""
@@ -199,11 +199,14 @@ class World:
         """Return how many starts and messages there can be until calls come to rest.
 
         A call may start for each message that is on its way, for each call that has
-        started, and once in each worker for each holder of the lock.
+        started, and once in each worker for each holder of the lock; all that share a
+        value, for each message that tells of it.
         """
         going = len(self.told) + len(self.asking)
         going += len(self.refused) + len(self.queued)
+        shared = sum(waiting.waits_for.shared for waiting in self.waiting())
         starts = going + self.limit * (len(self.names) + 1)
+        starts += (shared + going) * len(self.told)
         told = going + 2 * self.limit * len(self.names) * starts
         return (
             self.count["starts"] + starts,

@@ -26,15 +26,16 @@ def asks(state: Any, key: str, holder: str, worker: str, **more: Any) -> None:
 
 
 @control_command(name=FREES, visible=False)
-def frees(state: Any, key: str, worker: str, neighbours: Any, **more: Any) -> None:
-    """Start a call that waits for a lock, as another worker tells."""
+def frees(state: Any, key: str, neighbours: Any, **more: Any) -> None:
+    """Start a call that waits for a lock."""
     others = {
         str(name): Neighbour(float(since), bool(shared))
         for name, since, shared in neighbours
     }
     succeeded, holder = bool(more.get("succeeded")), more.get("holder")
-    freed = Frees(state.hostname, str(key), others, succeeded, holder)
-    _do(state, lambda room: room.freed(freed, str(worker)))
+    passed = tuple(map(str, more.get("passed", ())))
+    freed = Frees(state.hostname, str(key), others, succeeded, holder, passed)
+    _do(state, lambda room: room.freed(freed))
 
 
 def _do(state: Any, decide: Callable[[Room], Next]) -> None:

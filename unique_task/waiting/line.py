@@ -139,3 +139,18 @@ class Line:
         if oldest is not None and oldest.since <= self.neighbours[worker].since:
             return None
         return worker
+
+    def pass_turn(self, worker: str, own: str) -> dict[str, Neighbour]:
+        """Return which other workers a neighbour has to know, as it is its turn now.
+
+        Arguments:
+            own: name of this worker.
+        """
+        others, waiting = dict(self.neighbours), self.as_neighbour()
+        del others[worker]
+        if waiting is not None:
+            others[own] = waiting
+        # The end of those that hold the lock here is for the others to hear, too.
+        if not self.holders:
+            self.neighbours.clear()
+        return others

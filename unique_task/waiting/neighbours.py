@@ -85,12 +85,12 @@ def _written(sender: str, message: Asks | Frees) -> tuple[str, dict[str, Any]]:
         }
     return FREES, {
         "key": message.key,
-        "worker": sender,
         "neighbours": [
             [name, one.since, one.shared] for name, one in message.neighbours.items()
         ],
         "succeeded": message.succeeded,
         "holder": message.holder,
+        "passed": message.passed,
     }
 
 

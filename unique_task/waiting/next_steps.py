@@ -27,6 +27,7 @@ class Frees:
         succeeded: whether a holder has succeeded, so that all can go on that share its
             value.
         holder: that was asked about, if it does not run here.
+        passed: the workers through which the turn has come: none passes it on twice.
     """
 
     worker: str
@@ -34,6 +35,7 @@ class Frees:
     neighbours: Mapping[str, Neighbour]
     succeeded: bool = False
     holder: str | None = None
+    passed: tuple[str, ...] = ()
 
 
 @dataclass

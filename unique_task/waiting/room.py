@@ -135,15 +135,16 @@ class Room:
         self._forget_unused(line)
         return following
 
-    def freed(self, frees: Frees, worker: str) -> Next:
-        """Note that it is this worker's turn to start a call, as `worker` tells."""
+    def freed(self, frees: Frees) -> Next:
+        """Note that it is this worker's turn to start a call."""
         following, line = Next(), self._line(frees.key)
         if frees.holder is None:
-            # What is known of the others is older than what the message tells.
-            line.neighbours.pop(worker, None)
+            # The turn knows more of the workers through which it has come.
+            for worker in frees.passed:
+                line.neighbours.pop(worker, None)
             line.neighbours.update(frees.neighbours)
             line.neighbours.pop(self.name, None)
-            self._free(line, following, frees.succeeded)
+            self._free(line, following, frees.succeeded, frees.passed)
         else:
             self._pass_over(line, frees.holder, following)
         self._forget_unused(line)
@@ -195,29 +196,25 @@ class Room:
         if not len(line) and not self._are_busy(line, 0):
             self._free(line, following)
 
-    def _free(self, line: Line, following: Next, succeeded: bool = False) -> None:
+    def _free(
+        self,
+        line: Line,
+        following: Next,
+        succeeded: bool = False,
+        passed: tuple[str, ...] = (),
+    ) -> None:
         """Start the call that waits longest, here or in another worker."""
         line.asked.clear()
         if succeeded:
             self._share(line, following)
         worker, oldest = line.older_neighbour(), line.oldest
-        if worker is not None:
-            self._pass_turn(line, worker, following, succeeded)
-        elif oldest is not None:
+        if oldest is not None and (worker is None or self.name in passed):
             self._start(line, oldest, following)
-
-    def _pass_turn(
-        self, line: Line, worker: str, following: Next, succeeded: bool
-    ) -> None:
-        """Let another worker start a call; it hears who else waits, and goes on."""
-        others, own = dict(line.neighbours), line.as_neighbour()
-        del others[worker]
-        if own is not None:
-            others[self.name] = own
-        following.tell.append(Frees(worker, line.key, others, succeeded))
-        # The end of those that hold the lock here is for the others to hear, too.
-        if not line.holders:
-            line.neighbours.clear()
+        elif worker is not None:
+            others = line.pass_turn(worker, self.name)
+            passed = (*passed, self.name)
+            tell = Frees(worker, line.key, others, succeeded, passed=passed)
+            following.tell.append(tell)
 
     def _share(self, line: Line, following: Next) -> None:
         """Start all calls that can go on now, wherever they wait."""
