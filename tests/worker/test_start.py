@@ -32,7 +32,7 @@ def test_a_worker_finds_the_locks_a_place_by_itself(start_worker, urls):
 def test_a_worker_warns_of_locks_in_memory(start_worker):
     worker = start_worker(pool="solo", locks="memory://")
 
-    said = "WARNING/MainProcess] locks in memory hold within one process"
+    said = "WARNING/MainProcess] memory://: locks in memory hold within one process"
     assert worker.log.count(said) == 1
 
 

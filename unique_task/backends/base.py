@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..exceptions import LockStoreError, LockStoreRefusedError
 from .batches import in_batches
+from .findings import Finding
 from .operation import in_turn
 from .promises import Promises
 from .record import Record, Token
@@ -186,9 +187,12 @@ class Backend(ABC):
 
         return PrefixedBackend(self, prefix)
 
-    def warnings(self) -> list[str]:
-        """Return what may end a lock before its time; it may ask the store."""
-        return [self.promises.warning] if self.promises.warning else []
+    def findings(self) -> list[Finding]:
+        """Return what may end a lock before its time, or nothing does so.
+
+        It may ask the store, and raises what :meth:`get` does.
+        """
+        return [self.promises.finding()]
 
     def check(self) -> None:
         """Take a lock and release it, to see whether the store allows that."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ..exceptions import ConfigurationError
 from .base import Backend
+from .findings import Finding
 from .listing import ListedLock, Lists
 from .steps import (
     Acquisition,
@@ -75,8 +76,8 @@ class PrefixedBackend(Lists):
     def _identity(self) -> str:
         return f"{self.store._identity()}{self._prefix and f'/{self._prefix}'}"
 
-    def warnings(self) -> list[str]:
-        return self.store.warnings()
+    def findings(self) -> list[Finding]:
+        return self.store.findings()
 
     def check(self) -> None:
         self.store.check()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from .findings import Finding, Level
+
 
 @dataclass(frozen=True)
 class Promises:
@@ -38,3 +40,15 @@ class Promises:
     restart: str = "all"
     needs: str = ""
     warning: str = ""
+
+    def finding(self) -> Finding:
+        """Return the promises as what a check found."""
+        if self.warning:
+            return Finding("promises", Level.WARN, self.warning)
+        fences = "all" if self.fenced else "no"
+        kept = f"{self.clock} clock ends locks; {fences} tasks get a fence"
+        return Finding(
+            "promises",
+            Level.OK,
+            f"{kept}; a restart keeps of the locks: {self.restart}",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from celery import Celery, Task
@@ -10,6 +11,7 @@ from celery.backends.rpc import RPCBackend
 from kombu.utils.imports import symbol_by_name
 
 from ..backends.base import Backend
+from ..backends.findings import Level
 from ..exceptions import LockStoreError, LockStoreRefusedError, UniqueError
 from ..messages.states import apps_with_events, defer_started
 from ..options.app_settings import backend_of, settings_of
@@ -67,7 +69,7 @@ def report_worker(sender: Any) -> None:
     names = ", ".join(sorted(backend.name for backend in backends))
     logger.info("locks of %d unique tasks are in %s", len(tasks), names)
     for warning in sorted({one for backend in backends for one in _warnings(backend)}):
-        logger.warning(warning)
+        logger.warning("%s", warning)
     _warn_of_unshared(tasks)
     for error in filter(None, map(_complaint, backends)):
         logger.error("the store of locks is out of order: %s", error)
@@ -95,9 +97,11 @@ def _cannot_share(task: Task) -> bool:
 def _warnings(backend: Backend) -> list[str]:
     """Return the warnings of a store: what may end a lock before its time."""
     try:
-        return backend.warnings()
+        found = backend.findings()
     except LockStoreError:  # another line reports that it is out of order
-        return Backend.warnings(backend)
+        found = Backend.findings(backend)
+    warnings = [one for one in found if one.level is Level.WARN and one.at_start]
+    return [str(replace(one, where=backend.name)) for one in warnings]
 
 
 def _complaint(backend: Backend) -> LockStoreError | None:

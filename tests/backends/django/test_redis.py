@@ -10,6 +10,7 @@ from tests.backends.stores import FIRST, ONE, PATIENCE, SECOND, TWO, in_time, re
 from tests.django_settings import DJANGO_REDIS_CACHE, REDIS_CACHE, django_caches
 from unique_task import LockStoreError, RedisBackend
 from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.findings import Level
 from unique_task.backends.registry import open_backend
 from unique_task.backends.steps import Acquired, Renewal, Renewed
 
@@ -197,9 +198,10 @@ def test_a_cache_whose_redis_gives_held_locks_away_is_warned_of(
 ):
     backend = open_backend(django_redis_cache_url, timeout=20)
     redis_server.client.config_set("maxmemory-policy", "volatile-lru")
-    warnings = backend.warnings()
+    warnings = [one for one in backend.findings() if one.level is Level.WARN]
     redis_server.client.config_set("maxmemory-policy", "noeviction")
 
-    assert len(warnings) == 2
-    assert "cache.clear()" in warnings[0]
-    assert "maxmemory-policy volatile-lru" in warnings[1]
+    names = [warning.name for warning in warnings]
+    assert names == ["promises", "eviction", "persistence"]
+    assert "cache.clear()" in warnings[0].found
+    assert "maxmemory-policy volatile-lru" in warnings[1].found

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tests.backends.stores import FIRST, SECOND, record_of, redelivered
 from unique_task import LockRecordError, LockStoreError
+from unique_task.backends.findings import Finding, Level
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Renewal, Renewed
 from unique_task.exceptions import LockStoreRefusedError
@@ -212,10 +213,16 @@ def test_a_table_without_the_index_of_the_sweep_is_warned_of(tmp_path):
     url = f"sqlite:///{tmp_path}/bare.sqlite"
     backend = SQLBackend(url)
     backend.check()
-    assert backend.warnings() == []
+    assert index_of(backend).level is Level.OK
 
     bare = SQLBackend(url, table="bare")
     statement = bare.ddl().partition(";")[0]
     bare._database.run(lambda one: one.exec_driver_sql(statement).close())
 
-    assert "CREATE INDEX" in bare.warnings()[0]
+    assert index_of(bare).level is Level.WARN
+    assert "CREATE INDEX" in index_of(bare).advice
+
+
+def index_of(backend: SQLBackend) -> Finding:
+    [finding] = [one for one in backend.findings() if one.name == "index"]
+    return finding

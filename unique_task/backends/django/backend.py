@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ...exceptions import ConfigurationError
 from ..base import Backend
+from ..findings import Finding
 from ..prefixed import PrefixedBackend
 from ..promises import Promises
 from .any_cache import AnyCacheBackend
@@ -114,10 +115,10 @@ class DjangoCacheBackend(PrefixedBackend):
         twin.name = f"{self.name} (prefix {prefix!r})"
         return twin
 
-    def warnings(self) -> list[str]:
-        own = [self.promises.warning] if self.promises.warning else []
-        known = self.store.promises.warning
-        return own + [one for one in self.store.warnings() if one != known]
+    def findings(self) -> list[Finding]:
+        known = self.store.promises.finding()
+        of_store = [one for one in self.store.findings() if one != known]
+        return [self.promises.finding(), *of_store]
 
 
 def _cache(alias: str) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.exceptions import RedisClusterException
 
 from ...exceptions import LockStoreRefusedError
 from ..exercise import exercise
+from ..findings import Finding
 from ..listing import ListedLock, Lists
 from ..operation import in_turn
 from ..promises import Promises
@@ -44,6 +45,7 @@ from .script_calls import (
     restore_call,
 )
 from .scripts import GET, RESTORE
+from .server_state import server_state
 from .several_calls import (
     ACQUIRES,
     RELEASES,
@@ -56,7 +58,9 @@ from .several_calls import (
     several_renew_eval,
 )
 from .several_scripts import HOLDERS
-from .start_checks import COMMANDS, evictions, keys_to_check, try_commands
+from .start_checks import COMMANDS, keys_to_check, try_commands
+
+Answer = TypeVar("Answer")
 
 #: A step of a lock that has a limit of holders.
 Question = Acquisition | Reservation | Release
@@ -123,8 +127,9 @@ class RedisBackend(Lists):
     def _reason(self, error: Exception) -> str:
         return reason_of(error, self._client.replicated)
 
-    def warnings(self) -> list[str]:
-        return super().warnings() + self._ask(evictions)
+    def findings(self) -> list[Finding]:
+        ask = partial(server_state, replicated=self._client.replicated)
+        return [*super().findings(), *self._ask(ask)]
 
     def check(self) -> None:
         try:  # each step, on each server
@@ -142,8 +147,8 @@ class RedisBackend(Lists):
                 f"with {self._names.head!r}"
             ) from error
 
-    def _ask(self, question: Callable[[Any], list[str]]) -> list[str]:
-        answers: list[str] = in_turn(self, self._client.driver.ask, question)
+    def _ask(self, question: Callable[[Any], list[Answer]]) -> list[Answer]:
+        answers: list[Answer] = in_turn(self, self._client.driver.ask, question)
         return answers
 
     def _acquire(self, wanted: Acquisition) -> StoreAnswer:

@@ -1,13 +1,12 @@
-"""Checks of the Redis servers at a worker's start: our rights, and evictions."""
+"""Checks our rights on the Redis servers when a worker starts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from redis.cluster import RedisCluster
-from redis.exceptions import ResponseError
 
 #: The commands that our user of Redis needs the right to.
 COMMANDS = "EVAL, EVALSHA, GET, SET, DEL, PEXPIRE, PTTL and TIME"
@@ -23,11 +22,6 @@ _PLAIN: tuple[tuple[str, ...], ...] = (
     ("DEL", "{}"),
     ("TIME",),
 )
-
-_POLICY = "maxmemory-policy"
-
-#: The policy that keeps all keys, and so all locks.
-_KEEPS = "noeviction"
 
 #: Keys that we try until each primary of a cluster has one.
 _TRIES = 1000
@@ -77,46 +71,3 @@ def _keys(client: Any, lock: Callable[[str], str]) -> Iterator[str]:
             yield key
         if not left:
             return
-
-
-def evictions(client: Any) -> list[str]:
-    """Return a warning for each policy of the servers that evicts held locks."""
-    policies = sorted(set(_policies(client)) - {_KEEPS, ""})
-    return [
-        f"Redis has {_POLICY} {policy}: when its memory is full, it deletes "
-        "held locks without an error, and two tasks may then run at once; set it to "
-        f"{_KEEPS}, or give the locks a Redis of their own"
-        for policy in policies
-    ]
-
-
-def _policies(client: Any) -> Iterator[str]:
-    """Yield the policy of each server for a full memory, if we may read it."""
-    try:
-        for memory in _each(client, lambda **to: client.info("memory", **to)):
-            yield str(memory.get("maxmemory_policy", ""))
-    except ResponseError:
-        yield from _configured(client)
-
-
-def _configured(client: Any) -> Iterator[str]:
-    try:
-        for found in _each(client, lambda **to: client.config_get(_POLICY, **to)):
-            yield str(_text(found))
-    except ResponseError:
-        return  # we may not read it
-
-
-def _text(found: Mapping[Any, Any]) -> str:
-    value = next(iter(found.values()), "")
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _each(
-    client: Any, ask: Callable[..., Mapping[Any, Any]]
-) -> Iterable[Mapping[Any, Any]]:
-    """Return the answer of each server."""
-    if not isinstance(client, RedisCluster):
-        return [ask()]
-    cluster: Any = client
-    return [ask(target_nodes=node) for node in cluster.get_primaries()]

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..cells import LOCK, Cells
 from ..exercise import exercise
+from ..findings import Finding
 from ..listing import ListedLock, Lists
 from ..operation import in_turn
 from ..record import VERSION
@@ -87,12 +88,8 @@ class SQLBackend(StepwiseBackend, Lists):
         """Return the SQL that creates the table if it is missing."""
         return self._database.ddl()
 
-    def warnings(self) -> list[str]:
-        lacks_index = in_turn(self, self._database.lacks_index)
-        # We do not create it here: all locks would wait meanwhile.
-        advice = f"{self.name}: the table lacks the index that sweeps need; "
-        advice += f"without it they read all rows. It is in\n{self.ddl()}"
-        return super().warnings() + [advice] * lacks_index
+    def findings(self) -> list[Finding]:
+        return [*super().findings(), in_turn(self, self._database.index)]
 
     def check(self) -> None:
         exercise(self, "check")

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ...exceptions import LockStoreRefusedError
+from ..findings import Finding, Level
 from .connections import Connections, FileConnections
 from .deadline import limited, seconds_left
 from .engine import open_engine
@@ -141,8 +142,15 @@ class Database:
         """Return the SQL that creates the table if it is missing."""
         return ddl_of(self._table, self._engine.dialect)
 
-    def lacks_index(self) -> bool:
-        """Whether the table lacks the index that the sweeper needs."""
+    def index(self) -> Finding:
+        """Return whether the table has the index that the sweeper needs."""
+        if not self._lacks_index():
+            return Finding("index", Level.OK, "the table has the index of the sweeps")
+        # We do not create it here: all locks would wait meanwhile.
+        found = "the table lacks the index that sweeps need: they read all rows"
+        return Finding("index", Level.WARN, found, f"create it, by\n{self.ddl()}")
+
+    def _lacks_index(self) -> bool:
         wanted = [
             [column.name for column in one.columns] for one in self._table.indexes
         ]
