@@ -25,7 +25,11 @@ class Call:
     waiting: Waiting | None = None
     worker: str = ""
     times: int = 0
-    pause: float = 1.0
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it asks for the lock by itself, as the policy has it."""
+        return min(30.0, 2.0 ** (self.times - 1))
 
     def __repr__(self) -> str:
         return self.id

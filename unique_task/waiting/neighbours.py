@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from threading import Lock
 from typing import Any
@@ -18,9 +19,10 @@ logger = logging.getLogger(__name__)
 ASKS = "unique_task_asks"
 FREES = "unique_task_frees"
 
-#: Messages that may wait for the broker. Older ones are dropped: by then, the calls
-#: have asked the store themselves.
+#: Messages that may wait for the broker, and for how many seconds. Older ones are
+#: dropped: by then, the calls have asked the store themselves.
 _MOST = 1000
+_OLDEST = 10.0
 
 
 class Messenger:
@@ -31,7 +33,7 @@ class Messenger:
 
     def forget(self) -> None:
         """Start empty: a fork has not the thread of its parent."""
-        self._messages: deque[tuple[Any, Asks | Frees]] = deque(maxlen=_MOST)
+        self._messages: deque[tuple[float, Any, Asks | Frees]] = deque(maxlen=_MOST)
         self._mutex = Lock()
         self._sends = False
 
@@ -39,16 +41,17 @@ class Messenger:
         """Send a message without waiting; it may be lost."""
         if not _can_control(consumer):
             return
-        self._messages.append((consumer, message))
+        self._messages.append((time.monotonic() + _OLDEST, consumer, message))
         with self._mutex:
             if not self._sends:
                 self._sends = start_thread(self._run, "unique_task") is not None
 
     def _run(self) -> None:
         while self._is_left():
-            consumer, message = self._messages.popleft()
+            end, consumer, message = self._messages.popleft()
             try:
-                _send(consumer, message)
+                if time.monotonic() < end:
+                    _send(consumer, message)
             except Exception as error:
                 logger.info("%s was not told of a lock: %s", message.worker, error)
 
