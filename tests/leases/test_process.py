@@ -11,7 +11,13 @@ import pytest
 
 from tests.forking import in_fork
 from tests.waiting import wait_until
-from unique_task.leases.process import _identity, _machine, is_gone, this_process
+from unique_task.leases.process import (
+    _identity,
+    _machine,
+    is_alive,
+    is_gone,
+    this_process,
+)
 
 pytestmark = pytest.mark.any_celery
 
@@ -41,6 +47,7 @@ def test_a_process_is_gone_when_its_last_thread_is():
         process = half_dead.stdout.readline().strip()
         wait_until(lambda: state(half_dead.pid) == "Z")
         assert not is_gone(process)
+        assert is_alive(process)
         half_dead.communicate(timeout=30)
     assert is_gone(process)
 
@@ -70,8 +77,9 @@ def other():
 
 
 def test_a_process_that_lives_is_not_gone(other):
-    assert not is_gone(this_process())
-    assert not is_gone(other[1])
+    for name in (this_process(), other[1]):
+        assert not is_gone(name)
+        assert is_alive(name) == bool(name)
 
 
 def test_a_process_that_stands_still_is_not_gone(other):
@@ -88,6 +96,7 @@ def test_a_killed_process_is_gone_before_anybody_has_waited_for_it(other):
     process.kill()
 
     wait_until(lambda: is_gone(name))
+    assert not is_alive(name)
     assert state(process.pid) == "Z"
     process.wait(30)
     assert is_gone(name)
@@ -97,7 +106,9 @@ def test_a_killed_process_is_gone_before_anybody_has_waited_for_it(other):
 def test_a_process_is_gone_when_another_one_has_its_number(other):
     machine, pid, start = other[1].split("/")
 
-    assert is_gone(f"{machine}/{pid}/{int(start) + 1}")
+    another = f"{machine}/{pid}/{int(start) + 1}"
+    assert is_gone(another)
+    assert not is_alive(another)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +116,7 @@ def test_a_process_is_gone_when_another_one_has_its_number(other):
 )
 def test_of_a_process_elsewhere_nothing_is_known(name):
     assert not is_gone(name)
+    assert not is_alive(name)
 
 
 @linux
@@ -141,6 +153,7 @@ def forget() -> None:
 def test_where_nothing_can_be_told_nothing_is_said(nothing_to_see):
     assert this_process() == ""
     assert not is_gone(nothing_to_see)
+    assert not is_alive(nothing_to_see)
 
 
 @linux
@@ -149,6 +162,7 @@ def test_what_proc_hides_is_not_gone(other, tmp_path, monkeypatch):
     monkeypatch.setattr("unique_task.leases.process._PROC", tmp_path)
 
     assert not is_gone(other[1])
+    assert not is_alive(other[1])
 
 
 @pytest.fixture

@@ -29,15 +29,28 @@ def is_gone(process: str) -> bool:
     False for a process that lives, and for one that this process cannot see: on another
     machine, in another container, before the last boot, or not on Linux.
     """
+    return _has_ended(process) is True
+
+
+def is_alive(process: str) -> bool:
+    """Tell whether the process that :func:`this_process` named surely lives.
+
+    False for a process that has ended, and for one that this process cannot see.
+    """
+    return _has_ended(process) is False
+
+
+def _has_ended(process: str) -> bool | None:
+    """Tell whether a process has ended; None if this process cannot see it."""
     machine, _, rest = process.partition("/")
     if not machine or machine != _machine():
-        return False
+        return None
     pid, _, start = rest.partition("/")
     # Not by a look into /proc, which may hide the processes of other users.
     if not _exists(int(pid)):
         return True
     seen = _ended_and_start(int(pid))
-    return seen is not None and (seen[0] or seen[1] != start)
+    return None if seen is None else seen[0] or seen[1] != start
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,78 @@
+"""The real ``celery`` command, with the entry points that setup.cfg declares."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from configparser import ConfigParser
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.docs.test_readme import ROOT
+from tests.programs import run
+
+
+def install_entry_points(directory: Path) -> None:
+    """Make a distribution with our commands there, as ``pip install`` does.
+
+    The one that is installed may be of another version of this code.
+    """
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    points = setup["options.entry_points"]["celery.commands"]
+    info = directory / "unique_task_commands-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: unique_task_commands\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[celery.commands]{points}\n")
+
+
+@dataclass
+class Done:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[Any]:
+        """What it printed with ``--json``."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The lines of its output, in words."""
+        return [line.split() for line in self.out.splitlines()]
+
+
+@dataclass
+class Unique:
+    """Calls ``celery -A tests.worker.app unique ...``.
+
+    Attributes:
+        directory: with our entry points.
+        urls: of broker, results and locks, as for a worker.
+    """
+
+    directory: Path
+    urls: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    app: str | None = "tests.worker.app"
+
+    def __call__(self, *words: object, **environment: str) -> Done:
+        app = () if self.app is None else ("-A", self.app)
+        command = (sys.executable, "-m", "celery", *app, "unique", *words)
+        done = run(*command, env={**self._environment(), **environment})
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def _environment(self) -> dict[str, str]:
+        path = os.pathsep.join((str(self.directory), str(ROOT)))
+        return {
+            **os.environ,
+            "PYTHONPATH": path,
+            "UNIQUE_TEST_BROKER": self.urls["broker"],
+            "UNIQUE_TEST_BACKEND": self.urls["backend"],
+            "UNIQUE_TEST_REDIS": self.urls["locks"],
+            "UNIQUE_TEST_SETTINGS": json.dumps(dict(self.settings)),
+        }

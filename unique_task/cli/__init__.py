@@ -1,0 +1,108 @@
+"""The commands of ``celery -A proj unique``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from celery.bin.base import (
+    JSON_ARRAY,
+    JSON_OBJECT,
+    CeleryCommand,
+    CeleryOption,
+    handle_preload_options,
+)
+
+from ..exceptions import LockStoreError, UniqueError
+from .output import Away, Failed, Usage
+
+# Every celery command imports this module: what only one of ours needs, that imports.
+
+_GROUP = "Unique Options"
+
+
+def _option(*names: str, **options: Any) -> Callable[..., Any]:
+    return click.option(*names, cls=CeleryOption, help_group=_GROUP, **options)
+
+
+_json = _option("-j", "--json", "as_json", is_flag=True, help="One object a line.")
+_timeout = _option(
+    "-t",
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Seconds to wait for the workers' answers; 0 not to ask them.",
+)
+_args = _option(
+    "-a", "--args", type=JSON_ARRAY, help="Arguments of a call, as a JSON array."
+)
+_kwargs = _option(
+    "-k", "--kwargs", type=JSON_OBJECT, help="Its keyword arguments, as an object."
+)
+
+
+@click.group(name="unique")
+@click.pass_context
+@handle_preload_options
+def unique(context: click.Context, /, **_: Any) -> None:
+    """See, explain and free the locks of unique tasks."""
+
+
+@unique.command(cls=CeleryCommand)
+@click.argument("task")
+@_args
+@_kwargs
+@_timeout
+@_json
+@click.pass_context
+def explain(context: click.Context, /, **given: Any) -> None:
+    """Tell what would happen to a call of TASK now, when it is published and run."""
+    from .commands import explain_call
+
+    with _errors_for_people():
+        explain_call(_app(context), **given)
+
+
+@unique.command(cls=CeleryCommand)
+@click.argument("wanted", metavar="KEY|TASK_ID|TASK")
+@_args
+@_kwargs
+@_timeout
+@_json
+@click.pass_context
+def show(context: click.Context, /, **given: Any) -> None:
+    """Show one lock: by its KEY, by the TASK_ID of a holder, or by a call of TASK."""
+    from .commands import show_lock
+
+    with _errors_for_people():
+        show_lock(_app(context), **given)
+
+
+def _app(context: click.Context) -> Any:
+    """Return the user's app, with all its tasks."""
+    # Without one, Celery gives an app of its own, which has no task of the user's.
+    if context.find_root().params.get("app") is None:
+        raise Usage(
+            "which app? Say so before the command: celery -A proj unique "
+            f"{context.info_name}"
+        )
+    app = context.obj.app
+    app.loader.import_default_modules()
+    return app
+
+
+@contextmanager
+def _errors_for_people() -> Iterator[None]:
+    try:
+        yield
+    except LockStoreError as error:
+        raise Away(f"the store does not answer: {error}") from error
+    except LookupError as error:
+        if not isinstance(error, UniqueError):
+            raise
+        raise Usage(str(error)) from error
+    except UniqueError as error:
+        raise Failed(str(error)) from error

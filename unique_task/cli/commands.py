@@ -1,0 +1,121 @@
+"""What each command does: it calls ``unique_task.operating`` and prints the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from celery import Celery
+
+from .. import operating
+from .output import (
+    Away,
+    ago,
+    duration,
+    echo,
+    echo_fields,
+    echo_json,
+    echo_table,
+)
+
+#: Columns of a table of holders.
+HEAD = ("TASK", "KEY", "STATE", "OWNER", "WORKER", "SINCE", "LEFT", "VERDICT")
+
+
+def explain_call(
+    app: Celery, task: str, args: Any, kwargs: Any, timeout: float, as_json: bool
+) -> None:
+    """Print what would happen to a call."""
+    answer = operating.explain(app, task, args or (), kwargs, timeout=timeout)
+    if as_json:
+        echo_json(operating.as_plain(answer))
+        return
+    echo_fields(_explained(answer))
+    _echo_holders(answer.locks)
+
+
+def _explained(answer: operating.Explanation) -> Iterable[tuple[str, object]]:
+    lease = "" if answer.lease is None else f", runs by leases of {answer.lease:g} s"
+    yield "task", answer.task
+    yield "key", answer.key
+    yield "made of", _made_of(answer)
+    yield "store", answer.store
+    yield "lock", f"{answer.lock}, limit {answer.limit}"
+    yield "expire", f"{answer.expire:g} s{lease}"
+    yield from _place("publish", answer.at_publish)
+    yield from _place("run", answer.at_run)
+    if answer.has_value is not None:
+        yield "value", repr(answer.value) if answer.has_value else "none is fresh"
+
+
+def _made_of(answer: operating.Explanation) -> str:
+    names = ", ".join(answer.made_of) or "no parameter"
+    namespace = answer.namespace
+    more = "" if namespace == answer.task else f", in the namespace {namespace}"
+    return f"{answer.key_option}: {names}{more}"
+
+
+def _place(name: str, place: operating.Place) -> Iterable[tuple[str, object]]:
+    yield f"at {name}", f"{place.happens} (on_duplicate: {place.policy})"
+    if place.free_in is not None:
+        yield "", f"free in {duration(place.free_in)} unless renewed"
+
+
+def show_lock(
+    app: Celery,
+    wanted: str,
+    args: Any,
+    kwargs: Any,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Print what is known of a lock."""
+    details = operating.show(app, wanted, args, kwargs, timeout=timeout)
+    for detail in details:
+        if as_json:
+            echo_json(operating.as_plain(detail))
+        else:
+            _echo_detail(detail)
+    away = [m for d in details for m in d.missing if m.what != "workers"]
+    if away:
+        raise Away(away[0].reason)
+
+
+def _echo_detail(detail: operating.Detail) -> None:
+    echo_fields([("key", detail.key), ("store", detail.store)])
+    away = [missing for missing in detail.missing if missing.what != "workers"]
+    if away:
+        return
+    if detail.locks:
+        _echo_holders(detail.locks)
+    else:
+        echo("the lock is free")
+    for waiting in detail.waiting:
+        since = ago(waiting.since)
+        echo(f"waiting: {waiting.count} in {waiting.worker}, the oldest since {since}")
+    if detail.missing:
+        echo(f"waiting: unknown ({detail.missing[0].reason})")
+    elif not detail.waiting:
+        echo("waiting: none in the workers that answered")
+
+
+def _echo_holders(locks: Sequence[operating.Lock]) -> None:
+    if not locks:
+        return
+    echo()
+    echo_table(HEAD, (row for lock in locks for row in _rows(lock)))
+    echo()
+    for lock in locks:
+        for holder in lock.holders:
+            echo(f"{holder.owner} is {holder.verdict}: {holder.reason}")
+
+
+def _rows(lock: operating.Lock) -> Iterable[Sequence[object]]:
+    key = lock.name or "-"
+    if lock.unreadable:
+        yield "-", key, "newer version", "-", "-", "-", duration(lock.remaining), "-"
+    for holder in lock.holders:
+        yield (
+            *(holder.task, key, holder.state, holder.owner, holder.worker or "-"),
+            *(ago(holder.since), duration(holder.remaining), holder.verdict),
+        )

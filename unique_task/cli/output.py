@@ -1,0 +1,86 @@
+"""What the commands print: lines for people, and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from celery.platforms import EX_UNAVAILABLE, EX_USAGE
+
+
+class Failed(click.ClickException):
+    """The command failed; a message of one line that a terminal may show."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))
+
+
+class Usage(Failed):
+    """The command cannot be understood; Celery's exit code for that is 64."""
+
+    exit_code = EX_USAGE
+
+
+class Away(Failed):
+    """A store or the workers do not answer; Celery's exit code for that is 69."""
+
+    exit_code = EX_UNAVAILABLE
+
+
+def shown(value: object) -> str:
+    """Return a text as a terminal may show it.
+
+    Names of tasks and workers, ids and values come from outside, and what they hold
+    must not move the cursor, clear the screen or end the line.
+    """
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def echo(*parts: object, err: bool = False) -> None:
+    """Print a line; `parts` are made safe."""
+    click.echo(" ".join(map(shown, parts)), err=err)
+
+
+def echo_json(value: Any) -> None:
+    """Print one object as one line."""
+    click.echo(json.dumps(value, default=repr))
+
+
+def echo_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows in columns that are as wide as their widest cell."""
+    lines = [list(head), *([shown(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths))
+        click.echo("  ".join(cells).rstrip())
+
+
+def echo_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """Print one field a line, its value behind its name."""
+    for name, value in fields:
+        click.echo(f"{name + ':':<12} {shown(value)}")
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration for people: ``4.2 s``, ``3 min``, ``2 h``, ``5 d``."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.1f} s"
+
+
+def ago(moment: float | None) -> str:
+    """Return how long ago a moment was, in seconds since 1970."""
+    return "-" if moment is None else f"{duration(time.time() - moment)} ago"

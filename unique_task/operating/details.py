@@ -1,0 +1,115 @@
+"""Shows one lock: its holders, the messages that have reserved it, who waits for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
+from ..backends.base import Backend
+from ..backends.listing import PENDING, SUCCESSOR
+from ..exceptions import LockRecordError, LockStoreError
+from .app_tasks import Call, stores_of
+from .holders import Holder, Lock, Missing, Waiting
+from .verdicts import judged
+from .workers import TIMEOUT, ask, waiting_for
+
+_KEY = re.compile("[0-9a-f]{32}")
+
+#: The names under which a store keeps locks of a key, by what they are for.
+_KINDS = {"key": "", "pending": PENDING, "successor": SUCCESSOR}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What is known of one key in one store.
+
+    Attributes:
+        key: the digest.
+        store: name of the store.
+        locks: those of the key that are held.
+        waiting: the calls that wait for the key, by worker.
+        missing: what could not be seen.
+    """
+
+    key: str
+    store: str
+    locks: tuple[Lock, ...]
+    waiting: tuple[Waiting, ...]
+    missing: tuple[Missing, ...] = ()
+
+
+def show(
+    app: Celery,
+    wanted: str,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    timeout: float = TIMEOUT,
+) -> list[Detail]:
+    """Return what is known of a lock, for each store where it may be.
+
+    Arguments:
+        wanted: a key, or the name of a task.
+        args: of a call, if `wanted` is a task.
+        kwargs: of that call.
+        timeout: seconds to wait for the workers' answers; 0 not to ask them.
+
+    Raises:
+        UnknownCallError: if there is no such task, or the arguments do not fit it.
+        ConfigurationError: if the app has no unique tasks, or no store.
+    """
+    return [
+        _detail(app, backend, key, timeout)
+        for backend, key in _places(app, wanted, args, kwargs)
+    ]
+
+
+def _places(
+    app: Celery, wanted: str, args: Any, kwargs: Any
+) -> Iterator[tuple[Backend, str]]:
+    if _KEY.fullmatch(wanted):
+        for backend in stores_of(app).values():
+            yield backend, wanted
+    else:
+        call = Call.of(app, wanted, list(args or ()), dict(kwargs or {}))
+        yield call.backend, call.key
+
+
+def _detail(app: Celery, backend: Backend, key: str, timeout: float) -> Detail:
+    try:
+        locks = locks_of_key(backend, key)
+    except LockStoreError as error:
+        return Detail(key, backend.name, (), (), (Missing(backend.name, str(error)),))
+    answers = ask(app, "unique_waiting", timeout)
+    return Detail(
+        key,
+        backend.name,
+        tuple(judged(app, locks, timeout)),
+        waiting_for(answers, key),
+        () if answers.missing is None else (answers.missing,),
+    )
+
+
+def locks_of_key(backend: Backend, key: str) -> list[Lock]:
+    """Return the locks of a key that are held; nobody has judged their holders yet.
+
+    Raises:
+        LockStoreError: if the store does not answer.
+    """
+    found = (_lock(backend, key, kind) for kind in _KINDS)
+    return [lock for lock in found if lock.holders or lock.unreadable]
+
+
+def _lock(backend: Backend, key: str, kind: str) -> Lock:
+    name = key + _KINDS[kind]
+    place = backend.name, backend.fingerprint, name, key, kind
+    try:
+        holders = tuple(map(Holder.of, backend.holders(name)))
+    except LockRecordError:
+        return Lock(*place, (), None, unreadable=True)
+    last = max((holder.remaining for holder in holders), default=0.0)
+    return Lock(*place, holders, last)

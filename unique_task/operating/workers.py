@@ -1,0 +1,89 @@
+"""Asks all workers one question, for a limited time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, Queue
+from typing import Any
+
+from celery import Celery
+
+from ..threads import start_thread
+from .holders import Missing, Waiting
+
+#: Seconds to wait for the workers' answers, as Celery's own ``inspect`` does.
+TIMEOUT = 1.0
+
+#: Seconds more for the connection to the broker.
+_PATIENCE = 3.0
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the workers answered.
+
+    Attributes:
+        replies: pairs of a node and its answer; two workers may share a name.
+        missing: why nobody could be asked, or nobody answered; None if one did.
+    """
+
+    replies: tuple[tuple[str, Any], ...]
+    missing: Missing | None = None
+
+    def of(self, node: str) -> list[Any]:
+        """Return the answers of the workers with that name."""
+        return [answer for name, answer in self.replies if name == node]
+
+
+def ask(app: Celery, command: str, timeout: float, **arguments: Any) -> Answers:
+    """Ask all workers by an inspect command.
+
+    All of them: Celery stops listening after as many answers as there are names, and
+    two workers may have one name.
+
+    Arguments:
+        timeout: seconds to wait for answers; 0 to ask nobody. A broker that is away
+            costs some seconds more.
+    """
+    if not timeout:
+        return Answers((), Missing("workers", "they were not asked"))
+    answers: Queue[Answers] = Queue()
+    # In a thread: a broker that accepts a connection and says no more has no limit.
+    work = partial(_ask, app, command, timeout, arguments)
+    start_thread(lambda: answers.put(work()), "unique_task asks workers")
+    try:
+        return answers.get(timeout=timeout + _PATIENCE)
+    except Empty:
+        return Answers((), Missing("workers", "the broker does not answer"))
+
+
+def _ask(app: Celery, command: str, timeout: float, arguments: Any) -> Answers:
+    try:
+        with app.connection_for_write() as connection:
+            # Without a bound, kombu tries to connect for ever.
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            replies = app.control.broadcast(
+                command, arguments, connection=connection, reply=True, timeout=timeout
+            )
+    except Exception as error:  # of any of kombu's transports
+        return Answers((), Missing("workers", f"the broker does not answer: {error}"))
+    pairs = tuple(pair for reply in replies or () for pair in reply.items())
+    nobody = Missing("workers", f"none answered within {timeout:g} s")
+    return Answers(pairs, None if pairs else nobody)
+
+
+def waiting_for(answers: Answers, key: str) -> tuple[Waiting, ...]:
+    """Return who waits for `key`, from the answers to ``unique_waiting``."""
+    found = [Waiting(*line) for line in _lines(answers, key)]
+    return tuple(sorted(found, key=lambda waiting: waiting.since))
+
+
+def _lines(answers: Answers, key: str) -> Iterator[tuple[str, str, int, float]]:
+    for node, lines in answers.replies:
+        # A worker of another version answers with an error.
+        for line in lines if isinstance(lines, list) else ():
+            if line.get("key") == key:
+                counted, since = int(line["waiting"]), float(line["since"])
+                yield node, str(line["task"]), counted, since
