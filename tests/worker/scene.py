@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.waiting import wait_until
-from tests.worker import tasks_exits
+from tests.worker import tasks_exits, tasks_several
 from tests.worker.app import app
 from tests.worker.witness import Witness
 from tests.worker.worker_process import WorkerProcess
@@ -42,8 +42,9 @@ class Scene:
     @property
     def task(self) -> Any:
         late = "_late" if self.late else ""
-        several = "_among_several" if self.several else ""
-        return getattr(tasks_exits, f"leave{late}{several}")
+        if self.several:
+            return getattr(tasks_several, f"leave{late}_among_several")
+        return getattr(tasks_exits, f"leave{late}")
 
     @property
     def its_worker(self) -> WorkerProcess:

@@ -68,18 +68,6 @@ def leave(key: str, how: str = "return") -> None:
     leave_body(key, how)
 
 
-@app.task
-@unique(key="{key}", namespace=PROBED, limit=2)
-def leave_among_several(key: str, how: str = "return") -> None:
-    leave_body(key, how)
-
-
-@app.task(acks_late=True)
-@unique(key="{key}", namespace=PROBED, limit=2)
-def leave_late_among_several(key: str, how: str = "return") -> None:
-    leave_body(key, how)
-
-
 @app.task(acks_late=True)
 @unique(key="{key}", namespace=PROBED)
 def leave_late(key: str, how: str = "return") -> None:

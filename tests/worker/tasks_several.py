@@ -6,8 +6,10 @@ from typing import Any
 
 from celery import Task
 
+from tests.worker import tasks_waiting
 from tests.worker.app import app
-from tests.worker.tasks import SOON, hold, witness
+from tests.worker.tasks import PROBED, SOON, hold, witness
+from tests.worker.tasks_exits import leave_body
 from tests.worker.tasks_redelivery import work
 from unique_task import unique
 from unique_task.recipes import at_most, throttle
@@ -103,3 +105,23 @@ def surviving(lock: str) -> Any:
 
 #: With room for each second delivery of their messages.
 SURVIVING = {lock: surviving(lock) for lock in LONG}
+
+
+@app.task
+@unique(key="{key}", namespace=PROBED, limit=2)
+def leave_among_several(key: str, how: str = "return") -> None:
+    leave_body(key, how)
+
+
+@app.task(acks_late=True)
+@unique(key="{key}", namespace=PROBED, limit=2)
+def leave_late_among_several(key: str, how: str = "return") -> None:
+    leave_body(key, how)
+
+
+@app.task
+@unique(key="{key}", on_duplicate=tasks_waiting.LONG, limit=2)
+def two_in_line(key: str, gate: str) -> None:
+    """Run until a gate of its own is open, beside another run."""
+    with witness().running(key):
+        witness().wait_at(gate)

@@ -54,14 +54,6 @@ EXECUTED = waiting("executed", {"run": LONG}, "until_executed")
 
 
 @app.task
-@unique(key="{key}", on_duplicate=LONG, limit=2)
-def two_in_line(key: str, gate: str) -> None:
-    """Run until a gate of its own is open, beside another run."""
-    with witness().running(key):
-        witness().wait_at(gate)
-
-
-@app.task
 @unique(key="{key}", on_duplicate=LONG)
 def leave_in_line(key: str, how: str = "return") -> None:
     """Leave the first run in one of the ways of ``tasks_exits.ENDS``."""

@@ -10,6 +10,7 @@ from celery.exceptions import TaskRevokedError
 from tests.waiting import wait_until
 from tests.worker import tasks_waiting as tasks
 from tests.worker.app import app
+from tests.worker.tasks_several import two_in_line
 from tests.worker.waiting.line import (
     AT_ONCE,
     ask,
@@ -80,9 +81,9 @@ def test_newcomers_do_not_keep_the_oldest_out(hold, line_up, witness, key):
 def test_where_two_may_run_the_end_of_each_starts_one(line_up, witness, key):
     gates = [f"{key} {number}" for number in range(6)]
     for gate in gates[:2]:
-        tasks.two_in_line.delay(key, gate)
+        two_in_line.delay(key, gate)
     runs_at_once(witness, key, 2)
-    others = [line_up(tasks.two_in_line, gate) for gate in gates[2:]]
+    others = [line_up(two_in_line, gate) for gate in gates[2:]]
 
     for number, gate in enumerate(gates[:4]):
         witness.open(gate)
