@@ -17,13 +17,16 @@ from unique_task.backends.cells import (
     VALUE,
     Cell,
     Cells,
+    anchor,
     heir_name,
+    holder_name,
     leaving_name,
     mark_name,
     short_name,
 )
 from unique_task.backends.record import VERSION, Record, Token, attempt_of
 from unique_task.backends.safe_names import fingerprint_of
+from unique_task.exceptions import LockRecordError
 
 UUID = "1b671a64-40d5-491e-99b0-da01ff1f3341"
 FENCE = 1764393137123456
@@ -70,6 +73,10 @@ CELLS = {
     heir_name(AGAIN): (
         f"heir:{UUID}/12/3/0badcafe/a1b2c3d4e5f6",
         "unique:ab3f8374bbcf7e569ff74f5bf0fac5715393fd21",
+    ),
+    holder_name(AGAIN): (
+        f"holder:{UUID}/12/3/0badcafe/a1b2c3d4e5f6",
+        "unique:d0fcf7dcc5d9a97a8fa64ccadcbbaaf806a778c4",
     ),
 }
 
@@ -124,6 +131,20 @@ def test_a_generation_of_version_0_1_is_read_and_written_alike():
     written = Cells({}, now=0, fence=1)
     written.set_generation(1764393137123456, 1764393137000000, seconds=9)
     assert written.changed == {GENERATION: Cell(text, 9)}
+
+
+def test_the_anchor_of_several_holders_is_read_and_written_as_ever():
+    text = b"2 1764393137123456 3"
+    cells = Cells({LOCK: Cell(text, 9)}, now=0, fence=1)
+
+    assert anchor(1764393137123456, 3) == text
+    assert cells.is_shared()
+    assert (cells.last_fence(), cells.kept()) == (1764393137123456, 3)
+
+
+def test_version_0_1_leaves_a_lock_of_several_holders_alone():
+    with pytest.raises(LockRecordError):
+        Record.parse("2 1764393137123456 3")
 
 
 def test_a_store_has_the_fingerprint_of_version_0_1():

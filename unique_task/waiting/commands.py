@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +13,14 @@ from .next_steps import Asks, Frees, Next
 from .room import Room
 from .step import room_of
 
-logger = logging.getLogger(__name__)
-
 
 @control_command(name=ASKS, visible=False)
 def asks(state: Any, key: str, holder: str, worker: str, **more: Any) -> None:
-    """Note that calls in another worker wait for a task of this one."""
+    """Note that calls in another worker wait for a task of this one.
+
+    Arguments:
+        more: the rest; a later version may send what this one does not know.
+    """
     neighbour = Neighbour(float(more["since"]), bool(more["shared"]))
     asked = Asks(state.hostname, str(key), str(holder), neighbour)
     _do(state, lambda room: room.asked(asked, str(worker)))

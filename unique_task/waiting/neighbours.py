@@ -14,8 +14,8 @@ from .next_steps import Asks, Frees
 
 logger = logging.getLogger(__name__)
 
-#: Celery's remote control commands by which workers talk: a wire format, as are the
-#: names of their arguments.
+#: Celery's remote control commands by which workers talk. Their names, and those of
+#: their arguments, are a wire format: workers of two versions talk, too.
 ASKS = "unique_task_asks"
 FREES = "unique_task_frees"
 
@@ -69,14 +69,18 @@ def _can_control(consumer: Any) -> bool:
 
 
 def _send(consumer: Any, message: Asks | Frees) -> None:
-    command, arguments = _written(consumer.hostname, message)
+    command, arguments = as_command(consumer.hostname, message)
     consumer.app.control.broadcast(
         command, arguments=arguments, destination=[message.worker]
     )
 
 
-def _written(sender: str, message: Asks | Frees) -> tuple[str, dict[str, Any]]:
-    """Return a message as the command and the arguments of a remote control."""
+def as_command(sender: str, message: Asks | Frees) -> tuple[str, dict[str, Any]]:
+    """Return the remote control command, and its arguments, that carry a message.
+
+    Arguments:
+        sender: name of the node of this worker.
+    """
     if isinstance(message, Asks):
         asking = message.neighbour
         return ASKS, {
