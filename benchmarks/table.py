@@ -33,7 +33,7 @@ HEAD += ["median", "min..max", "of", "goal", "result"]
 #: Where there is nothing to show; a hyphen would begin a list in the page.
 NONE = "–"
 
-_LINE = "{:<52}{:>10}{:>14}{:>11}  {:<13}{:>9}{:>20}  {:<20}{:>10}  {}"
+_LINE = "{:<52}{:>10}{:>14}{:>11}  {:<13}{:>9}{:>20}  {:<23}{:>10}  {}"
 
 
 def chosen(names: Sequence[str]) -> list[Row]:

@@ -62,7 +62,7 @@ def _beside(stage: Stage) -> Measured:
 
 
 def _memory(stage: Stage) -> Measured:
-    return count(measure_crowd(stage).memory, "bytes a waiter")
+    return count(measure_crowd(stage).memory, "bytes")
 
 
 @cache
@@ -133,5 +133,5 @@ def _lane(stage: Stage) -> Lane:
 ROWS = [
     Row(f"single flight of {CALLERS} callers", at_most(1.6), _single_flight),
     Row(f"others beside {WAITERS:,} waiters", at_least(0.8), _beside),
-    Row(f"memory of {WAITERS:,} waiters", no_goal(), _memory),
+    Row(f"memory of each of {WAITERS:,} waiters", no_goal(), _memory),
 ]
