@@ -8,6 +8,7 @@ import pytest
 from tests.published_calls import task_of
 from unique_task import (
     ConfigurationError,
+    Duplicate,
     MemoryBackend,
     UniqueLimitError,
     unique,
@@ -87,6 +88,18 @@ def test_a_call_that_does_not_fit_its_task_is_sent_as_without_a_guard(app, sent)
     work.apply_async((1, 2, 3), unique_key="mine")
 
     assert sent.last.lock.get("token") is None
+
+
+def test_a_policy_knows_the_limit_and_the_holder_that_ends_first(app):
+    seen: list[Duplicate] = []
+    guard = unique(lock="until_executed", limit=2, on_duplicate=seen.append)
+    work = task_of(app, guard)
+
+    first, _, _ = work.delay(), work.delay(), work.delay()
+
+    [duplicate] = seen
+    assert (duplicate.limit, duplicate.owner) == (2, first.id)
+    assert [held.record.owner for held in duplicate.holders] == [first.id]
 
 
 @pytest.mark.parametrize("name", ["work", "elsewhere"])

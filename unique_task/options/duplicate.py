@@ -38,15 +38,17 @@ class Duplicate:
         args: without the bound ``self``.
         kwargs: of the call.
         key: the digest that both calls share.
-        owner: id of the task that holds the lock; None if the store does not know it.
-        remaining: seconds for which the lock stands if nothing renews it.
+        owner: id of the task that holds the lock, of several the one whose lock ends
+            first; None if the store does not know it.
+        remaining: seconds for which that lock stands if nothing renews it.
         request: Celery's request; None where the task is not run from a queue or
             eagerly.
         admitted: whether the task was let in before: retried, or delivered again after
             a crash. It waits then, whatever its policy.
         at: ``"publish"``, ``"run"``, or ``"call"`` for a direct call ``task(...)``.
-        holders: all that are known to hold the lock.
-        limit: how many may hold it at once.
+        holders: the one that `owner` names, with its record; all that hold the lock if
+            the call waits at run. Empty for a call that is given a stored value.
+        limit: how many may hold the lock at once.
     """
 
     task: Task

@@ -234,7 +234,12 @@ def _apply_policy(outgoing: Outgoing, duplicate: Duplicate) -> NotSent:
 
 
 def _duplicate(outgoing: Outgoing, held: Held | None = None) -> Duplicate:
-    args, kwargs = outgoing.args, outgoing.kwargs
     return Duplicate.of_holder(
-        held, outgoing.task, outgoing.key, args=args, kwargs=kwargs, at="publish"
+        held,
+        outgoing.task,
+        outgoing.key,
+        args=outgoing.args,
+        kwargs=outgoing.kwargs,
+        at="publish",
+        limit=outgoing.limit,
     )
