@@ -227,16 +227,15 @@ def run_ended(request: Any, error: Any = None) -> None:
     Arguments:
         error: what it has raised, maybe wrapped; None if it has succeeded.
     """
-    room, task = _rooms.get(request.hostname), str(request.id)
-    # For the end of most tasks nobody waits.
-    if room is None or task not in room.room.holders:
+    room = _rooms.get(request.hostname)
+    if room is None:
         return
     back = None
     # Billiard wraps an error that comes from a child, with its traceback.
     error = getattr(error, "exc", error)
     if isinstance(error, ComesBack):
         back = error.waits_for or WaitsFor("")
-    waiting, succeeded = request.waiting, error is None
+    task, waiting, succeeded = str(request.id), request.waiting, error is None
     room.do(lambda one: one.ended(task, waiting, succeeded=succeeded, back=back))
 
 
