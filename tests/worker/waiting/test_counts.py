@@ -11,7 +11,7 @@ from redis import Redis
 from tests.waiting import wait_until
 from tests.worker import tasks_waiting as tasks
 from tests.worker.app import configure
-from tests.worker.conftest import POOLS, close_app, starter, urls_on
+from tests.worker.conftest import close_app, starter, urls_on
 from tests.worker.waiting.line import AT_ONCE, prefetched_by, wait_until_waiting
 
 pytestmark = pytest.mark.worker
@@ -21,11 +21,11 @@ CONCURRENCY = 2
 #: Celery's default: four messages for each slot.
 PREFETCH = 4 * CONCURRENCY
 
-#: Solo, which cannot hold a key and hear of another call, is among other workers.
-BOTH = [("redis", pool) for pool in POOLS[:-1]] + [("rabbitmq", "prefork")]
+#: In threads, others than the worker itself start calls.
+PLACES = [("redis", "prefork"), ("redis", "threads"), ("rabbitmq", "prefork")]
 
 
-@pytest.fixture(scope="module", params=BOTH, ids="-".join)
+@pytest.fixture(scope="module", params=PLACES, ids="-".join)
 def place(request, redis_server, tmp_path_factory):
     """A broker, and a worker on it."""
     broker, pool = request.param
