@@ -196,32 +196,6 @@ def test_a_second_delivery_that_finds_no_room_writes_no_state(
     assert (value_of(first), value_of(second)) == (1, 2)
 
 
-@pytest.mark.parametrize("lock", LOCKS)
-def test_a_second_delivery_does_not_run_while_the_first_leaves(
-    worker_app, slow, arrivals, redeliver, lock
-):
-    runs = []
-
-    @worker_app.task(base=slow, acks_late=True)
-    @unique(lock=lock, backend=MemoryBackend(), limit=3)
-    def work():
-        runs.append(1)
-        return len(runs)
-
-    first = work.delay()
-    assert slow.left.wait(TIMEOUT)
-    redeliver(work, first)
-    wait_until(lambda: arrivals)
-    assert arrivals == [states.IGNORED]
-    slow.may_end.set()
-    wait_until(lambda: states.SUCCESS in arrivals)
-    redeliver(work, first)
-    wait_until(lambda: arrivals.count(states.IGNORED) > 1)
-
-    assert value_of(first) == 1
-    assert len(runs) == 1
-
-
 class LooksLate(MemoryBackend):
     """Shows who holds a lock once nobody but the one that asks does."""
 

@@ -138,8 +138,9 @@ class HeldLease(Lease):
         expire = max(self.expire, self._extended - now, end - now)
         # If the lock is extended, the mark lasts as long.
         remember_for = self.remember_for and max(self.remember_for, expire)
-        more = expire, remember_for, False, self.limit
-        return Renewal(self.lock, self.record, self.fence, *more)
+        return Renewal(
+            self.lock, self.record, self.fence, expire, remember_for, limit=self.limit
+        )
 
     def renewed(self, outcome: Renewed, asked_at: float) -> str | None:
         """Note the outcome of a renewal for which the store was asked then.
@@ -209,8 +210,7 @@ class HeldLease(Lease):
         # Not if the body is broken off: it may run again, and before its successor.
         self.heir = self.heir or self.successor
         if self.finished_for:
-            record = replace(self.record, fence=self.fence)
+            record, limit = replace(self.record, fence=self.fence), self.limit
             self.departure = Departure(
-                *(self.backend, self.lock, record, self.expire, self.finished_for),
-                limit=self.limit,
+                self.backend, self.lock, record, self.expire, self.finished_for, limit
             )

@@ -181,7 +181,7 @@ def _take_unused_reservation(outgoing: Outgoing) -> ToSend:
     outgoing.undo.action = partial(backend.release, key, record.token, limit=limit)
     try:
         answer = backend.acquire(
-            *(key, record, pending), take_over_from=(reserved.token,), limit=limit
+            key, record, pending, take_over_from=(reserved.token,), limit=limit
         )
     except LockStoreError as error:
         logger.warning("%s may lose its lock: %s", outgoing.id, error)

@@ -184,8 +184,9 @@ class RedisBackend(Lists):
         answers = self._client.driver.eval_all(evals)
         again = [number for number, one in enumerate(answers) if is_of_several(one)]
         if again:
-            found = self._renew_several([renewals[number] for number in again])
-            answers = [found.pop(0) if n in again else a for n, a in enumerate(answers)]
+            several = self._renew_several([renewals[number] for number in again])
+            for number, answer in zip(again, several):
+                answers[number] = answer
         errors = [answer for answer in answers if isinstance(answer, Exception)]
         # One node of a cluster may be down, and all others have renewed their locks.
         if errors and len(errors) == len(answers):
