@@ -48,3 +48,33 @@ def test_a_worker_without_guards_says_so_in_one_line(start_worker, urls):
     witness.close()
     assert worker.log.count("WARNING/MainProcess] unique_enabled is False") == 1
     assert "locks" not in worker.log
+
+
+WARNING = "WARNING/MainProcess] "
+
+
+def test_a_worker_warns_once_of_what_may_lose_locks_or_calls(
+    start_worker, redis_server, urls
+):
+    redis_server.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        worker = start_worker(
+            settings={"broker_transport_options": {"visibility_timeout": 20}}
+        )
+    finally:
+        redis_server.client.config_set("maxmemory-policy", "noeviction")
+
+    lines = [line for line in worker.log.splitlines() if WARNING in line]
+    for warning in (
+        f"{urls['locks']}: Redis has maxmemory-policy allkeys-lru",
+        "its message again after 20 s",
+        "acks_late without reject_on_worker_lost",
+    ):
+        assert sum(warning in line for line in lines) == 1, lines
+
+
+def test_a_worker_warns_of_nothing_that_is_right(start_worker):
+    worker = start_worker(pool="solo", app="tests.worker.operating.app_shop")
+
+    assert "locks of 1 unique tasks are in" in worker.log
+    assert WARNING not in worker.log

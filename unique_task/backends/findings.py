@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Level(Enum):
-    """How bad it is."""
+class Level(str, Enum):
+    """How bad it is; programs read the values."""
 
     OK = "ok"
     #: Nobody could answer, or it depends on what is not known here.

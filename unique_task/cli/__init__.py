@@ -81,6 +81,19 @@ def show(context: click.Context, /, **given: Any) -> None:
         show_lock(_app(context), **given)
 
 
+@unique.command(cls=CeleryCommand)
+@_option("--strict", is_flag=True, help="Exit with 1 on a warning, too.")
+@_timeout
+@_json
+@click.pass_context
+def doctor(context: click.Context, /, **given: Any) -> None:
+    """Check what may let a task run twice, or not at all: one line a check."""
+    from .commands import examine_app
+
+    with _errors_for_people():
+        examine_app(_app(context), **given)
+
+
 def _app(context: click.Context) -> Any:
     """Return the user's app, with all its tasks."""
     # Without one, Celery gives an app of its own, which has no task of the user's.

@@ -10,6 +10,7 @@ from celery import Celery
 from .. import operating
 from .output import (
     Away,
+    Failed,
     ago,
     duration,
     echo,
@@ -119,3 +120,31 @@ def _rows(lock: operating.Lock) -> Iterable[Sequence[object]]:
             *(holder.task, key, holder.state, holder.owner, holder.worker or "-"),
             *(ago(holder.since), duration(holder.remaining), holder.verdict),
         )
+
+
+def examine_app(app: Celery, timeout: float, as_json: bool, strict: bool) -> None:
+    """Print what each check finds, as soon as it is known."""
+    levels = []
+    for finding in operating.examine(app, timeout=timeout):
+        levels.append(finding.level)
+        if as_json:
+            echo_json(_plain(finding))
+        else:
+            _echo_finding(finding)
+    failed, warned = map(levels.count, (operating.Level.FAIL, operating.Level.WARN))
+    if failed or (strict and warned):
+        raise Failed(f"{failed} checks fail, {warned} warn")
+
+
+def _plain(finding: operating.Finding) -> dict[str, Any]:
+    values = operating.as_plain(finding)
+    return {
+        name: values[name] for name in ("name", "level", "where", "found", "advice")
+    }
+
+
+def _echo_finding(finding: operating.Finding) -> None:
+    place = f"{finding.where}: " if finding.where else ""
+    echo(f"{finding.level.value:<8} {finding.name:<15} {place}{finding.found}")
+    for line in finding.advice.splitlines():
+        echo(f"{'':<24} {line}")

@@ -28,8 +28,7 @@ from .task_options import Options
 
 def name_of(task: Task) -> str:
     """Return the name of a task, or that of its class if it is not registered."""
-    kind = type(task)
-    return str(task.name or f"{kind.__module__}.{kind.__qualname__}")
+    return str(task.name or f"{type(task).__module__}.{type(task).__qualname__}")
 
 
 class TaskSpec:
@@ -47,15 +46,18 @@ class TaskSpec:
         self.options = options
         self.parameters = parameters
         self._key = key_from_option(options.key, parameters)
-        self._expire = (
-            None if options.expire is None else seconds("expire", options.expire)
-        )
+        expire = options.expire
+        self._expire = None if expire is None else seconds("expire", expire)
         self._planned: tuple[Settings, float, Plan] | None = None
 
     @property
     def computed(self) -> bool:
         """True if the user's code computes the keys."""
         return self._key.computed
+
+    def key_rule(self, task: Task) -> object:
+        """Return what makes the keys: the option ``key=``, or the user's function."""
+        return self.options.key
 
     def namespace(self, task: Task) -> str:
         """Return the namespace of the locks of `task`."""
@@ -244,6 +246,5 @@ class TaskSpec:
             plan = self.plan(task, settings)
         except ConfigurationError as error:
             raise ConfigurationError(f"{task.name}: {error}") from error
-        if not settings.enabled:
-            return
-        check_store_fits(name_of(task), plan, self.backend(task, settings))
+        if settings.enabled:
+            check_store_fits(name_of(task), plan, self.backend(task, settings))

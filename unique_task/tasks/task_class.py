@@ -29,6 +29,11 @@ class ClassSpec(TaskSpec):
             name = "custom_lock_expire"
         return seconds(name, getattr(task, name))
 
+    def key_rule(self, task: Any) -> object:
+        rule = type(task).generate_lock_id
+        is_own = rule is not UniqueCeleryTask.generate_lock_id
+        return rule if is_own else super().key_rule(task)
+
     def digest(self, task: Any, args: Any, kwargs: Any) -> str:
         return self.digest_of(task, self._lock_id(task, args, kwargs))
 
