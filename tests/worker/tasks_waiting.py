@@ -51,6 +51,7 @@ LATEST = waiting(
     "latest", {"publish": "replace", "run": LONG}, "until_and_while_executing"
 )
 EXECUTED = waiting("executed", {"run": LONG}, "until_executed")
+PUBLISHED = waiting("published", LONG, "until_executed")
 
 
 @app.task

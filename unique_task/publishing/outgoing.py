@@ -16,6 +16,7 @@ from ..keys.digest import digest_of_source, source_of
 from ..leases.current import held_lease
 from ..messages.lock_header import LockHeader
 from ..messages.sent_arguments import as_sent
+from ..messages.waited import Waited
 from ..options.app_settings import settings_of
 from ..options.call_options import CallOptions
 from ..options.plan import Plan
@@ -42,9 +43,11 @@ class ToSend:
 
     Attributes:
         lock: the header about its lock, if the message needs one.
+        waited: what it waits for, if its worker may start it early.
     """
 
     lock: LockHeader | None = None
+    waited: Waited | None = None
 
 
 @dataclass(eq=False, repr=False)

@@ -14,7 +14,7 @@ from ..exceptions import LockStoreError
 from ..leases.background import in_background
 from ..leases.current import held_lease, is_in_body, lease_of, unused_reservation
 from ..messages.results import HolderResult, LaterHolderResult, LaterResult
-from ..messages.stamp import LOCK_HEADER, MESSAGE_HEADER, stamping
+from ..messages.stamp import LOCK_HEADER, MESSAGE_HEADER, WAIT_HEADER, stamping
 from ..options.lock_types import lock_type_in
 from ..options.plan import Plan
 from ..options.policies import Cached, Wait
@@ -96,6 +96,8 @@ def _send(outgoing: Outgoing, decision: ToSend, send: Callable[..., Any]) -> Any
     headers: dict[str, Any] = {MESSAGE_HEADER: outgoing.message}
     if decision.lock is not None:
         headers[LOCK_HEADER] = decision.lock.header()
+    if decision.waited is not None:
+        headers[WAIT_HEADER] = decision.waited.header(outgoing.message)
     with stamping(outgoing.id, headers):
         result = send(**outgoing.options.values)
     result.duplicate = False

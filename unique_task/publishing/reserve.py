@@ -31,6 +31,7 @@ from ..options.outcomes import apply_policy
 from ..options.policies import Cached, Skip, Wait, shares_result
 from .dead_holders import dead_holders
 from .outgoing import NotSent, Outgoing, ToSend
+from .waiting import send_to_wait
 
 logger = logging.getLogger(__name__)
 
@@ -171,8 +172,8 @@ def _handle_duplicate(outgoing: Outgoing, held: Held) -> ToSend | NotSent:
     foreign = isinstance(policy, Cached) and held.record.task != outgoing.task.name
     if isinstance(policy, Wait) or foreign:
         wait = policy if isinstance(policy, Wait) else Wait()
-        options.wait = max(options.wait, wait.next_countdown(0))
-    elif not _needs_own_outcome(outgoing, held):
+        return send_to_wait(outgoing, held, wait)
+    if not _needs_own_outcome(outgoing, held):
         return _refuse(outgoing, held)
     return outgoing.without_reservation()
 

@@ -10,7 +10,7 @@ from kombu.utils.uuid import uuid
 from tests.waiting import wait_until
 from tests.worker import tasks_waiting as tasks
 from tests.worker.tasks import collect, note
-from tests.worker.waiting.line import AT_ONCE, runs_at_once
+from tests.worker.waiting.line import AT_ONCE, runs_at_once, wait_until_waiting
 
 pytestmark = pytest.mark.worker
 
@@ -94,6 +94,18 @@ def test_other_ways_to_hold_a_lock(hold, waited, witness, key, task):
 
     assert other.get(timeout=AT_ONCE) == 1
     assert witness.most_at_once(key) == 1
+
+
+def test_a_call_that_is_published_to_wait_starts_at_once(hold, worker, witness, key):
+    hold(tasks.PUBLISHED, 0)
+    other = tasks.PUBLISHED.delay(key, 1)
+    wait_until_waiting(worker, tasks.PUBLISHED, key, 1)
+
+    witness.open(key)
+
+    assert other.get(timeout=AT_ONCE) == 1
+    # It was not refused before.
+    assert witness.arrivals(other.id) == 1
 
 
 def test_tasks_of_one_namespace_wait_for_each_other(hold, line_up, witness, key):
