@@ -8,6 +8,7 @@ from celery import Celery
 # Only a worker imports all of them; who calls a task imports what it calls.
 TASKS = [
     *("tasks", "tasks_exits", "tasks_forms", "tasks_outage", "tasks_policies"),
+    "tasks_operated",
     *("tasks_pools", "tasks_published", "tasks_redelivery", "tasks_retrying"),
     *("tasks_several", "tasks_successors", "tasks_traced", "tasks_waiting"),
 ]

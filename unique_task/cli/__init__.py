@@ -22,6 +22,9 @@ from .output import Away, Failed, Usage
 
 _GROUP = "Unique Options"
 
+STATES = ("pending", "running", "called")
+VERDICTS = ("alive", "dead", "unknown")
+
 
 def _option(*names: str, **options: Any) -> Callable[..., Any]:
     return click.option(*names, cls=CeleryOption, help_group=_GROUP, **options)
@@ -92,6 +95,52 @@ def doctor(context: click.Context, /, **given: Any) -> None:
 
     with _errors_for_people():
         examine_app(_app(context), **given)
+
+
+@unique.command(cls=CeleryCommand)
+@_option("--task", default="*", help="Name of the task, or a pattern: shop.*")
+@_option("--worker", default="*", help="Name of the worker, or a pattern.")
+@_option("--state", "states", multiple=True, type=click.Choice(STATES))
+@_option("--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS))
+@_option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    default=0,
+    help="Seconds for which it has been held at least.",
+)
+@_timeout
+@_json
+@click.pass_context
+def ls(context: click.Context, /, **given: Any) -> None:
+    """List the locks that are held."""
+    from .commands import list_locks
+
+    with _errors_for_people():
+        list_locks(_app(context), **given)
+
+
+@unique.command(cls=CeleryCommand)
+@click.argument("wanted", metavar="[KEY|TASK_ID|TASK]", required=False)
+@_args
+@_kwargs
+@_option("--task", help="Of all tasks whose names fit a pattern: shop.*")
+@_option("--worker", help="Of all workers whose names fit a pattern.")
+@_option("--dead", is_flag=True, help="Of holders that are dead.")
+@_option("--pending", is_flag=True, help="Of messages that have not started.")
+@_option("-f", "--force", is_flag=True, help="Release; without it, only tell.")
+@_timeout
+@_json
+@click.pass_context
+def release(context: click.Context, /, **given: Any) -> None:
+    """Release locks: those of one key, or all that fit the options.
+
+    Only of holders that are dead, of messages, and of direct calls; what runs and lives
+    is refused. Without --force, nothing is released.
+    """
+    from .releasing import release_locks
+
+    with _errors_for_people():
+        release_locks(_app(context), **given)
 
 
 def _app(context: click.Context) -> Any:

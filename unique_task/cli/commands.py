@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 
 from .. import operating
+from .found import Found, named
 from .output import (
     Away,
     Failed,
@@ -72,6 +73,10 @@ def show_lock(
 ) -> None:
     """Print what is known of a lock."""
     details = operating.show(app, wanted, args, kwargs, timeout=timeout)
+    if not details:
+        raise Failed(
+            f"no task {wanted} holds a lock, and the app has none of that name"
+        )
     for detail in details:
         if as_json:
             echo_json(operating.as_plain(detail))
@@ -79,14 +84,30 @@ def show_lock(
             _echo_detail(detail)
     away = [m for d in details for m in d.missing if m.what != "workers"]
     if away:
-        raise Away(away[0].reason)
+        raise Away("; ".join(map(named, away)))
+
+
+def list_locks(app: Celery, timeout: float, as_json: bool, **filters: Any) -> None:
+    """Print the locks that are held."""
+    wanted = operating.Wanted(**filters)
+    found = Found(operating.locks(app, wanted, timeout=timeout))
+    if as_json:
+        for lock in found:
+            echo_json(operating.as_plain(lock))
+    else:
+        for store in operating.stores(app):
+            echo("store:", store)
+        echo_table(HEAD, (row for lock in found for row in _rows(lock)))
+        if not found.count:
+            echo("no lock is held" if wanted == operating.Wanted() else "none matches")
+    found.say_what_is_missing()
 
 
 def _echo_detail(detail: operating.Detail) -> None:
-    echo_fields([("key", detail.key), ("store", detail.store)])
     away = [missing for missing in detail.missing if missing.what != "workers"]
     if away:
         return
+    echo_fields([("key", detail.key or "-"), ("store", detail.store)])
     if detail.locks:
         _echo_holders(detail.locks)
     else:

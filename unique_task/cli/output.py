@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import click
 from celery.platforms import EX_UNAVAILABLE, EX_USAGE
+
+#: Rows whose columns are made equally wide.
+_PAGE = 1000
 
 
 class Failed(click.ClickException):
@@ -56,13 +60,16 @@ def echo_json(value: Any) -> None:
     click.echo(json.dumps(value, default=repr))
 
 
-def echo_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def echo_table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
     """Print rows in columns that are as wide as their widest cell."""
-    lines = [list(head), *([shown(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths))
-        click.echo("  ".join(cells).rstrip())
+    lines, widths = chain([head], rows), [0] * len(head)
+    # Page by page: of a million rows, nobody waits for the last one.
+    while page := [list(map(shown, line)) for line in islice(lines, _PAGE)]:
+        longest = [max(map(len, column)) for column in zip(*page)]
+        widths = list(map(max, widths, longest))
+        for line in page:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths))
+            click.echo("  ".join(cells).rstrip())
 
 
 def echo_fields(fields: Iterable[tuple[str, object]]) -> None:

@@ -1,17 +1,27 @@
 """Seeing and steering locks: what is held and by whom, for all faces."""
 
 from ..backends.findings import Finding, Level
-from .app_tasks import UnknownCallError
+from .app_tasks import UnknownCallError, stores
 from .details import Detail, show
 from .doctor import examine
 from .explanation import Explanation, Place, explain
+from .freeing import OFFERED, REFUSED, Released, release
 from .holders import Holder, Lock, Missing, Waiting, as_plain
+from .inventory import Wanted, locks
 
 __all__ = [
     # operations
     "examine",
     "explain",
+    "locks",
+    "release",
     "show",
+    "stores",
+    # outcomes of a release
+    "OFFERED",
+    "REFUSED",
+    # which locks
+    "Wanted",
     # what they return
     "Detail",
     "Explanation",
@@ -21,6 +31,7 @@ __all__ = [
     "Lock",
     "Missing",
     "Place",
+    "Released",
     "Waiting",
     "as_plain",
     # errors

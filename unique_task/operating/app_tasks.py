@@ -86,6 +86,15 @@ def plan_of_task(app: Celery, name: str) -> Plan | None:
     return None if guarded is None else guarded.spec.plan(task, settings_of(app))
 
 
+def stores(app: Celery) -> list[str]:
+    """Return the names of the stores where the app's locks are.
+
+    Raises:
+        ConfigurationError: if the app has no unique tasks, or no store.
+    """
+    return [store.name for store in stores_of(app).values()]
+
+
 def stores_of(app: Celery) -> dict[str, Backend]:
     """Return the stores of the app's guarded tasks, by their fingerprints.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..backends.listing import PENDING, SUCCESSOR
 from ..exceptions import LockRecordError, LockStoreError
 from .app_tasks import Call, stores_of
 from .holders import Holder, Lock, Missing, Waiting
+from .inventory import Wanted, locks
 from .verdicts import judged
 from .workers import TIMEOUT, ask, waiting_for
 
@@ -28,14 +29,14 @@ class Detail:
     """What is known of one key in one store.
 
     Attributes:
-        key: the digest.
+        key: the digest; None if the store does not tell.
         store: name of the store.
         locks: those of the key that are held.
         waiting: the calls that wait for the key, by worker.
         missing: what could not be seen.
     """
 
-    key: str
+    key: str | None
     store: str
     locks: tuple[Lock, ...]
     waiting: tuple[Waiting, ...]
@@ -53,7 +54,8 @@ def show(
     """Return what is known of a lock, for each store where it may be.
 
     Arguments:
-        wanted: a key, or the name of a task.
+        wanted: a key, the name of a task, or the id of a task that holds a lock. For an
+            id, the stores list their locks; one that cannot is among what is missing.
         args: of a call, if `wanted` is a task.
         kwargs: of that call.
         timeout: seconds to wait for the workers' answers; 0 not to ask them.
@@ -62,33 +64,43 @@ def show(
         UnknownCallError: if there is no such task, or the arguments do not fit it.
         ConfigurationError: if the app has no unique tasks, or no store.
     """
+    if args is not None or kwargs is not None or wanted in app.tasks:
+        call = Call.of(app, wanted, list(args or ()), dict(kwargs or {}))
+        return [_detail(app, call.backend, call.key, timeout)]
+    stores = stores_of(app)
+    if _KEY.fullmatch(wanted):
+        return [_detail(app, store, wanted, timeout) for store in stores.values()]
+    found = list(locks(app, Wanted(owner=wanted), timeout=0))
+    held = {(one.fingerprint, one.key): one for one in found if isinstance(one, Lock)}
     return [
-        _detail(app, backend, key, timeout)
-        for backend, key in _places(app, wanted, args, kwargs)
+        *(
+            _of_lock(app, stores[one.fingerprint], one, timeout)
+            for one in held.values()
+        ),
+        *(_missing(one) for one in found if isinstance(one, Missing)),
     ]
 
 
-def _places(
-    app: Celery, wanted: str, args: Any, kwargs: Any
-) -> Iterator[tuple[Backend, str]]:
-    if _KEY.fullmatch(wanted):
-        for backend in stores_of(app).values():
-            yield backend, wanted
-    else:
-        call = Call.of(app, wanted, list(args or ()), dict(kwargs or {}))
-        yield call.backend, call.key
+def _of_lock(app: Celery, backend: Backend, lock: Lock, timeout: float) -> Detail:
+    if lock.key is not None:
+        return _detail(app, backend, lock.key, timeout)
+    return Detail(None, lock.store, tuple(judged(app, [lock], timeout)), ())
+
+
+def _missing(missing: Missing) -> Detail:
+    return Detail(None, missing.what, (), (), (missing,))
 
 
 def _detail(app: Celery, backend: Backend, key: str, timeout: float) -> Detail:
     try:
-        locks = locks_of_key(backend, key)
+        found = locks_of_key(backend, key)
     except LockStoreError as error:
         return Detail(key, backend.name, (), (), (Missing(backend.name, str(error)),))
     answers = ask(app, "unique_waiting", timeout)
     return Detail(
         key,
         backend.name,
-        tuple(judged(app, locks, timeout)),
+        tuple(judged(app, found, timeout)),
         waiting_for(answers, key),
         () if answers.missing is None else (answers.missing,),
     )

@@ -28,12 +28,14 @@ def away(request, redis_server):
 
 
 def words(command: str) -> tuple[str, ...]:
-    if command == "show":
+    if command == "ls":
+        return (command,)
+    if command in ("show", "release"):
         return command, "0" * 32
     return command, leave.name, "--args", '["key"]'
 
 
-@pytest.mark.parametrize("command", ["show", "explain"])
+@pytest.mark.parametrize("command", ["show", "explain", "ls", "release"])
 def test_a_store_that_is_away_is_named(unique, away, command):
     unique = replace(unique, urls={**unique.urls, "locks": away})
     began = time.monotonic()
@@ -63,3 +65,22 @@ def test_where_no_worker_runs_nobody_answers(unique):
     done = unique("show", "0" * 32)
 
     assert "waiting: unknown (none answered within 1 s)" in done.out
+
+
+def test_a_store_that_cannot_list_says_so(unique):
+    unique = replace(unique, urls={**unique.urls, "locks": "memcached://localhost:1"})
+
+    done = unique("ls")
+
+    assert done.code == 69
+    assert "memcached://localhost:1: the store cannot list its locks" in done.err
+
+
+def test_of_locks_in_memory_it_says_that_only_its_own_are_seen(unique):
+    unique = replace(unique, urls={**unique.urls, "locks": "memory://"})
+
+    done = unique("ls")
+
+    assert done.code == 69
+    assert "no lock is held" in done.out
+    assert "each process has locks of its own there" in done.err

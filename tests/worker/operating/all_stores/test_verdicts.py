@@ -1,0 +1,77 @@
+"""Who is alive and who is dead, where no process can be seen from here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.waiting import wait_until
+from tests.worker.operating.all_stores.test_ls import ls
+from tests.worker.tasks_operated import NOT_RENEWED, RENEWED
+from tests.worker.worker_process import WorkerProcess
+
+pytestmark = pytest.mark.worker
+
+
+@contextmanager
+def worker_named(name: str, directory, urls, environment) -> Iterator[WorkerProcess]:
+    """A worker with the name of one that is gone."""
+    worker = WorkerProcess(directory, **urls, pool="threads", environment=environment)
+    worker.name = name
+    with worker:
+        yield worker
+
+
+@pytest.fixture
+def started(start_elsewhere, witness, key):
+    """Call it for a run on a new worker elsewhere, and that worker."""
+
+    def started(task):
+        worker = start_elsewhere()
+        result = task.delay(key)
+        wait_until(lambda: witness.runs(key))
+        return result, worker
+
+    yield started
+    witness.open(key)
+
+
+def test_a_worker_says_that_it_has_the_task(unique, started):
+    result, worker = started(RENEWED)
+
+    holder = ls(unique)[result.id]
+
+    assert holder["worker"] == worker.name
+    assert holder["verdict"] == "alive"
+    assert holder["reason"] == f"{worker.name} has its task"
+    assert ls(unique, "-t", "0")[result.id]["verdict"] == "unknown"
+
+
+def test_of_a_killed_worker_nobody_knows_until_one_of_its_name_answers(
+    unique, started, tmp_path, module_urls, elsewhere
+):
+    result, worker = started(NOT_RENEWED)
+    worker.kill()
+
+    before = ls(unique)[result.id]
+    with worker_named(worker.name, tmp_path, module_urls, elsewhere):
+        after = ls(unique)[result.id]
+
+    assert before["verdict"] == "unknown"
+    assert after["verdict"] == "dead"
+    assert after["reason"] == f"{worker.name} answers and does not have its task"
+
+
+def test_a_lease_that_was_renewed_a_moment_ago_is_not_dead(
+    unique, started, tmp_path, module_urls, elsewhere
+):
+    """A worker of the same name may take over while the old one ends its tasks."""
+    unique.settings = {"unique_lease": 600}
+    result, worker = started(RENEWED)
+    worker.kill()
+
+    with worker_named(worker.name, tmp_path, module_urls, elsewhere):
+        holder = ls(unique)[result.id]
+
+    assert holder["verdict"] == "unknown"
+    assert "but the lease was renewed" in holder["reason"]

@@ -1,0 +1,99 @@
+"""The command that releases locks: which ones, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from celery import Celery
+
+from .. import operating
+from .found import Found
+from .output import Failed, Usage, echo, echo_json, echo_table
+
+_HEAD = ("TASK", "KEY", "STATE", "OWNER", "OUTCOME", "REASON")
+
+
+def release_locks(
+    app: Celery,
+    wanted: str | None,
+    args: Any,
+    kwargs: Any,
+    timeout: float,
+    as_json: bool,
+    force: bool,
+    **filters: Any,
+) -> None:
+    """Release locks, or tell which ones would be released."""
+    given = {name: value for name, value in filters.items() if value}
+    if (wanted is None) == (not given):
+        raise Usage(
+            "which locks? Give either a key, a task id or a call of a task, or some of "
+            "--task, --worker, --dead and --pending"
+        )
+    if wanted is None:
+        found = Found(operating.locks(app, _filter(**given), timeout=timeout))
+    else:
+        found = Found(_of_one(app, wanted, args, kwargs, timeout))
+    outcomes = Outcomes(operating.release(app, found, force=force))
+    if as_json:
+        for released in outcomes:
+            echo_json(operating.as_plain(released))
+    else:
+        _print(app, outcomes)
+    found.say_what_is_missing()
+    if outcomes.refused:
+        raise Failed(f"{outcomes.refused} refused")
+
+
+def _filter(
+    task: str = "*", worker: str = "*", dead: bool = False, pending: bool = False
+) -> operating.Wanted:
+    return operating.Wanted(
+        task,
+        worker,
+        states=("pending",) if pending else (),
+        verdicts=("dead",) if dead else (),
+    )
+
+
+def _of_one(
+    app: Celery, wanted: str, args: Any, kwargs: Any, timeout: float
+) -> Iterator[operating.Lock | operating.Missing]:
+    for detail in operating.show(app, wanted, args, kwargs, timeout=timeout):
+        yield from detail.locks
+        # Who waits does not matter here.
+        yield from (one for one in detail.missing if one.what != "workers")
+
+
+class Outcomes:
+    """What became of each lock, as it comes in, counted."""
+
+    def __init__(self, outcomes: Iterable[operating.Released]) -> None:
+        self.count = self.refused = self.offered = 0
+        self._outcomes = outcomes
+
+    def __iter__(self) -> Iterator[operating.Released]:
+        for released in self._outcomes:
+            self.count += 1
+            self.refused += released.outcome == operating.REFUSED
+            self.offered += released.outcome == operating.OFFERED
+            yield released
+
+
+def _print(app: Celery, outcomes: Outcomes) -> None:
+    for store in operating.stores(app):
+        echo("store:", store)
+    echo_table(_HEAD, map(_row, outcomes))
+    if not outcomes.count:
+        echo("no such lock is held")
+    if outcomes.offered:
+        echo("nothing was released: to release, add --force")
+
+
+def _row(released: operating.Released) -> Iterable[object]:
+    holder, name = released.holder, released.lock.name or "-"
+    known = ("-", name, "-", "-")
+    if holder is not None:
+        known = (holder.task, name, holder.state, holder.owner)
+    return (*known, released.outcome, released.reason)

@@ -1,0 +1,131 @@
+"""Lists the locks of an app, from all its stores, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from itertools import islice
+from time import time
+
+from celery import Celery
+
+from ..backends.base import Backend
+from ..backends.listing import ListedLock, lister_of
+from ..exceptions import LockStoreError
+from .app_tasks import stores_of
+from .holders import Holder, Lock, Missing
+from .verdicts import judged
+from .workers import TIMEOUT
+
+#: Locks that a store is asked for at once, and workers about them.
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which holders to list; a pattern is as in a shell: ``shop.*``.
+
+    Attributes:
+        task: pattern of the names of tasks.
+        worker: pattern of the names of nodes; no worker has a message in a queue.
+        states: empty for all.
+        verdicts: empty for all.
+        older_than: seconds for which they have held the lock at least. With more than
+            0, none of a store without a clock.
+        owner: id of the task; None for all.
+    """
+
+    task: str = "*"
+    worker: str = "*"
+    states: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    older_than: float = 0
+    owner: str | None = None
+
+    def fits(self, holder: Holder) -> bool:
+        """Tell whether a holder is wanted, whatever the verdict on it."""
+        return (
+            fnmatchcase(holder.task, self.task)
+            and fnmatchcase(holder.worker, self.worker)
+            and (not self.states or holder.state in self.states)
+            and (self.owner is None or holder.owner == self.owner)
+            and (not self.older_than or _age(holder) >= self.older_than)
+        )
+
+
+def _age(holder: Holder) -> float:
+    return 0.0 if holder.since is None else time() - holder.since
+
+
+#: All of them.
+EVERY = Wanted()
+
+
+def locks(
+    app: Celery, wanted: Wanted = EVERY, *, timeout: float = TIMEOUT
+) -> Iterator[Lock | Missing]:
+    """Yield the locks that are held, each with those of its holders that are wanted.
+
+    A lock whose holders cannot be told is yielded if every lock is wanted. What a store
+    cannot show is yielded as :class:`.Missing`, behind what it can. Memory is bounded,
+    whatever the number of locks.
+
+    Arguments:
+        timeout: seconds to wait for the workers' answers, once for each page of locks
+            whose holders cannot be judged by their processes; 0 not to ask.
+
+    Raises:
+        ConfigurationError: if the app has no unique tasks, or no store.
+    """
+    for backend in stores_of(app).values():
+        missing: list[Missing] = []
+        found = _wanted(backend, wanted, missing)
+        while page := list(islice(found, _PAGE)):
+            for lock in judged(app, page, timeout):
+                yield from _with_verdict(lock, wanted)
+        yield from missing
+
+
+def _wanted(backend: Backend, wanted: Wanted, missing: list[Missing]) -> Iterator[Lock]:
+    """Yield the wanted locks of a store, and note in `missing` what it cannot show."""
+    for lock in _listed(backend, missing):
+        holders = tuple(filter(wanted.fits, lock.holders))
+        if holders or (wanted == EVERY and not lock.holders):
+            yield replace(lock, holders=holders)
+
+
+def _listed(backend: Backend, missing: list[Missing]) -> Iterator[Lock]:
+    lister = lister_of(backend)
+    if lister is None:
+        reason = "the store cannot list its locks: ask for one by its key or its call"
+        missing.append(Missing(backend.name, reason))
+        return
+    if not backend.shared:
+        reason = "each process has locks of its own there: only these are seen"
+        missing.append(Missing(backend.name, reason))
+    try:
+        for listed in lister.locks(page=_PAGE):
+            yield _lock(backend, listed)
+    except LockStoreError as error:
+        missing.append(Missing(backend.name, str(error)))
+
+
+def _lock(backend: Backend, listed: ListedLock) -> Lock:
+    return Lock(
+        store=backend.name,
+        fingerprint=backend.fingerprint,
+        name=listed.name,
+        key=listed.key,
+        kind=listed.kind or "key",
+        holders=tuple(map(Holder.of, listed.holders)),
+        remaining=listed.remaining,
+        unreadable=listed.unreadable,
+    )
+
+
+def _with_verdict(lock: Lock, wanted: Wanted) -> Iterator[Lock]:
+    verdicts = wanted.verdicts
+    holders = tuple(h for h in lock.holders if not verdicts or h.verdict in verdicts)
+    if holders or not lock.holders:
+        yield replace(lock, holders=holders)
