@@ -42,7 +42,7 @@ TEXTS = [
 
 
 class Hearing:
-    """In place of the waiting room of a worker: what it is told."""
+    """In place of a worker and its waiting room: notes what it is told."""
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
@@ -63,7 +63,7 @@ class Hearing:
 def hear(monkeypatch):
     """Call it to have a worker hear a command; it returns what that tells its room."""
     room = Hearing()
-    monkeypatch.setattr(commands, "room_of", lambda _: room)
+    monkeypatch.setattr(commands, "step_of", lambda _: room)
     handlers = {
         "unique_task_asks": commands.asks,
         "unique_task_frees": commands.frees,

@@ -24,7 +24,7 @@ from ..options.guarded_class import guarded_class_of, spec_of
 from ..options.plan import CallPlan
 from ..threads import start_thread
 from ..waiting.line import Waiting
-from ..waiting.step import (
+from ..waiting.reports import (
     enter_if_waiting,
     greenlet_ended,
     leave_if_waiting,

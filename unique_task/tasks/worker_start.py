@@ -19,7 +19,7 @@ from ..options.app_settings import settings_of
 from ..running.orphans import watched
 from ..running.unreadable import Unreadable
 from ..waiting import commands  # noqa: F401 - which Celery finds once it is imported
-from ..waiting.step import WaitingRoom
+from ..waiting.step import WaitingStep
 from .run_hooks import hook_runs
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def _make_ready(app: Celery) -> None:
     for task in app.tasks.values():
         # Also tasks without a guard: their publisher may have reserved a lock.
         setattr(task, "Request", watched(symbol_by_name(task.Request)))
-    app.steps["consumer"].update((Unreadable, WaitingRoom))
+    app.steps["consumer"].update((Unreadable, WaitingStep))
     for name, spec in guarded_tasks(app):
         task = app.tasks[name]
         spec.check(task, settings_of(app))

@@ -11,7 +11,7 @@ from .line import Neighbour
 from .neighbours import ASKS, FREES
 from .next_steps import Asks, Frees, Next
 from .room import Room
-from .step import room_of
+from .step import step_of
 
 
 @control_command(name=ASKS, visible=False)
@@ -40,13 +40,13 @@ def frees(state: Any, key: str, neighbours: Any, **more: Any) -> None:
 
 
 def _do(state: Any, decide: Callable[[Room], Next]) -> None:
-    room = room_of(state.hostname)
-    if room is not None:
-        room.do(decide)
+    step = step_of(state.hostname)
+    if step is not None:
+        step.do(decide)
 
 
 @inspect_command(name="unique_waiting")
 def waiting(state: Any, **_: Any) -> list[dict[str, Any]]:
     """Calls that wait for a lock in this worker: how many for each key, since when."""
-    room = room_of(state.hostname)
-    return [] if room is None else room.report()
+    step = step_of(state.hostname)
+    return [] if step is None else step.report()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -139,6 +139,21 @@ class Line:
         if oldest is not None and oldest.since <= self.neighbours[worker].since:
             return None
         return worker
+
+    def take_turn(
+        self, own: str, neighbours: Mapping[str, Neighbour], passed: Iterable[str]
+    ) -> None:
+        """Note what a turn tells of the other workers.
+
+        Arguments:
+            own: name of this worker.
+            passed: the workers through which the turn has come.
+        """
+        # Of these, the turn knows more.
+        for worker in passed:
+            self.neighbours.pop(worker, None)
+        self.neighbours.update(neighbours)
+        self.neighbours.pop(own, None)
 
     def pass_turn(self, worker: str, own: str) -> dict[str, Neighbour]:
         """Return which other workers a neighbour has to know, as it is its turn now.

@@ -106,6 +106,7 @@ class Room:
         Arguments:
             task: its id.
             waiting: the call, if it has waited here.
+            succeeded: whether it has a value, which other calls may share.
             back: the lock that it waits for, if it has not got that, and comes back.
         """
         following = Next()
@@ -139,11 +140,7 @@ class Room:
         """Note that it is this worker's turn to start a call."""
         following, line = Next(), self._line(frees.key)
         if frees.holder is None:
-            # The turn knows more of the workers through which it has come.
-            for worker in frees.passed:
-                line.neighbours.pop(worker, None)
-            line.neighbours.update(frees.neighbours)
-            line.neighbours.pop(self.name, None)
+            line.take_turn(self.name, frees.neighbours, frees.passed)
             self._free(line, following, frees.succeeded, frees.passed)
         else:
             self._pass_over(line, frees.holder, following)

@@ -15,7 +15,6 @@ from celery import bootsteps
 from celery.worker import state
 
 from ..messages.stamp import our_headers
-from ..messages.states import ComesBack
 from ..messages.waited import Waited
 from ..messages.waits_for import WaitsFor
 from ..options.app_settings import settings_of
@@ -28,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 _P = ParamSpec("_P")
 
-#: The waiting rooms of this process, by the names of their workers' nodes.
-_rooms: dict[str, WaitingRoom] = {}
+#: Those of this process, by the names of their workers' nodes.
+_steps: dict[str, WaitingStep] = {}
 
 
 def logs_errors(function: Callable[_P, None]) -> Callable[_P, None]:
@@ -48,8 +47,8 @@ def logs_errors(function: Callable[_P, None]) -> Callable[_P, None]:
     return logging_errors
 
 
-class WaitingRoom(bootsteps.StartStopStep):
-    """A step of a worker's consumer: the calls that wait in this worker for a lock.
+class WaitingStep(bootsteps.StartStopStep):
+    """A step of a worker's consumer, which keeps the room of the calls that wait.
 
     Celery hands a message with an eta to the pool by ``consumer.apply_eta_task`` when
     its time comes. The step stands in front of that. It may call it earlier, and once
@@ -66,36 +65,36 @@ class WaitingRoom(bootsteps.StartStopStep):
         self._mutex = RLock()
         self._started: deque[Waiting] = deque()
         self._is_applying = Lock()
-        self.room = Room(consumer.hostname, _runs)
+        self._room = Room(consumer.hostname, _runs)
         # Before the broker delivers a message once more to another worker.
         self._longest = settings_of(consumer.app).redelivery / 4
-        _rooms[consumer.hostname] = self
+        _steps[consumer.hostname] = self
 
     def stop(self, consumer: Any) -> None:
         """Forget the messages: with its connection, the worker gives them back."""
         with self._mutex:
-            self.room.clear()
+            self._room.clear()
 
     def shutdown(self, consumer: Any) -> None:
         """Forget the worker: in a process of tests, others follow."""
-        if _rooms.get(consumer.hostname) is self:
-            del _rooms[consumer.hostname]
+        if _steps.get(consumer.hostname) is self:
+            del _steps[consumer.hostname]
 
     def enter(self, request: Any, waits_for: WaitsFor) -> None:
         """Note a message that waits for a lock, and for its eta."""
         buckets = getattr(self.consumer, "task_buckets", {})
         if not self.consumer.disable_rate_limits and buckets.get(request.name):
             return  # its rate decides when it starts
-        waiting = self._waiting(request, waits_for)
+        waiting = self._waiting_of(request, waits_for)
         following = self._decide(lambda room: room.enter(waiting))
         request.waiting = waiting
         if waiting in following.start:
             following.start.remove(waiting)
             # Celery is about to schedule the message, or to start it if it has no eta.
             request._eta = None
-        self._soon(following)
+        self._follow_soon(following)
 
-    def _waiting(self, request: Any, waits_for: WaitsFor) -> Waiting:
+    def _waiting_of(self, request: Any, waits_for: WaitsFor) -> Waiting:
         now, eta = time.time(), request.eta.timestamp()
         since = Waited.among(our_headers(request.request_dict), request.id).since
         ends = [now + self._longest, waits_for.until]
@@ -122,27 +121,27 @@ class WaitingRoom(bootsteps.StartStopStep):
 
     def do(self, decide: Callable[[Room], Next]) -> None:
         """Do what the room decides."""
-        self._soon(self._decide(decide))
+        self._follow_soon(self._decide(decide))
 
     def _decide(self, decide: Callable[[Room], Next]) -> Next:
         with self._mutex:
-            return decide(self.room)
+            return decide(self._room)
 
-    def _soon(self, following: Next) -> None:
-        """Do it outside of what the worker does now; with "solo" that is a task."""
+    def _follow_soon(self, following: Next) -> None:
+        """Do what follows, outside of what the worker does now: in "solo", a task."""
         if not following:
             return
         hub = self.consumer.hub
         pool = type(self.consumer.pool).__module__
         if pool.endswith((".thread", ".gevent", ".eventlet")):
-            self._do(following)
+            self._follow(following)
         elif hub is not None:
-            hub.call_soon(self._do, following)
+            hub.call_soon(self._follow, following)
         else:
-            self.consumer.timer.call_after(0, self._do, (following,))
+            self.consumer.timer.call_after(0, self._follow, (following,))
 
     @logs_errors
-    def _do(self, following: Next) -> None:
+    def _follow(self, following: Next) -> None:
         for seconds, waiting in following.look:
             # The timer must not keep a message that has ended meanwhile.
             arguments = (ref(waiting),)
@@ -171,7 +170,7 @@ class WaitingRoom(bootsteps.StartStopStep):
     def report(self) -> list[dict[str, Any]]:
         """Return how many calls wait for each key, and since when the oldest waits."""
         with self._mutex:
-            lines = [line for line in self.room.lines.values() if line.oldest]
+            lines = [line for line in self._room.lines.values() if line.oldest]
             return [_report(line) for line in lines]
 
 
@@ -196,54 +195,6 @@ def _runs(task: str) -> bool:
     return waiting is not None and waiting.left
 
 
-def room_of(hostname: str) -> WaitingRoom | None:
-    """Return the waiting room of a worker of this process, if it has one."""
-    return _rooms.get(hostname)
-
-
-@logs_errors
-def enter_if_waiting(request: Any) -> None:
-    """Let a message enter the waiting room of its worker if it waits for a lock."""
-    room = _rooms.get(request.hostname)
-    if room is None or request.eta is None:
-        return
-    waits_for = WaitsFor.in_message(request.request_dict)
-    if waits_for is not None:
-        room.enter(request, waits_for)
-
-
-@logs_errors
-def leave_if_waiting(request: Any) -> None:
-    """Note that a message ends, and is in no pool."""
-    waiting, room = request.waiting, _rooms.get(request.hostname)
-    if waiting is not None and room is not None:
-        room.do(lambda one: one.leave(waiting))
-
-
-@logs_errors
-def run_ended(request: Any, error: Any = None) -> None:
-    """Note that a task has ended, and let another one start that waits for it.
-
-    Arguments:
-        error: what it has raised, maybe wrapped; None if it has succeeded.
-    """
-    room = _rooms.get(request.hostname)
-    if room is None:
-        return
-    back = None
-    # Billiard wraps an error that comes from a child, with its traceback.
-    error = getattr(error, "exc", error)
-    if isinstance(error, ComesBack):
-        back = error.waits_for or WaitsFor("")
-    task, waiting, succeeded = str(request.id), request.waiting, error is None
-    room.do(lambda one: one.ended(task, waiting, succeeded=succeeded, back=back))
-
-
-def greenlet_ended(request: Any, error: Exception) -> None:
-    """Note that a time limit has ended a task, if that was in a greenlet.
-
-    A child is killed only after that; then its own end is reported.
-    """
-    room = _rooms.get(request.hostname)
-    if room is not None and room.consumer.pool.is_green:
-        run_ended(request, error)
+def step_of(hostname: str) -> WaitingStep | None:
+    """Return this step of a worker of this process, if it has one."""
+    return _steps.get(hostname)
