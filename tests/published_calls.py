@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Celery, signals
@@ -21,6 +21,12 @@ def task_of(app: Any, guard: Any = ONE, name: str = "work", **options: Any) -> A
     def work(item: Any = 1, note: str = "") -> None: ...
 
     return app.task(name=name, **options)(guard(work))
+
+
+class ForOne(MemoryBackend):
+    """A store that keeps one holder for each key."""
+
+    promises = replace(MemoryBackend.promises, several_holders=False)
 
 
 @dataclass

@@ -1,12 +1,11 @@
 """The option ``limit=``: its values, its callable, and what it does not go with."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from celery import Celery
 
-from tests.published_calls import task_of
+from tests.published_calls import ForOne, task_of
 from unique_task import (
     ConfigurationError,
     MemoryBackend,
@@ -21,12 +20,6 @@ from unique_task.options.app_settings import settings_of
 from unique_task.options.guarded_class import spec_of
 from unique_task.options.limit import limit_of_call
 from unique_task.options.lock_types import LOCK_TYPES
-
-
-class ForOne(MemoryBackend):
-    """A store that keeps one holder for each key."""
-
-    promises = replace(MemoryBackend.promises, several_holders=False)
 
 
 def sync(tenant, *more, size=1, **rest): ...

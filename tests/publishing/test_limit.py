@@ -1,15 +1,13 @@
 """What a publisher makes of ``limit=``."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from tests.published_calls import task_of
+from tests.published_calls import ForOne, task_of
 from unique_task import (
     ConfigurationError,
     Duplicate,
-    MemoryBackend,
     UniqueLimitError,
     unique,
 )
@@ -17,12 +15,6 @@ from unique_task import (
 pytest_plugins = "tests.inprocess_fixtures"
 
 AT_PUBLISH = ["until_executing", "until_executed", "until_expired"]
-
-
-class ForOne(MemoryBackend):
-    """A store that keeps one holder for each key."""
-
-    promises = replace(MemoryBackend.promises, several_holders=False)
 
 
 @pytest.mark.parametrize("limit", [2, lambda item, note: 2], ids=["2", "callable"])

@@ -172,5 +172,5 @@ def finish(world: World) -> None:
 # Seconds; but when it fails, it takes minutes to find the shortest way there.
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("machine", [Reliable, Unreliable])
-def test_any_order_of_events(machine):
+def test_in_any_order_of_events_no_lock_is_idle_and_every_call_runs(machine):
     run_state_machine_as_test(machine, settings=search)

@@ -70,7 +70,7 @@ def only(worker: Any, *pools: str) -> None:
 
 
 @pytest.mark.parametrize("how", BODIES)
-def test_a_body_ends_by_itself(scene, how):
+def test_the_next_starts_when_a_body_ends_by_itself(scene, how):
     scene.begin(how)
     scene.wait_for_line()
 
@@ -79,21 +79,21 @@ def test_a_body_ends_by_itself(scene, how):
     scene.goes_on()
 
 
-def test_a_soft_time_limit_ends_it(scene, worker):
+def test_the_next_starts_when_a_soft_time_limit_ends_it(scene, worker):
     only(worker, "prefork")
     scene.begin(soft_time_limit=LIMIT)
 
     scene.goes_on()
 
 
-def test_a_hard_time_limit_ends_it(scene, worker):
+def test_the_next_starts_when_a_hard_time_limit_ends_it(scene, worker):
     only(worker, "prefork", "gevent")
     scene.begin(time_limit=LIMIT)
 
     scene.goes_on()
 
 
-def test_a_child_dies(scene, worker):
+def test_the_next_starts_when_its_child_dies(scene, worker):
     only(worker, "prefork")
     scene.begin()
     scene.wait_for_line()
@@ -104,7 +104,7 @@ def test_a_child_dies(scene, worker):
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
-def test_it_is_revoked(scene, worker, name):
+def test_the_next_starts_when_it_is_revoked(scene, worker, name):
     if worker.pool == "gevent" and celery.VERSION < (5, 5):
         pytest.skip("it cannot end a greenlet")
     only(worker, "prefork", "gevent")
