@@ -50,5 +50,5 @@ class Promises:
         return Finding(
             "promises",
             Level.OK,
-            f"{kept}; a restart keeps of the locks: {self.restart}",
+            f"{kept}; locks that survive a restart: {self.restart}",
         )

@@ -39,7 +39,7 @@ def examine_workers(app: Celery, timeout: float, now: Clock) -> Iterator[Finding
         yield replace(_stranger(answer), where=node)
     known = [(node, one) for node, one in answers.replies if _is_known(one)]
     if known:
-        found = f"{len(known)} workers answer: {', '.join(node for node, _ in known)}"
+        found = f"{len(known)} answer: {', '.join(node for node, _ in known)}"
         yield Finding("workers", Level.OK, found)
         yield from _compared(about(app, now), known, before, after)
 
