@@ -58,9 +58,10 @@ def _made_of(answer: operating.Explanation) -> str:
 
 
 def _place(name: str, place: operating.Place) -> Iterable[tuple[str, object]]:
-    yield f"at {name}", f"{place.happens} (on_duplicate: {place.policy})"
+    policy = f" (on_duplicate: {place.policy})" if place.duplicate else ""
+    yield f"at {name}", f"{place.happens}{policy}"
     if place.free_in is not None:
-        yield "", f"free in {duration(place.free_in)} unless renewed"
+        yield "free in", f"{duration(place.free_in)} at the latest, unless renewed"
 
 
 def show_lock(
@@ -114,7 +115,7 @@ def _echo_detail(detail: operating.Detail) -> None:
         echo("the lock is free")
     for waiting in detail.waiting:
         since = ago(waiting.since)
-        echo(f"waiting: {waiting.count} in {waiting.worker}, the oldest since {since}")
+        echo(f"waiting: {waiting.count} in {waiting.worker}, the first came {since}")
     if detail.missing:
         echo(f"waiting: unknown ({detail.missing[0].reason})")
     elif not detail.waiting:

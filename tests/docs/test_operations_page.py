@@ -1,0 +1,142 @@
+"""The commands on the page about operations print what stands there."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.docs.test_readme import README, ROOT, literal_blocks, python_blocks
+from tests.programs import run, run_python
+from tests.waiting import wait_until
+from tests.worker.operating.command import install_entry_points
+
+PAGE = ROOT / "docs" / "operations.rst"
+
+#: What differs from run to run, and how it is compared.
+MASKS = [
+    # Shortened on the page.
+    (r"[0-9a-f]{8}-(\.\.\.|([0-9a-f]{4}-){3}[0-9a-f]{12})", "ID"),
+    (r"[0-9a-f]{8}(\.\.\.|[0-9a-f]{24})", "KEY"),
+    (r"\d+(\.\d+)? (s|min|h)\b", "TIME"),
+    (r"redis://[\w.:]+/", "redis://localhost/"),
+    (r"[ -]+", " "),
+]
+
+#: Two calls of one key, and one whose message goes where nobody looks.
+SEND = """
+import shop
+calls = [shop.charge.delay(7), shop.charge.delay(7)]
+shop.report.apply_async(["2026-11"], queue="nobody")
+print(*(call.id for call in calls))
+"""
+
+
+def masked(text: str) -> list[str]:
+    """The lines of a text, without what differs; the store lists in any order."""
+    for pattern, instead in MASKS:
+        text = re.sub(pattern, instead, text)
+    return sorted(line.strip() for line in text.splitlines() if line.strip())
+
+
+@dataclass
+class Shop:
+    """The app of the page, in a folder, with a worker."""
+
+    folder: Path
+    owner: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join((str(self.folder), str(ROOT)))
+        return {**os.environ, "PYTHONPATH": path}
+
+    def send(self, log: Path) -> None:
+        """Send the calls; return when one runs, and one waits for it."""
+        done = run_python(SEND, check=True, env=self.environment)
+        both = done.stdout.split()
+
+        def waiting() -> str | None:
+            text = log.read_text()
+            again = (one for one in both if text.count(f"[{one}] received") == 2)
+            return next(again, None)
+
+        second = wait_until(waiting, 60, log.read_text)
+        [self.owner] = set(both) - {second}
+
+    def output(self, command: str) -> str:
+        """What a line of a shell prints."""
+        celery = f"{sys.executable} -m celery"
+        line = re.sub(r"\bcelery\b", celery, command, count=1)
+        done = run("bash", "-c", line, env=self.environment)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def shop(tmp_path: Path, redis_url: str) -> Iterator[Shop]:
+    """A worker that runs one call; one waits for it, one is lost in a queue."""
+    install_entry_points(tmp_path)
+    code = next(block for block in python_blocks(PAGE, redis_url) if "app =" in block)
+    (tmp_path / "shop.py").write_text(code)
+    shop = Shop(tmp_path)
+    words = [
+        "-A",
+        "shop",
+        "worker",
+        "-n",
+        "w1@mill",
+        "-P",
+        "threads",
+        "-c",
+        "2",
+        "-l",
+        "INFO",
+    ]
+    command = [sys.executable, "-m", "celery", *words]
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        worker = subprocess.Popen(
+            command, env=shop.environment, stdout=file, stderr=file
+        )
+    try:
+        wait_until(lambda: "ready." in log.read_text(), 60, log.read_text)
+        shop.send(log)
+        yield shop
+    finally:
+        worker.kill()
+        worker.wait(30)
+
+
+def commands(page: Path) -> list[tuple[str, str]]:
+    """The commands of a page, each with what it prints."""
+    found = []
+    for block in literal_blocks(page):
+        if "console" in block["classes"]:
+            for part in re.split(r"(?m)^\$ ", block.astext())[1:]:
+                command, _, output = part.partition("\n")
+                found.append((command, output))
+    return found
+
+
+# Celery's command alone takes seconds on a busy machine.
+@pytest.mark.timeout(300)
+def test_each_command_prints_what_stands_on_the_page(shop):
+    of_page = commands(PAGE)
+
+    assert len(of_page) > 4
+    for command, output in [*commands(README), *of_page]:
+        command = re.sub(MASKS[0][0], shop.owner, command)
+        printed = shop.output(command)
+        assert masked(printed) == masked(output), f"{command}\n{printed}"
+
+
+def test_its_code_runs(shop, redis_url):
+    code = [block for block in python_blocks(PAGE, redis_url) if "app =" not in block]
+
+    done = run_python("\n".join(code), check=True, env=shop.environment)
+
+    assert "shop.report" in done.stdout
