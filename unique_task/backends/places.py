@@ -153,7 +153,9 @@ class SeveralPlaces(Places):
         if self._alone is None:
             self._cells.drop(holder_name(token))
         self._alone = None
-        if not self._count:
+        if self._count:
+            self._anchor(0)
+        else:
             self._cells.drop()
 
     def pass_through(self, fence: int) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from .asked import Asked
 from .record import Record
 
 
 @dataclass
-class Acquisition:
+class Acquisition(Asked):
     """A lock that an attempt wants to run under.
 
     Attributes:
@@ -47,14 +48,12 @@ class Acquisition:
     limit: int = 1
 
     @property
-    def plain(self) -> bool:
-        """True if the store needs to look at nothing but a lock of one holder."""
-        more = self.accept_value or self.remember_for or self.generation
-        return self.limit == 1 and not more
+    def bare(self) -> bool:
+        return not (self.accept_value or self.remember_for or self.generation)
 
 
 @dataclass
-class Reservation:
+class Reservation(Asked):
     """A lock that is wanted for a message, which is about to be published.
 
     Attributes:
@@ -87,9 +86,8 @@ class Reservation:
         return self.replaceable or self.replace_within is not None
 
     @property
-    def plain(self) -> bool:
-        """True if the store needs to look at nothing but a lock of one holder."""
-        return self.limit == 1 and not (self.accept_value or self.in_chain)
+    def bare(self) -> bool:
+        return not (self.accept_value or self.in_chain)
 
 
 @dataclass
@@ -115,7 +113,7 @@ class Leaving:
 
 
 @dataclass
-class Release:
+class Release(Asked):
     """A lock to release, and what the attempt leaves behind in the same step.
 
     Attributes:
@@ -141,10 +139,9 @@ class Release:
     limit: int = 1
 
     @property
-    def plain(self) -> bool:
-        """True if the attempt was the only holder, and leaves nothing behind."""
+    def bare(self) -> bool:
         left = self.finished_for or self.heir or self.leaving
-        return self.limit == 1 and self.value is None and not left
+        return self.value is None and not left
 
 
 @dataclass

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from ..cells import LOCK, Cells
+from ..cells import Cells
 from ..exercise import exercise
 from ..findings import Finding
 from ..listing import ListedLock, Lists
 from ..operation import in_turn
-from ..record import VERSION
 from ..steps import (
     Acquired,
     Acquisition,
@@ -27,17 +25,19 @@ from ..steps import (
 )
 from ..stepwise import Answer, StepwiseBackend
 from ..turns import Turns
+from .at_once import AtOnce
 from .changes import Changes
 from .database import Database
 from .engine import CONNECTIONS, engine_url, identity
 from .errors import is_refusal, reason_of
 from .holders import HolderStatements
 from .pages import Pages
+from .place_statements import PlaceStatements
 from .promises import PROMISES
 from .renewals import Renewals, alike
-from .statements import Statements, microseconds
+from .statements import Statements
 from .sweeper import RETENTION, Sweeper
-from .table import lock_table, row_name
+from .table import lock_table
 
 
 class SQLBackend(StepwiseBackend, Lists):
@@ -74,8 +74,11 @@ class SQLBackend(StepwiseBackend, Lists):
         self._database = Database(self.name, self._url, self._table, timeout)
         kind = self._database.kind
         self.promises = PROMISES["mysql" if kind == "mariadb" else kind]
-        self._statements = Statements(self._table, self._database.dialect)
+        dialect = self._database.dialect
+        self._statements = Statements(self._table, dialect)
         holders = HolderStatements(self._table, self._statements)
+        places = PlaceStatements(self._table, self._statements, dialect)
+        self._at_once = AtOnce(self._database, self._statements, places)
         self._changes = Changes(self._database, self._statements, holders)
         self._renewals = Renewals(self._database, self._statements, holders)
         self._sweeper = Sweeper(self.name, self._database, self._statements)
@@ -106,23 +109,23 @@ class SQLBackend(StepwiseBackend, Lists):
         return self._take_at_once(wanted) or super()._acquire(wanted)
 
     def _reserve(self, wanted: Reservation) -> Reserved | Held | Stored:
-        if not wanted.plain:
+        if not wanted.bare:
             return super()._reserve(wanted)
         return self._database.one_operation(lambda: self._reserve_in_time(wanted))
 
     def _reserve_in_time(self, wanted: Reservation) -> Reserved | Held | Stored:
-        plain = Acquisition(wanted.key, wanted.record, wanted.expire)
-        answer = self._take_at_once(plain)
+        bare = Acquisition(wanted.key, wanted.record, wanted.expire, limit=wanted.limit)
+        answer = self._take_at_once(bare)
         if isinstance(answer, Acquired):
             return Reserved(answer.fence)
         return answer or super()._reserve(wanted)
 
     def _take_at_once(self, wanted: Acquisition) -> Acquired | Held | None:
         """Answer by one statement, or two if the lock is held; None if that fails."""
-        if not self._takes_one_statement(wanted):
+        if not self._at_once.can_take(wanted):
             return None
-        taken = self._database.run(lambda connection: self._take(connection, wanted))
-        if taken:
+        taken = self._at_once.take(wanted)
+        if taken or wanted.limit > 1:
             return taken
         found = self._changes.lock(wanted.key)
         held = None if found is None or found.is_shared() else found.held()
@@ -130,47 +133,14 @@ class SQLBackend(StepwiseBackend, Lists):
             return None
         return held
 
-    def _takes_one_statement(self, wanted: Acquisition) -> bool:
-        """Whether one statement can take the lock."""
-        if not (wanted.plain and wanted.expire) or wanted.keep_end:
-            return False
-        others, own = wanted.take_over_from, wanted.record.token
-        taken = not others or (self._statements.on_conflict and own not in others)
-        return bool(taken and self._database.tells_inserted)
-
-    def _take(self, connection: sa.Connection, wanted: Acquisition) -> Acquired | None:
-        token, over = wanted.record.token.encode(), wanted.take_over_from
-        values = {
-            "name": row_name(wanted.key, LOCK),
-            "token": token,
-            "content": f"{VERSION} {wanted.record.tail}".encode(),
-            "length": microseconds(wanted.expire),
-        }
-        values |= {f"over_{number}": one.encode() for number, one in enumerate(over)}
-        row = self._statements.take(len(over)).row(connection, values)
-        return Acquired(row[1]) if row and bytes(row[0]) == token else None
-
     def _release(self, release: Release) -> bool:
+        released = release.bare and self._at_once.release(release)
+        return released or self._release_otherwise(release)
+
+    def _release_otherwise(self, release: Release) -> bool:
         if not release.plain:
             return super()._release(release)
-        name, token = row_name(release.key, LOCK), release.token.encode()
-        held, lost = {"lock": name, "holder": token}, False
-
-        def released(connection: sa.Connection) -> bool:
-            nonlocal lost
-            try:
-                done = self._statements.release.count(connection, held)
-            except DBAPIError as error:
-                # The first try may have released the lock, and its answer was lost.
-                # Not where the table was missing, or the file locked.
-                lost |= error.connection_invalidated
-                raise
-            return done == 1 or lost
-
-        return self._database.run(released) or self._release_place(release)
-
-    def _release_place(self, release: Release) -> bool:
-        """Release a lock that was taken alone if it has become one of several."""
+        # It was taken alone, and may have become one of several.
         found = self._changes.lock(release.key)
         is_shared = found is not None and found.is_shared()
         return is_shared and super()._release(release)

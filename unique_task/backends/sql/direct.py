@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -21,14 +21,14 @@ class DirectStatement:
     def __init__(self, statement: sa.ClauseElement, dialect: sa.Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self._errors = dialect.loaded_dbapi.Error
-        self._text = str(compiled)
-        # Values that are parts of the statement.
+        self.text = str(compiled)
+        #: Values that are parts of the statement.
         self._fixed = {
             name: value for name, value in compiled.params.items() if value is not None
         }
-        order = compiled.positiontup or ()
-        #: The values as the driver takes them: by name, or one after the other.
-        self._given: Callable[[Any], Any] = itemgetter(*order) if order else dict
+        #: Names of the values if the driver takes them one after the other.
+        self.order: Sequence[str] = compiled.positiontup or ()
+        self.given = given_in(self.order)
 
     def row(self, connection: sa.Connection, values: Mapping[str, Any]) -> Any:
         """Run it; return the row that it returns, None if there is none."""
@@ -51,8 +51,7 @@ class DirectStatement:
         info = connection.connection.info
         cursor = info.get("cursor") or self._open_cursor(connection)
         try:
-            self._execute(cursor, values, info)
-            return answer(cursor)
+            return self._ask(cursor, values, info, answer)
         except self._errors as error:
             raise translated(error, connection) from error
         except BaseException:
@@ -70,9 +69,29 @@ class DirectStatement:
     def _new_cursor(self, driver: Any) -> Any:
         return driver.cursor()
 
+    def _ask(
+        self,
+        cursor: Any,
+        values: Mapping[str, Any],
+        info: Any,
+        answer: Callable[[Any], Any],
+    ) -> Any:
+        self._execute(cursor, values, info)
+        return answer(cursor)
+
     def _execute(self, cursor: Any, values: Mapping[str, Any], info: Any) -> None:
         """Run it; `info` is what is known of the connection."""
-        cursor.execute(self._text, self._given(values))
+        cursor.execute(self.text, self.given(values))
+
+
+def given_in(order: Sequence[str]) -> Callable[[Any], Any]:
+    """Return what makes of values what the driver takes.
+
+    It takes them by name, or one after the other in this order.
+    """
+    if len(order) == 1:
+        return lambda values: (values[order[0]],)
+    return itemgetter(*order) if order else dict
 
 
 def _first_row(cursor: Any) -> Any:

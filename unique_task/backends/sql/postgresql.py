@@ -52,9 +52,9 @@ class PreparedStatement(DirectStatement):
         names = list(statement.compile(dialect=dialect).params)
         numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
         given = ", ".join(f"%({name})s" for name in names)
-        digest = blake2b(self._text.encode(), digest_size=8).hexdigest()
+        digest = blake2b(self.text.encode(), digest_size=8).hexdigest()
         self._name = f"unique_task_{digest}"
-        self._preparation = f"PREPARE {self._name} AS {self._text % numbers}"
+        self._preparation = f"PREPARE {self._name} AS {self.text % numbers}"
         self._call = f"EXECUTE {self._name} ({given})"
 
     def _new_cursor(self, driver: Any) -> Any:
@@ -70,7 +70,7 @@ class PreparedStatement(DirectStatement):
         except (InvalidSqlStatementName, FeatureNotSupported):
             # It is missing in this session, or older than a change of the table.
             self._prepare(cursor)
-            cursor.execute(self._text, values)
+            cursor.execute(self.text, values)
 
     def _prepare(self, cursor: Any) -> None:
         with suppress(DuplicatePreparedStatement):

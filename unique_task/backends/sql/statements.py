@@ -43,10 +43,11 @@ class Statements:
         self._dialect = dialect
         self._insert = _INSERT[dialect.name]
         self._takes: dict[int, DirectStatement] = {}
-        #: The function that returns the greatest of its arguments.
+        #: The functions that return the greatest and the least of their arguments.
         self.greatest: Any = sa.func.greatest
+        self.least: Any = sa.func.least
         if dialect.name == "sqlite":
-            self.greatest = sa.func.max
+            self.greatest, self.least = sa.func.max, sa.func.min
         #: Whether an INSERT that meets a row can update it on a condition.
         self.on_conflict = hasattr(self._insert(table), "on_conflict_do_update")
 
@@ -111,6 +112,16 @@ class Statements:
                 for name, value in changes.items()
             ]
         )
+
+    def keep_new(self, row: Any) -> Any:
+        """Keep a selected row, or the values of one, unless it exists."""
+        new = self._insert(self._table)
+        is_select = isinstance(row, sa.Select)
+        columns = self._table.c.keys()
+        new = new.from_select(columns, row) if is_select else new.values(row)
+        if self.on_conflict:
+            return new.on_conflict_do_nothing()
+        return new.prefix_with("IGNORE")
 
     @cached_property
     def lock_row(self) -> Any:
