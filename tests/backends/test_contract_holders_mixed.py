@@ -257,3 +257,14 @@ def test_a_higher_limit_gets_in_at_once(several):
 
     assert isinstance(several.acquire("key", FIRST, LEASE, limit=3), Acquired)
     assert len(several.holders("key")) == 3
+
+
+def test_who_passes_through_beside_one_that_has_it_alone_leaves_that_one(several):
+    alone = several.acquire("key", FIRST, LEASE)
+
+    passed = several.acquire("key", SECOND, 0, limit=2)
+
+    assert isinstance(passed, Acquired) and passed.fence > alone.fence
+    [held] = several.holders("key")
+    assert held.record == replace(FIRST, fence=alone.fence)
+    assert several.release("key", FIRST.token)

@@ -140,7 +140,7 @@ class SeveralPlaces(Places):
         self._end = max(self._end, self._cells.now + seconds)
         self._anchor(fence)
 
-    def _give_a_place(self, but: str) -> None:
+    def _give_a_place(self, but: str = "") -> None:
         """Let the one that had the lock alone go on beside others."""
         if self._alone is not None:
             token = held_in(self._alone, self._cells.now).record.token
@@ -160,6 +160,7 @@ class SeveralPlaces(Places):
 
     def pass_through(self, fence: int) -> None:
         if self._count:
+            self._give_a_place()
             self._anchor(fence)
 
     def _anchor(self, fence: int) -> None:
