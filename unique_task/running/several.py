@@ -23,7 +23,7 @@ def among_holders(attempt: Attempt, answer: StoreAnswer) -> StoreAnswer:
     if isinstance(answer, Acquired):
         return _beside_no_own(attempt, answer)
     if isinstance(answer, Held) and answer.record.owner != attempt.call.owner:
-        return _telling_holder(attempt, answer)
+        return _deciding_holder(attempt, answer)
     return answer
 
 
@@ -85,8 +85,8 @@ def _step_back(attempt: Attempt) -> None:
     attempt.call.release_unused = None
 
 
-def _telling_holder(attempt: Attempt, first: Held) -> Held:
-    """Return which of all holders decides what becomes of a call that was refused.
+def _deciding_holder(attempt: Attempt, first: Held) -> Held:
+    """Return the holder that decides what happens to a call that was refused.
 
     That is another attempt of the same task, else one whose process is gone.
     """
