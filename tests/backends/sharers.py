@@ -87,6 +87,8 @@ class Sharers(RuleBasedStateMachine):
     def renew(self, client: int, one: Sharer, lease: float) -> None:
         key, record, limit = one
         places = self.held[key]
+        if record.token in places and places[record.token].record.fence != record.fence:
+            return  # it has the lock again since, and knows its new number
         expected = Renewed.HELD if record.token in places else Renewed.RETAKEN
         if expected is Renewed.RETAKEN and len(places) >= limit:
             expected = Renewed.TAKEN
