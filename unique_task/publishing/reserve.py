@@ -31,7 +31,7 @@ from ..options.outcomes import apply_policy
 from ..options.policies import Cached, Skip, Wait, shares_result
 from .dead_holders import dead_holders
 from .outgoing import NotSent, Outgoing, ToSend
-from .waiting import send_to_wait
+from .sent_to_wait import send_to_wait
 
 logger = logging.getLogger(__name__)
 
