@@ -140,3 +140,29 @@ def test_a_window_is_not_dead_when_its_task_has_ended(app):
 
     assert refused.outcome == "refused"
     assert refused.reason.startswith("it stands until its time is over, in ")
+
+
+def test_only_the_locks_of_the_own_prefix_are_seen_and_released(app, dead):
+    task = task_of(app)
+    other = hold(task, process=dead)
+    app.conf.unique_key_prefix = "shop:"
+    own = hold(task, process=dead, name="shop:" + key_of(task))
+
+    found = seen(app)
+
+    assert [lock.key for lock in found] == [key_of(task)]
+    assert [one.token for lock in found for one in lock.holders] == [own]
+    assert outcomes(app, found, force=True) == ["released"]
+    assert holder(task).token == other
+
+
+def test_a_run_after_its_first_failure_holds_another_lock(app, dead):
+    """What was seen of the first try does not free the second."""
+    task = task_of(app)
+    first = hold(task, owner="same", process=dead)
+    found = seen(app)
+    store_of(app).release(key_of(task), first)
+    second = hold(task, owner="same", process=dead)
+
+    assert outcomes(app, found, force=True) == ["gone"]
+    assert holder(task).token == second
