@@ -241,6 +241,37 @@ def test_it_is_asked_again_by_the_next_call_that_comes_back(worker):
     assert [each.holder for each in following.tell] == ["h"]
 
 
+def test_a_call_that_comes_back_asks_about_one_of_many_holders(worker):
+    many = [(f"h{number}", THERE) for number in range(50)]
+    worker.enter("a", "b", holders=many, limit=50)
+    asked = []
+
+    for task in "ab":
+        waiting = worker.room.lines["key"].oldest
+        worker.start(worker.room.look(waiting, NOW + 1))
+        back = worker.end(task, back=WaitsFor("key", tuple(many), limit=50))
+        _, entered = worker.enter(task, holders=many, limit=50)
+        asked += [each.holder for each in back.tell + entered.tell]
+
+    assert asked == ["h0", "h1"]
+
+
+def test_the_end_of_one_holder_leaves_the_others_asked(worker):
+    worker.enter("a", "b", holders=[("h1", THERE), ("h2", THERE)], limit=2)
+
+    worker.start(worker.room.freed(Frees(HERE, "key", {})))
+    _, following = worker.enter("c", holders=[("h2", THERE), ("h3", THERE)], limit=2)
+
+    assert [each.holder for each in following.tell] == ["h3"]
+
+
+def test_few_holders_are_remembered_that_were_asked_about(worker):
+    for number in range(1000):
+        worker.enter("a", holders=other(f"h{number}"))
+
+    assert len(worker.room.lines["key"].asked) <= 100
+
+
 def test_a_worker_that_asks_is_told_of_the_end(worker):
     worker.room.asked(Asks(HERE, "key", "holder", Neighbour(1.0)), THERE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -11,6 +11,9 @@ from typing import Any
 from ..messages.waits_for import WaitsFor
 
 _numbers = count()
+
+#: Holders to remember that were asked about: some more than a message names.
+_MOST_ASKED = 100
 
 
 @dataclass(eq=False, repr=False)
@@ -69,7 +72,7 @@ class Line:
         limit: how many may hold the lock at once.
         holders: tasks of this worker that hold the lock, or ask for it.
         neighbours: the other workers where calls wait for the lock.
-        asked: holders in other workers that these have been asked about.
+        asked: holders in other workers that these have been asked about, in order.
     """
 
     def __init__(self, key: str) -> None:
@@ -77,7 +80,7 @@ class Line:
         self.limit = 1
         self.holders: set[str] = set()
         self.neighbours: dict[str, Neighbour] = {}
-        self.asked: set[str] = set()
+        self.asked: dict[str, None] = {}
         self._places: list[tuple[float, int]] = []
         self._by_place: dict[tuple[float, int], Waiting] = {}
 
@@ -122,6 +125,22 @@ class Line:
     def sharing(self) -> list[Waiting]:
         """Return all that can go on once a holder has succeeded."""
         return [waiting for waiting in self if waiting.waits_for.shared]
+
+    def note_question(self, holder: str) -> None:
+        """Note that another worker is asked about a holder there."""
+        if len(self.asked) >= _MOST_ASKED:
+            del self.asked[next(iter(self.asked))]
+        self.asked[holder] = None
+
+    def ask_again(self, holders: Collection[str]) -> None:
+        """Forget the oldest question about one of these: it may have been lost.
+
+        One only: where fifty hold the lock, fifty calls come back in turn, and each
+        names fifty holders.
+        """
+        oldest = next((task for task in self.asked if task in holders), None)
+        if oldest is not None:
+            del self.asked[oldest]
 
     def as_neighbour(self) -> Neighbour | None:
         """Return what other workers need to know; None if no call waits here."""

@@ -175,7 +175,7 @@ class Room:
         neighbour = line.as_neighbour()
         known = task in line.asked or self._passed_over.has(line.key, task)
         if worker and neighbour is not None and not known:
-            line.asked.add(task)
+            line.note_question(task)
             following.tell.append(Asks(worker, line.key, task, neighbour))
 
     def _pass_over(self, line: Line, task: str, following: Next) -> None:
@@ -187,7 +187,7 @@ class Room:
 
     def _came_back(self, line: Line, back: WaitsFor, following: Next) -> None:
         """Go on after a call that was started, and did not get the lock."""
-        line.asked.clear()  # a message may have been lost
+        line.ask_again([task for task, _ in back.holders])
         self._watch(line, back, following)
         # Nobody here asks, so another worker has to.
         if not len(line) and not self._are_busy(line, 0):
@@ -201,7 +201,6 @@ class Room:
         passed: tuple[str, ...] = (),
     ) -> None:
         """Start the call that waits longest, here or in another worker."""
-        line.asked.clear()
         if succeeded:
             self._share(line, following)
         worker, oldest = line.older_neighbour(), line.oldest
