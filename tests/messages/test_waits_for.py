@@ -73,6 +73,10 @@ def test_one_with_a_part_missing_does_not_count(name):
     assert WaitsFor.in_message(message(left)) is None
 
 
+def test_one_with_a_key_that_is_no_digest_does_not_count():
+    assert WaitsFor.in_message(message({**WRITTEN, "key": "k" * 101})) is None
+
+
 @given(json)
 def test_any_wait_header_is_read_without_an_error(header):
     WaitsFor.in_message({MESSAGE_HEADER: MESSAGE, WAIT_HEADER: header})

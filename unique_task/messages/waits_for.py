@@ -13,6 +13,9 @@ from .stamp import MESSAGE_HEADER, WAIT_HEADER, our_headers
 #: Holders that a message names at most: more would make it long.
 _MOST = 50
 
+#: Letters of a key at most: it is a digest, and workers tell it each other.
+_LONGEST_KEY = 100
+
 
 @dataclass(frozen=True)
 class WaitsFor:
@@ -71,9 +74,11 @@ class WaitsFor:
     def read(cls, header: Any) -> WaitsFor | None:
         """Read what ``dataclasses.asdict`` wrote; None if it is not valid."""
         try:
-            until = header["until"]
+            key, until = str(header["key"]), header["until"]
+            if len(key) > _LONGEST_KEY:
+                raise ValueError("no digest")
             return cls(
-                str(header["key"]),
+                key,
                 tuple(
                     (str(task), str(node)) for task, node in header["holders"][:_MOST]
                 ),

@@ -61,7 +61,8 @@ class _Watched(_Request):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        enter_if_waiting(self)
+        if self.eta is not None:
+            enter_if_waiting(self)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

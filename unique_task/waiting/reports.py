@@ -14,9 +14,9 @@ from .step import logs_errors, step_of
 
 @logs_errors
 def enter_if_waiting(request: Any) -> None:
-    """Let a message enter the waiting room of its worker if it waits for a lock."""
+    """Let a message with an eta enter the waiting room if it waits for a lock."""
     step = step_of(request.hostname)
-    if step is None or request.eta is None:
+    if step is None:
         return
     waits_for = WaitsFor.in_message(request.request_dict)
     if waits_for is not None:
