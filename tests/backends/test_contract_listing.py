@@ -33,7 +33,7 @@ from unique_task.backends.listing import (
     lister_of,
 )
 from unique_task.backends.redis import script_calls
-from unique_task.backends.sql import backend as sql_backend
+from unique_task.backends.sql import at_once
 from unique_task.backends.steps import Heir, Leaving
 from unique_task.keys.digest import digest_of
 from unique_task.options.lock_types import LOCK_TYPES
@@ -45,7 +45,7 @@ PREFIXES = ["shop:", "sh?p*[a]\\:", "sh%p_", "{shop}:", "Läden ☃", "%", "}x"]
 DIGEST = digest_of("shop.charge", 17)
 
 #: Where these modules take the version of the records that they write.
-WRITERS = (record_module, script_calls, sql_backend)
+WRITERS = (record_module, script_calls, at_once)
 
 
 @pytest.fixture

@@ -107,12 +107,21 @@ def test_a_worker_that_does_not_know_a_task_is_found(found_beside):
     assert "not known there: shop.pay" in found["stores"]["found"]
 
 
-def test_a_worker_of_another_version_is_found(found_beside, tmp_path):
-    newer = tmp_path / "newer" / "unique_task-99.dist-info"
-    newer.mkdir(parents=True)
-    (newer / "METADATA").write_text("Name: unique_task\nVersion: 99\n")
+@pytest.fixture
+def beginning_with(tmp_path) -> Callable[[str], dict[str, str]]:
+    """Return the environment of a worker whose Python runs a text when it starts."""
 
-    found = found_beside(environment={"PYTHONPATH": f"{newer.parent}:."})
+    def environment(text: str) -> dict[str, str]:
+        (tmp_path / "sitecustomize.py").write_text(text)
+        return {"PYTHONPATH": f"{tmp_path}:."}
+
+    return environment
+
+
+def test_a_worker_of_another_version_is_found(found_beside, beginning_with):
+    newer = "import importlib.metadata as m; m.version = lambda name: '99'"
+
+    found = found_beside(environment=beginning_with(newer))
 
     assert warned(found) == {"versions"}
     assert "unique_task 99, and" in found["versions"]["found"]
@@ -125,8 +134,13 @@ def test_a_worker_with_another_clock_is_found(found_beside):
     assert "ahead" in found["clocks"]["found"]
 
 
-def test_a_worker_without_the_library_is_found(found_beside):
-    found = found_beside(app="tests.worker.operating.app_without")
+def test_a_worker_without_the_library_is_found(found_beside, beginning_with):
+    # Where it is installed, each program of Celery imports it, for its command.
+    without = "import sys; sys.modules['unique_task'] = None"
+
+    found = found_beside(
+        app="tests.worker.operating.app_without", environment=beginning_with(without)
+    )
 
     assert warned(found) == {"workers"}
     assert "without unique_task" in found["workers"]["found"]
