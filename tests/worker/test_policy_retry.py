@@ -1,14 +1,11 @@
 """The policy retry: a duplicate comes back later, and is the same task in all else."""
 
-from datetime import datetime, timedelta, timezone
-from typing import Any
-
 import pytest
 from celery.exceptions import TaskRevokedError
-from kombu.utils.uuid import uuid
 
 from tests.waiting import wait_until
 from tests.worker import tasks_policies as tasks
+from tests.worker.every_option import every_option
 from tests.worker.tasks import note
 from unique_task import DuplicateTaskError
 
@@ -92,21 +89,8 @@ def test_waits_do_not_spend_the_retries_of_the_task(holder, waited, witness, key
 
 def test_a_call_that_waited_looks_like_one_that_did_not(holder, waited, witness, key):
     holder(tasks.look)
-    options: dict[str, Any] = {
-        "kwargs": {"other": "argument"},
-        "link": note.si(f"link {key}"),
-        "link_error": note.si(f"errback {key}"),
-        "headers": {"colour": "green"},
-        "priority": 3,
-        "queue": "other",
-        "expires": datetime.now(timezone.utc) + timedelta(hours=1),
-        "time_limit": 100,
-        "soft_time_limit": 90,
-        "shadow": "another name",
-        "root_id": uuid(),
-        # Of a task without a parent, Celery makes its last try or wait the parent.
-        "parent_id": uuid(),
-    }
+    errback = note.si(f"errback {key}")
+    options = {**every_option(key), "link_error": errback}
     free = f"free {key}"
     witness.open(free)
     expected = tasks.look.apply_async((free,), **options).get(timeout=TIMEOUT)

@@ -1,15 +1,14 @@
 """A call that was started when its lock was free is the same task in all else."""
 
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from celery import chain, chord, group
-from kombu.utils.uuid import uuid
 
 from tests.waiting import wait_until
 from tests.worker import tasks_waiting as tasks
-from tests.worker.tasks import collect, note
+from tests.worker.every_option import every_option
+from tests.worker.tasks import collect
 from tests.worker.waiting.line import AT_ONCE, runs_at_once, wait_until_waiting
 
 pytestmark = pytest.mark.worker
@@ -32,19 +31,7 @@ def waited(witness):
 
 def test_it_looks_like_one_that_did_not_wait(hold, line_up, witness, key):
     hold(tasks.look_in_line)
-    options: dict[str, Any] = {
-        "kwargs": {"other": "argument"},
-        "link": note.si(f"link {key}"),
-        "headers": {"colour": "green"},
-        "priority": 3,
-        "queue": "other",
-        "expires": datetime.now(timezone.utc) + timedelta(hours=1),
-        "time_limit": 100,
-        "soft_time_limit": 90,
-        "shadow": "another name",
-        "root_id": uuid(),
-        "parent_id": uuid(),
-    }
+    options = every_option(key)
     free = f"free {key}"
     witness.open(free)
     expected = tasks.look_in_line.apply_async((free,), **options).get(timeout=AT_ONCE)
