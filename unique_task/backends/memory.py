@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from socket import gethostname
@@ -15,13 +15,15 @@ from cachetools import TLRUCache
 
 from ..forks import in_forks_of
 from .cells import LOCK, Cell, Cells, Crowd, is_holder
+from .counting import CountedMinute, Counter, Counts
 from .listing import MOST_HOLDERS, ListedLock, Lists, listed
+from .memory_counters import MemoryCounters
 from .places import places_of
 from .promises import Promises
 from .stepwise import Answer, StepwiseBackend
 
 
-class MemoryBackend(StepwiseBackend, Lists):
+class MemoryBackend(StepwiseBackend, Lists, Counts):
     """Locks in this process; other processes do not see them.
 
     Arguments:
@@ -41,6 +43,7 @@ class MemoryBackend(StepwiseBackend, Lists):
         restart="none",
         several_holders=True,
         lists=True,
+        counts=True,
         warning="locks in memory hold within one process: duplicates in other "
         "processes, such as the children of a prefork pool, are not seen; set "
         "unique_backend",
@@ -58,6 +61,7 @@ class MemoryBackend(StepwiseBackend, Lists):
         self._holders_of: TLRUCache[str, Holders] = TLRUCache(
             maxsize=math.inf, ttu=lambda _, holders, now: holders.end, timer=timer
         )
+        self._counters = MemoryCounters(timer)
 
     @classmethod
     def from_url(cls, url: str, timeout: float) -> MemoryBackend:
@@ -116,6 +120,21 @@ class MemoryBackend(StepwiseBackend, Lists):
             places, lock = places_of(cells, 1), cells.get(LOCK)
             remaining = 0.0 if lock is None else lock.end - now
             return listed(name, remaining, lambda: places.holders(MOST_HOLDERS))
+
+    def _count(self, flush: str, amounts: Mapping[Counter, float], prefix: str) -> None:
+        with self._mutex:
+            self._counters.add(flush, amounts, prefix)
+
+    def _now(self) -> float:
+        return self._counters.now()
+
+    def _counted_pages(
+        self, minutes: range, prefix: str
+    ) -> Iterator[Sequence[CountedMinute]]:
+        for minute in minutes:
+            with self._mutex:
+                page = list(self._counters.of_minute(minute, prefix))
+            yield page
 
     def _found(self, key: str, names: Sequence[str]) -> dict[str, Cell]:
         found = {name: self._cells.get((name, key)) for name in names}

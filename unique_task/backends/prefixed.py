@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from ..exceptions import ConfigurationError
 from .base import Backend
+from .counting import CountedMinute, Counter, Counts
 from .findings import Finding
 from .listing import ListedLock, Lists
 from .steps import (
@@ -47,7 +48,7 @@ def checked_prefix(setting: str, prefix: object) -> str:
     )
 
 
-class PrefixedBackend(Lists):
+class PrefixedBackend(Lists, Counts):
     """Another backend with a prefix before every key.
 
     Arguments:
@@ -106,6 +107,22 @@ class PrefixedBackend(Lists):
     def _pages(self, size: int, prefix: str) -> Iterator[Sequence[ListedLock]]:
         assert isinstance(self.store, Lists)  # its promises say so
         return self.store._pages(size, self._prefix + prefix)
+
+    def _count(self, flush: str, amounts: Mapping[Counter, float], prefix: str) -> None:
+        self._counting._count(flush, amounts, self._prefix + prefix)
+
+    def _now(self) -> float:
+        return self._counting._now()
+
+    def _counted_pages(
+        self, minutes: range, prefix: str
+    ) -> Iterator[Sequence[CountedMinute]]:
+        return self._counting._counted_pages(minutes, self._prefix + prefix)
+
+    @property
+    def _counting(self) -> Counts:
+        assert isinstance(self.store, Counts)  # its promises say so
+        return self.store
 
     def _refuses(self, error: Exception) -> bool:
         return self.store._refuses(error)

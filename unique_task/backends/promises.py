@@ -24,6 +24,7 @@ class Promises:
             behind (its value, and that it has finished).
         several_holders: whether a lock can have a limit of more than one holder.
         lists: whether the store can list its locks, see :class:`.listing.Lists`.
+        counts: whether the store keeps counters, see :class:`.counting.Counts`.
         restart: which locks survive a restart of the store.
         needs: what to install beside this library.
         warning: what may end a lock before its time; a worker logs it when it starts.
@@ -37,6 +38,7 @@ class Promises:
     one_step: bool = True
     several_holders: bool = False
     lists: bool = False
+    counts: bool = False
     restart: str = "all"
     needs: str = ""
     warning: str = ""

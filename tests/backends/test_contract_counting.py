@@ -1,0 +1,223 @@
+"""What every store that keeps counters has counted."""
+
+import math
+import time
+from threading import Thread
+
+import pytest
+
+from tests.backends.stores import FIRST, LEASE
+from unique_task import ConfigurationError
+from unique_task.backends.base import Backend
+from unique_task.backends.counting import (
+    KEPT,
+    Counter,
+    Counts,
+    counter_of,
+    minute_of,
+)
+from unique_task.backends.listing import Lists
+
+RUNS, WAITS = ("shop.charge", "runs"), ("shop.charge", "waits")
+REPORTS = ("shop.report", "duplicates.ignore.publish")
+
+#: What a process has counted since its last flush.
+SOME: dict[Counter, float] = {RUNS: 3, WAITS: 0.25, REPORTS: 1}
+
+
+@pytest.fixture
+def counts(backend: Backend) -> Counts:
+    counter = counter_of(backend)
+    if counter is None:
+        pytest.skip("it keeps no counters")
+    return counter
+
+
+def sums(counts: Backend, minutes: int = KEPT) -> dict[Counter, float]:
+    """What all minutes have counted."""
+    assert isinstance(counts, Counts)
+    found: dict[Counter, float] = {}
+    for row in counts.counted(minutes).rows:
+        counter = row.task, row.name
+        found[counter] = found.get(counter, 0) + row.amount
+    return found
+
+
+# What is counted
+
+
+def test_a_store_that_has_counted_nothing_has_no_rows(counts):
+    assert list(counts.counted().rows) == []
+
+
+def test_what_was_counted_is_returned(counts):
+    counts.count("flush", SOME)
+
+    assert sums(counts) == SOME
+
+
+def test_amounts_add_up(counts):
+    for number in range(3):
+        counts.count(f"flush {number}", {RUNS: 2, WAITS: 0.5})
+    counts.count("another", {RUNS: 1})
+
+    assert sums(counts) == {RUNS: 7, WAITS: 1.5}
+
+
+def test_a_minute_is_that_of_the_clock_that_is_returned(counts):
+    before = counts.counted(1).now
+    counts.count("flush", SOME)
+    after = counts.counted(1)
+
+    assert before <= after.now == pytest.approx(time.time(), abs=60)
+    known = {minute_of(before), minute_of(after.now)}
+    assert {row.minute for row in after.rows} <= known
+
+
+def test_a_counter_has_one_row_in_a_minute(counts):
+    for number in range(5):
+        counts.count(f"flush {number}", SOME)
+
+    rows = [(row.minute, row.task, row.name) for row in counts.counted().rows]
+
+    assert len(rows) == len(set(rows))
+
+
+def test_an_awkward_name_is_returned_as_it_was(counts, awkward):
+    counts.count("flush", {(awkward, "runs"): 2})
+
+    assert sums(counts) == {(awkward, "runs"): 2}
+
+
+def test_names_that_are_alike_are_counted_apart(counts):
+    alike = [("a", "b"), ("A", "b"), ("a", "B"), ("a ", "b"), ("ä", "b"), ("a b", "b")]
+    amounts = {counter: 2.0**number for number, counter in enumerate(alike)}
+    counts.count("flush", amounts)
+
+    assert sums(counts) == amounts
+
+
+def test_very_many_counters_are_counted_at_once(counts):
+    amounts = {(f"task-{number}", "runs"): number for number in range(2000)}
+    counts.count("flush", amounts)
+
+    assert sums(counts) == amounts
+
+
+def test_nothing_is_counted_without_amounts(counts):
+    counts.count("flush", {})
+    counts.count("flush", SOME)
+
+    assert sums(counts) == SOME
+
+
+# How often
+
+
+def test_a_flush_that_is_repeated_counts_once(counts):
+    for _ in range(3):
+        counts.count("flush", SOME)
+
+    assert sums(counts) == SOME
+
+
+def test_an_awkward_flush_is_counted_once_beside_others(counts, awkward):
+    for flush in (awkward, awkward, f"{awkward}.", f"-{awkward}"):
+        counts.count(flush, {RUNS: 1})
+
+    assert sums(counts) == {RUNS: 3}
+
+
+def test_flushes_of_many_threads_add_up(counts, hasty_threads):
+    def flush_some(thread: int) -> None:
+        for number in range(10):
+            # Others have them in another order.
+            amounts = dict(reversed(SOME.items())) if thread % 2 else SOME
+            counts.count(f"{thread} {number}", amounts)
+            counts.count(f"{thread} {number}", amounts)
+
+    threads = [Thread(target=flush_some, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sums(counts) == {counter: 80 * SOME[counter] for counter in SOME}
+
+
+# Whose
+
+
+@pytest.mark.parametrize("prefix", ["shop:", "{shop}:", "}x", "sh?p*[a]\\:", "Läden ☃"])
+def test_projects_count_apart_each_under_its_prefix(counts, prefix):
+    own, others = counts.with_prefix(prefix), ["", "a", f"{prefix}2", "shapa:"]
+    for other in others:
+        counts.with_prefix(other).count("flush", {RUNS: 1})
+    own.count("flush", {RUNS: 10})
+
+    assert sums(own) == {RUNS: 10}
+    for other in others:
+        assert sums(counts.with_prefix(other)) == {RUNS: 1}
+
+
+def test_prefixes_of_counters_add_up(counts):
+    inner = counts.with_prefix("one:").with_prefix("two:")
+    inner.count("flush", SOME)
+
+    assert sums(inner) == SOME
+    for other in (counts, counts.with_prefix("one:"), counts.with_prefix("two:")):
+        assert sums(other) == {}
+
+
+# Beside locks
+
+
+@pytest.mark.parametrize("prefix", ["", "shop:", "counters"])
+def test_counters_are_no_locks(counts, prefix):
+    own = counts.with_prefix(prefix)
+    own.count("flush", SOME)
+    own.count("}", SOME)
+
+    for one in (counts, own):
+        assert not isinstance(one, Lists) or list(one.locks()) == []
+
+
+@pytest.mark.parametrize("key", ["counters", "counter", "flush"])
+def test_a_lock_of_any_name_counts_nothing(counts, key):
+    counts.count("flush", SOME)
+    counts.acquire(key, FIRST, LEASE, remember_for=LEASE)
+    counts.count("another", SOME)
+
+    assert counts.get(key).record.owner == "first"
+    assert counts.release(key, FIRST.token, value=b"1", fresh_for=LEASE)
+    assert sums(counts) == {counter: 2 * SOME[counter] for counter in SOME}
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("amount", [-1, -0.001, math.nan, math.inf, -math.inf])
+def test_what_is_no_amount_is_an_error_and_counts_nothing(counts, amount):
+    with pytest.raises(ValueError, match="waits=.*an amount is a number from 0 on"):
+        counts.count("flush", {RUNS: 1, WAITS: amount})
+
+    counts.count("flush", SOME)
+    assert sums(counts) == SOME
+
+
+@pytest.mark.parametrize("name", ["", "two words"])
+def test_what_is_no_name_of_a_counter_is_an_error(counts, name):
+    with pytest.raises(ValueError, match="a word without blanks"):
+        counts.count("flush", {("shop.charge", name): 1})
+
+
+@pytest.mark.parametrize("minutes", [0, -1, True, 1.5, "10", None, KEPT + 1])
+def test_what_is_no_number_of_minutes_is_an_error(counts, minutes):
+    with pytest.raises(ConfigurationError, match=f"minutes=.*from 1 to {KEPT}"):
+        counts.counted(minutes)
+
+
+def test_a_store_keeps_counters_if_it_promises_to(backend):
+    for one in (backend, backend.with_prefix("shop:")):
+        assert (counter_of(one) is not None) is one.promises.counts
+        assert isinstance(backend, Counts) or not one.promises.counts
