@@ -42,14 +42,15 @@ def about(app: Celery, now: Callable[[], float]) -> dict[str, Any]:
         if settings.enabled
     }
     return {
-        "version": _version(),
+        "version": version(),
         "python": sys.implementation.cache_tag,
         "now": now(),
         "tasks": tasks,
     }
 
 
-def _version() -> str:
+def version() -> str:
+    """Return the version of this library."""
     try:
         return version_of("unique_task")
     except PackageNotFoundError:  # it runs from a folder

@@ -3,8 +3,9 @@
 1. ``Task.bind``: :func:`_bind_and_guard`, when a task class is bound to its app.
 2. ``add_autoretry_behaviour``: :func:`_add_autoretry_and_leave`, when a task is made.
 3. ``Celery.send_task``: :func:`_guarded_send_task`, when a message is published.
-4. ``worker_init``: :func:`_on_worker_init`, which checks the worker's tasks.
-5. ``worker_ready``: :func:`_on_worker_ready`, which logs where the locks are.
+4. ``Celery.bugreport``: :func:`_report_with_locks`, when somebody asks for a report.
+5. ``worker_init``: :func:`_on_worker_init`, which checks the worker's tasks.
+6. ``worker_ready``: :func:`_on_worker_ready`, which logs where the locks are.
 
 Binding also hooks the runs of tasks, see :mod:`.run_hooks`.
 
@@ -35,6 +36,7 @@ def hook() -> None:
     setattr(Task, "bind", classmethod(_bind_and_guard))
     setattr(base, "add_autoretry_behaviour", _add_autoretry_and_leave)
     setattr(Celery, "send_task", _guarded_send_task(Celery.send_task))
+    setattr(Celery, "bugreport", _report_with_locks(Celery.bugreport))
     connect_once(signals.worker_init, _on_worker_init)
     connect_once(signals.worker_ready, _on_worker_ready)
 
@@ -77,6 +79,20 @@ def _guarded_send_task(send_task: Callable[..., Any]) -> Callable[..., Any]:
 
     setattr(send, _OURS, True)
     return send
+
+
+def _report_with_locks(bugreport: Callable[[Celery], str]) -> Callable[[Celery], str]:
+    if hasattr(bugreport, _OURS):
+        return bugreport
+
+    @functools.wraps(bugreport)
+    def report(app: Celery) -> str:
+        from ..operating.bug_report import bug_report
+
+        return f"{bugreport(app)}\n{bug_report(app)}\n"
+
+    setattr(report, _OURS, True)
+    return report
 
 
 def _on_worker_init(sender: Any, **_: Any) -> None:
