@@ -211,7 +211,7 @@ def test_what_is_no_name_of_a_counter_is_an_error(counts, name):
         counts.count("flush", {("shop.charge", name): 1})
 
 
-@pytest.mark.parametrize("minutes", [0, -1, True, 1.5, "10", None, KEPT + 1])
+@pytest.mark.parametrize("minutes", [0, -1, True, 1.5, 2.0, "10", None, KEPT + 1])
 def test_what_is_no_number_of_minutes_is_an_error(counts, minutes):
     with pytest.raises(ConfigurationError, match=f"minutes=.*from 1 to {KEPT}"):
         counts.counted(minutes)

@@ -192,7 +192,7 @@ class Backend(ABC):
 
         It may ask the store, and raises what :meth:`get` does.
         """
-        return [self.promises.finding()]
+        return self.promises.findings()
 
     def check(self) -> None:
         """Take a lock and release it, to see whether the store allows that."""

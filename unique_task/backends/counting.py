@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, LockStoreRefusedError
 from .base import Backend
+from .findings import Finding, Level
 from .operation import in_turn
 
 #: Minutes for which a store keeps what was counted.
@@ -17,6 +18,8 @@ KEPT = 6 * 60
 
 #: Seconds for which a store remembers a flush. One that is repeated later counts twice.
 REMEMBERED = 600
+
+_ADVICE = "give our user of the store that right"
 
 #: The name of a task, and the name of one of its counters.
 Counter = tuple[str, str]
@@ -89,7 +92,7 @@ class Counts(Backend):
                 counters.
             LockStoreError: if the store does not answer.
         """
-        if isinstance(minutes, bool) or minutes not in range(1, KEPT + 1):
+        if type(minutes) is not int or not 1 <= minutes <= KEPT:
             raise ConfigurationError(
                 f"minutes={minutes!r}: must be a whole number from 1 to {KEPT}"
             )
@@ -98,6 +101,21 @@ class Counts(Backend):
         last = minute_of(now)
         found = range(last - minutes + 1, last + 1)
         return Counted(now, self._rows(self._counted_pages(found, "")))
+
+    def findings(self) -> list[Finding]:
+        """Return what may end a lock early, and whether the store lets us count."""
+        found = super().findings()
+        return [*found, self._counting()] if self.promises.counts else found
+
+    def _counting(self) -> Finding:
+        try:
+            in_turn(self, self._try_to_count)
+        except LockStoreRefusedError as error:
+            reason = str(error).removeprefix(f"{self.name}: ")
+            found = f"locks are kept, but nothing is counted: {reason}"
+            return Finding("counters", Level.WARN, found, _ADVICE, at_start=False)
+        found = f"counters of tasks are kept for {KEPT // 60} hours"
+        return Finding("counters", Level.OK, found, at_start=False)
 
     def _rows(
         self, pages: Iterator[Sequence[CountedMinute]]
@@ -116,6 +134,12 @@ class Counts(Backend):
         """Add amounts to the counters with a prefix in one step, if `flush` is new.
 
         A flush with another prefix is another flush.
+        """
+
+    def _try_to_count(self) -> None:
+        """Do what counting needs, and leave nothing; a missing right is an error.
+
+        A store in which each user may do everything need not override this.
         """
 
     @abstractmethod

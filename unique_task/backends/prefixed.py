@@ -109,18 +109,21 @@ class PrefixedBackend(Lists, Counts):
         return self.store._pages(size, self._prefix + prefix)
 
     def _count(self, flush: str, amounts: Mapping[Counter, float], prefix: str) -> None:
-        self._counting._count(flush, amounts, self._prefix + prefix)
+        self._counting_store._count(flush, amounts, self._prefix + prefix)
+
+    def _try_to_count(self) -> None:
+        self._counting_store._try_to_count()
 
     def _now(self) -> float:
-        return self._counting._now()
+        return self._counting_store._now()
 
     def _counted_pages(
         self, minutes: range, prefix: str
     ) -> Iterator[Sequence[CountedMinute]]:
-        return self._counting._counted_pages(minutes, self._prefix + prefix)
+        return self._counting_store._counted_pages(minutes, self._prefix + prefix)
 
     @property
-    def _counting(self) -> Counts:
+    def _counting_store(self) -> Counts:
         assert isinstance(self.store, Counts)  # its promises say so
         return self.store
 

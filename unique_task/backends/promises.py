@@ -43,8 +43,15 @@ class Promises:
     needs: str = ""
     warning: str = ""
 
+    def findings(self) -> list[Finding]:
+        """Return the promises as what checks found."""
+        if self.counts:  # whether the store lets us do so, it must be asked
+            return [self.finding()]
+        found = "the store keeps no counters: what happens to tasks is not counted"
+        return [self.finding(), Finding("counters", Level.OK, found)]
+
     def finding(self) -> Finding:
-        """Return the promises as what a check found."""
+        """Return what they say of locks."""
         if self.warning:
             return Finding("promises", Level.WARN, self.warning)
         fences = "all" if self.fenced else "no"

@@ -152,4 +152,4 @@ def test_a_worker_does_not_warn_of_what_is_a_choice(server):
         one.name for one in RedisBackend(server.url).findings() if not one.at_start
     ]
 
-    assert quiet == ["persistence", "replicas"]
+    assert quiet == ["counters", "persistence", "replicas"]

@@ -53,6 +53,7 @@ class DjangoCacheBackend(PrefixedBackend):
         needs="unique_task[django]",
         several_holders=True,
         lists=True,
+        counts=True,
         warning="cache.clear() deletes all locks in a cache, and a server that evicts "
         "keys may delete them too: give the locks a cache on a separate server",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import redis
 from redis.exceptions import RedisClusterException
 
 from ...exceptions import LockStoreRefusedError
+from ..counting import CountedMinute, Counter, Counts
 from ..exercise import exercise
 from ..findings import Finding
 from ..listing import ListedLock, Lists
@@ -30,6 +31,7 @@ from ..steps import (
 from ..turns import Turns
 from .clients import adopt, connect
 from .connections import answer_was_lost, expect_answer
+from .counters import Counters
 from .errors import is_missing_right, is_refusal, reason_of
 from .pages import Pages
 from .script_calls import (
@@ -58,7 +60,7 @@ from .several_calls import (
     several_renew_eval,
 )
 from .several_scripts import HOLDERS
-from .start_checks import COMMANDS, keys_to_check, try_commands
+from .start_checks import COMMANDS, COUNTING, keys_to_check, try_commands
 
 Answer = TypeVar("Answer")
 
@@ -69,11 +71,12 @@ Question = Acquisition | Reservation | Release
 REPLICATED = Promises(
     several_holders=True,
     lists=True,
+    counts=True,
     restart="what was saved; a fail-over, what was replicated",
 )
 
 
-class RedisBackend(Lists):
+class RedisBackend(Lists, Counts):
     """Locks in Redis (6.2 or newer) or Valkey, timed by the server's clock.
 
     Arguments:
@@ -87,7 +90,9 @@ class RedisBackend(Lists):
 
     driver_errors = (redis.RedisError, RedisClusterException, OSError)
 
-    promises = Promises(restart="what was saved", several_holders=True, lists=True)
+    promises = Promises(
+        restart="what was saved", several_holders=True, lists=True, counts=True
+    )
 
     def __init__(
         self,
@@ -218,3 +223,18 @@ class RedisBackend(Lists):
     def _pages(self, size: int, prefix: str) -> Iterator[Sequence[ListedLock]]:
         pages = Pages(self._client, self._names, prefix, size)
         return pages.of_all_servers(self.driver_errors)
+
+    def _count(self, flush: str, amounts: Mapping[Counter, float], prefix: str) -> None:
+        Counters(self._client, self._names, prefix).add(flush, amounts)
+
+    def _try_to_count(self) -> None:
+        name = Counters(self._client, self._names).unused()
+        self._client.driver.ask(partial(try_commands, name=name, commands=COUNTING))
+
+    def _now(self) -> float:
+        return Counters(self._client, self._names).now()
+
+    def _counted_pages(
+        self, minutes: range, prefix: str
+    ) -> Iterator[Sequence[CountedMinute]]:
+        return Counters(self._client, self._names, prefix).pages(minutes)

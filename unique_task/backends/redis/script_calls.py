@@ -85,6 +85,16 @@ class Names:
     def leaving(self, key: str, token: str) -> str:
         return f"{self.lock(key)}:leaving:{attempt_of(token)}"
 
+    def minutes(self, prefix: str) -> str:
+        """Return what the names of minutes begin with, whose counters have `prefix`.
+
+        No lock of ours has this key, and no name of a lock ends as these do.
+        """
+        return f"{self.lock(f'{prefix}counters')}:"
+
+    def flush(self, prefix: str, flush: str) -> str:
+        return f"{self.minutes(prefix)}{flush}:flush"
+
 
 def acquire_call(names: Names, wanted: Acquisition) -> Call:
     expire = _milliseconds_or_0(wanted.expire)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from redis.cluster import RedisCluster
@@ -23,18 +23,27 @@ _PLAIN: tuple[tuple[str, ...], ...] = (
     ("TIME",),
 )
 
+#: Those that only counters need, and one that removes what they leave.
+COUNTING: tuple[tuple[str, ...], ...] = (
+    ("HINCRBYFLOAT", "{}", "", "0"),
+    ("HGETALL", "{}"),
+    ("DEL", "{}"),
+)
+
 #: Keys that we try until each primary of a cluster has one.
 _TRIES = 1000
 
 
-def try_commands(client: Any, name: str) -> list[str]:
+def try_commands(
+    client: Any, name: str, commands: Sequence[Sequence[str]] = _PLAIN
+) -> list[str]:
     """Run each of our commands on the server of the key `name`.
 
     Returns:
         An empty list; a command that we may not run raises the server's error.
     """
     server = _server_of(client, name)
-    for words in _PLAIN:
+    for words in commands:
         server.execute_command(*(word.replace("{}", name) for word in words))
     return []
 
