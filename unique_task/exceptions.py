@@ -28,26 +28,38 @@ class DuplicateTaskError(UniqueError):
         key: the digest that both calls share.
         owner: id of the task that holds the lock; None if it is not known.
         remaining: seconds until the lock ends if nothing renews it.
+        hold: what the lock is called if an operator holds it, such as ``held by ann:
+            migration``; then `owner` is no task.
 
-    All three are the exception's ``args``, so it survives pickle and a JSON result
+    All of them are the exception's ``args``, so it survives pickle and a JSON result
     backend.
     """
 
     def __init__(
-        self, key: str, owner: str | None = None, remaining: float | None = None
+        self,
+        key: str,
+        owner: str | None = None,
+        remaining: float | None = None,
+        hold: str | None = None,
     ) -> None:
-        super().__init__(key, owner, remaining)
+        # An older version reads errors of three arguments.
+        super().__init__(key, owner, remaining, *([] if hold is None else [hold]))
         self.key = key
         self.owner = owner
         self.remaining = remaining
+        self.hold = hold
 
     def __str__(self) -> str:
+        if self.hold is not None:
+            return f"{self.hold}; key {self.key}{_left(self.remaining)}"
         text = (
             f"duplicate of task {self.owner or 'unknown'}, which holds key {self.key}"
         )
-        if self.remaining is None:
-            return text
-        return f"{text}; it stands for {self.remaining:.1f} s unless renewed"
+        return f"{text}{_left(self.remaining, ' unless renewed')}"
+
+
+def _left(remaining: float | None, unless: str = "") -> str:
+    return "" if remaining is None else f"; it stands for {remaining:.1f} s{unless}"
 
 
 class LockStoreError(UniqueError):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from hypothesis import given, settings
-from hypothesis.strategies import integers, text, tuples
+from hypothesis.strategies import integers, just, text, tuples
 
 from unique_task.backends.record import Record, Token, attempt_of
 from unique_task.exceptions import LockRecordError, LockStoreError
@@ -33,13 +33,27 @@ def test_whatever_is_written_is_read_again(owner, task, worker, numbers):
     assert Record.parse(record.text(fence)) == record
 
 
-@pytest.mark.parametrize("fields", [{"first": 5}, {"final": True}])
+HOLD = {"state": "held", "by": "ann", "why": "migration"}
+
+
+@pytest.mark.parametrize("fields", [{"first": 5}, {"final": True}, HOLD])
 def test_what_is_said_at_the_end_of_a_record_is_read_again(fields):
     record = Record("task-1/0/0//ab", fence=17, **fields)
 
     assert Record.parse(record.text(17)) == record
     # What a later version may add is passed over.
     assert Record.parse(f"{record.text(17)} more") == record
+
+
+@settings(deadline=None)
+@given(by=text(), why=text() | integers(0).map(str) | just("final"))
+def test_who_holds_a_lock_and_why_is_read_again_and_is_nothing_else(by, why):
+    """A word of digits would be taken for `first`, that of a replaceable message."""
+    record = Record("hold-1/0/0//ab", "shop", state="held", fence=17, by=by, why=why)
+
+    assert Record.parse(record.text(17)) == record
+    assert re.fullmatch(r"1 17 \S+ held  shop  by:[!-~]* why:[!-~]*", record.text(17))
+    assert record.hold == f"held by {by}: {why}"
 
 
 @settings(deadline=None)
@@ -50,6 +64,19 @@ def test_a_record_is_one_line_of_seven_words(owner, task, worker):
     # A script in the store finds the token by counting words.
     assert re.fullmatch(r"1 17 [!-~]+ running [!-~]* [!-~]* ", record.text(17))
     assert record.text(17).split(" ")[2] == record.token
+
+
+@pytest.mark.parametrize("state", ["pending", "running", "called", "held"])
+def test_a_holder_is_named_as_what_it_is(state):
+    record = Record("task-1/0/0//ab", "shop", state=state, by="ann", why="migration")
+    held = state == "held"
+
+    assert record.refusal == "held by ann: migration" if held else "duplicate of task-1"
+    assert record.has_result == (state in ("pending", "running"))
+    assert (record.has_value_for("shop"), record.has_value_for("x")) == (
+        not held,
+        False,
+    )
 
 
 def test_two_attempts_never_have_one_token():

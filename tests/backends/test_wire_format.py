@@ -57,6 +57,21 @@ RECORDS = {
     ),
 }
 
+#: New since: an operator holds the lock. Version 0.1 reads the words up to the process,
+#: and passes over those behind it: a holder that it does not know, and never a number.
+HOLDS = {
+    f"1 {FENCE} hold-0badcafe0bad/0/0//a1b2c3d4e5f6 held  shop.charge  "
+    "by:ann@h%C3%B8st why:a%20migration,%20100%25": Record(
+        *("hold-0badcafe0bad/0/0//a1b2c3d4e5f6", "shop.charge", "", "held"),
+        by="ann@høst",
+        why="a migration, 100%",
+    ),
+    f"1 {FENCE} {PLAIN} held    by:17 why:4711": Record(
+        PLAIN, state="held", by="17", why="4711"
+    ),
+}
+RECORDS.update(HOLDS)
+
 #: Names of cells, each with that in memcached, and in a table where it is too long.
 CELLS = {
     LOCK: ("lock", "unique:5f2b:lock"),
@@ -97,6 +112,17 @@ def test_a_record_of_version_0_1_is_read_and_written_alike(text, record):
     # Redis and a database put the version and the fence in front themselves.
     tail = text.removeprefix(f"{VERSION} {FENCE} ").removesuffix(f" {record.first}")
     assert record.tail == tail
+
+
+@pytest.mark.parametrize("text", HOLDS)
+def test_a_hold_is_a_foreign_holder_for_version_0_1(text):
+    version, fence, token, *rest = text.split(" ")
+    state, worker, task, process, *more = rest
+
+    assert (version, fence, state) == ("1", str(FENCE), "held")
+    # Version 0.1 looks for these two.
+    assert "final" not in more
+    assert not any(word.isdigit() for word in more)
 
 
 def test_the_deliveries_of_a_message_share_what_they_shared_in_version_0_1():

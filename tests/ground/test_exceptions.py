@@ -22,6 +22,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 ERRORS = [
     DuplicateTaskError(KEY, "task-1", 12.5),
     DuplicateTaskError(KEY),
+    DuplicateTaskError(KEY, "hold-1", 12.5, "held by ann: migration"),
     LockStoreError("redis://localhost/0: no answer"),
     LockStoreRefusedError("redis://localhost/0: wrong password"),
     LockRecordError("written by version 9"),
@@ -86,6 +87,17 @@ def test_a_duplicate_task_error_is_readable_where_the_store_does_not_tell():
     error = DuplicateTaskError(KEY)
 
     assert str(error) == f"duplicate of task unknown, which holds key {KEY}"
+
+
+def test_a_duplicate_task_error_names_the_operator_who_holds_the_lock():
+    error = DuplicateTaskError(KEY, "hold-1", 12.54, "held by ann: migration")
+
+    assert error.hold == "held by ann: migration"
+    assert str(error) == f"held by ann: migration; key {KEY}; it stands for 12.5 s"
+
+
+def test_an_older_version_reads_a_duplicate_task_error_that_names_no_operator():
+    assert DuplicateTaskError(KEY, "task-1", 12.5).args == (KEY, "task-1", 12.5)
 
 
 def test_a_lock_that_has_run_out_has_a_remaining_time_of_zero():

@@ -28,6 +28,13 @@ ANCHOR = "2"
 # as the states are.
 _FINAL = "final"
 
+#: State of a lock that an operator holds.
+HELD = "held"
+
+# Words of a hold begin with one of these: who, and why. So none is a number, which
+# would be read as `first`, or equals `final`. Part of the wire format.
+_BY, _WHY = "by:", "why:"
+
 # Characters that stand unquoted in a field: all but blanks and control characters.
 _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -100,7 +107,8 @@ class Record:
         task: name of the task.
         worker: node that runs the task.
         state: ``pending``: its message is on its way; ``running``; ``called``: it runs
-            in place, and Celery stores no result of it.
+            in place, and Celery stores no result of it; ``held``: an operator has it,
+            no task.
         process: that runs the task; see :mod:`unique_task.leases.process`; empty if
             other processes could have the same name.
         fence: see :class:`~unique_task.backends.steps.Acquired`; None until taken.
@@ -108,10 +116,12 @@ class Record:
             it replaced none. None if no other message can take its place.
         final: whether the attempt ends with its process, as its message does not come
             again. False in a record of an older version, which does not tell.
+        by: who holds it as an operator.
+        why: that one's reason.
     """
 
-    # Written as version, fence, token, state, worker, task, process, [final], [first].
-    # Wire format: see the module.
+    # Written as version, fence, token, state, worker, task, process, [final], [by:...],
+    # [why:...], [first]. Wire format: see the module.
 
     token: str
     task: str = ""
@@ -121,11 +131,35 @@ class Record:
     fence: int | None = None
     first: int | None = None
     final: bool = False
+    by: str = ""
+    why: str = ""
 
     @property
     def owner(self) -> str:
         """Id of the task that holds the lock."""
         return unquote(self.token.rsplit("/", 4)[0])
+
+    @property
+    def has_result(self) -> bool:
+        """False if no result of the holder is ever stored."""
+        return self.state not in ("called", HELD)
+
+    def has_value_for(self, task: str) -> bool:
+        """Tell whether calls of a task can be given what the holder returns.
+
+        Tasks that share a namespace cannot use each other's values.
+        """
+        return self.task == task and self.state != HELD
+
+    @property
+    def hold(self) -> str | None:
+        """What a hold is called: ``held by ann: migration``; None if it is none."""
+        return f"held by {self.by}: {self.why}" if self.state == HELD else None
+
+    @property
+    def refusal(self) -> str:
+        """Why a call does not run beside the holder, for people."""
+        return self.hold or f"duplicate of {self.owner}"
 
     @property
     def since(self) -> float | None:
@@ -136,6 +170,8 @@ class Record:
     def tail(self) -> str:
         """The words of the text between the fence and `first`."""
         run = _words(self.state, self.worker, self.task, self.process)
+        if self.state == HELD:
+            return f"{self.token} {run} {_word(_BY, self.by)} {_word(_WHY, self.why)}"
         return f"{self.token} {run} {_FINAL}" if self.final else f"{self.token} {run}"
 
     def text(self, fence: int) -> str:
@@ -167,6 +203,8 @@ class Record:
                 int(fence),
                 first,
                 _FINAL in more,
+                _after(_BY, more),
+                _after(_WHY, more),
             )
         except ValueError as error:
             raise LockRecordError(
@@ -181,3 +219,12 @@ class Record:
 def _words(state: str, worker: str, task: str, process: str) -> str:
     worker, task = quote(worker, safe=_PLAIN), quote(task, safe=_PLAIN)
     return f"{state} {worker} {task} {process}"
+
+
+def _word(name: str, text: str) -> str:
+    return name + quote(text, safe=_PLAIN)
+
+
+def _after(name: str, words: list[str]) -> str:
+    found = (word for word in words if word.startswith(name))
+    return unquote(next(found, "").removeprefix(name))

@@ -131,6 +131,8 @@ def _waits_for(request: Any, reason: Exception) -> str:
         return "the store of locks"
     if is_same_id(reason.owner, request.id):
         return "an earlier delivery or try of the same task"
+    if reason.hold is not None:
+        return f"{reason.owner} ({reason.hold})"
     return reason.owner or "another call"
 
 

@@ -86,9 +86,8 @@ def result_of_holder(
         ignored: whether the caller ignores results, as in ``AsyncResult.ignored``.
     """
     owner, backend = holder.owner, task.backend
-    if holder.state == "called":
-        # It runs as a direct call in another process, which stores no result.
-        return _revoked(task, owner, TaskRevokedError(f"duplicate of {owner}"))
+    if not holder.has_result:
+        return _revoked(task, owner, TaskRevokedError(holder.refusal))
     if isinstance(backend, RPCBackend) and not (own or ignored):
         return _revoked(task, owner, _out_of_reach(owner))
     result = HolderResult(owner, backend=backend, task_name=task.name, app=task.app)

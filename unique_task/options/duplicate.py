@@ -79,9 +79,24 @@ class Duplicate:
         return is_queued(self.request)
 
     @property
+    def hold(self) -> str | None:
+        """What the lock is called if an operator holds it: ``held by ann: migration``.
+
+        Then `owner` is no task.
+        """
+        records = (held.record for held in self.holders)
+        named = (record.hold for record in records if record.owner == self.owner)
+        return next(named, None)
+
+    @property
+    def refusal(self) -> str:
+        """Why the call does not run: ``duplicate of <id>``, or the `hold`."""
+        return self.hold or f"duplicate of {self.owner}"
+
+    @property
     def error(self) -> DuplicateTaskError:
         """The error that fails the duplicate."""
-        return DuplicateTaskError(self.key, self.owner, self.remaining)
+        return DuplicateTaskError(self.key, self.owner, self.remaining, self.hold)
 
 
 #: Gets the duplicate; returns the value of the call, or raises.
@@ -99,6 +114,8 @@ def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
     duplicates[name] += 1
     if outcome == REPLACED:
         logger.info("%s[%s] was replaced by %s", name, task_id, owner or "a later call")
+    elif duplicate.hold:
+        logger.info("%s[%s] meets a lock that is %s", name, task_id, duplicate.hold)
     else:
         holder = owner or "an earlier run"
         logger.info("%s[%s] is a duplicate of %s", name, task_id, holder)

@@ -21,10 +21,9 @@ from .duplicate import Duplicate, Policy, send_waits
 def ignore(duplicate: Duplicate) -> None:
     """Do not run; store REVOKED as the result, so that no caller waits for it."""
     if duplicate.queued:
-        reason = f"duplicate of {duplicate.owner}"
-        end_as_revoked(duplicate.task, duplicate.request, reason)
+        end_as_revoked(duplicate.task, duplicate.request, duplicate.refusal)
     if duplicate.request is not None:
-        raise Ended(f"duplicate of {duplicate.owner}")
+        raise Ended(duplicate.refusal)
 
 
 def fail(duplicate: Duplicate) -> None:

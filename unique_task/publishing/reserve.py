@@ -168,9 +168,8 @@ def _handle_duplicate(outgoing: Outgoing, held: Held) -> ToSend | NotSent:
     if options.bound:
         # The worker applies the policy, and reports the outcome to those who wait.
         return outgoing.without_reservation()
-    # Tasks that share a namespace cannot use each other's values.
-    foreign = isinstance(policy, Cached) and held.record.task != outgoing.task.name
-    if isinstance(policy, Wait) or foreign:
+    has_value = held.record.has_value_for(outgoing.task.name)
+    if isinstance(policy, Wait) or (isinstance(policy, Cached) and not has_value):
         wait = policy if isinstance(policy, Wait) else Wait()
         return send_to_wait(outgoing, held, wait)
     if not _needs_own_outcome(outgoing, held):
@@ -209,9 +208,9 @@ def _share_result(outgoing: Outgoing, held: Held) -> NotSent:
     """Return the holder's result to the caller."""
     policy, owner = outgoing.plan.publish_policy, held.record.owner
     ignored = outgoing.options.ignores_result
-    revoked = TaskRevokedError(f"duplicate of {owner}")
-    if held.record.state == "called" and not ignored:
-        # A direct call has no stored result, but the caller gets its id.
+    revoked = TaskRevokedError(held.record.refusal)
+    if not (held.record.has_result or ignored):
+        # A direct call and a hold store none, but the caller gets the id.
         store_error(outgoing.task, owner, revoked)
     own = owner == outgoing.id
     if not own and isinstance(policy, Skip) and outgoing.options.named and not ignored:
