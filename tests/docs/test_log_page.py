@@ -19,6 +19,7 @@ PAGE = ROOT / "docs" / "log.rst"
 #: The parts of a quoted line that differ from line to line.
 VARIABLE = re.compile(
     r"t\[\w\]|\b[abc]\b|\d+|\.\.\.|SUCCESS|waits for|, back in|maxmemory-policy"
+    "|held by ann: migration"
 )
 
 OF_CELERY = "Task t[b] ignored"

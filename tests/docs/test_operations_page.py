@@ -17,10 +17,15 @@ from tests.worker.operating.command import install_entry_points
 
 PAGE = ROOT / "docs" / "operations.rst"
 
+#: Of a task; shortened on the page.
+ID = r"[0-9a-f]{8}-(\.\.\.|([0-9a-f]{4}-){3}[0-9a-f]{12})"
+
 #: What differs from run to run, and how it is compared.
 MASKS = [
-    # Shortened on the page.
-    (r"[0-9a-f]{8}-(\.\.\.|([0-9a-f]{4}-){3}[0-9a-f]{12})", "ID"),
+    (r"hold-[0-9a-f.]+", "HOLD"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "WHEN"),
+    (r"\b\d{16}\b", "FENCE"),
+    (ID, "ID"),
     (r"[0-9a-f]{8}(\.\.\.|[0-9a-f]{24})", "KEY"),
     (r"\d+(\.\d+)? (s|min|h)\b", "TIME"),
     (r"redis://[\w.:]+/", "redis://localhost/"),
@@ -129,7 +134,7 @@ def test_each_command_prints_what_stands_on_the_page(shop):
 
     assert len(of_page) > 4
     for command, output in [*commands(README), *of_page]:
-        command = re.sub(MASKS[0][0], shop.owner, command)
+        command = re.sub(ID, shop.owner, command)
         printed = shop.output(command)
         assert masked(printed) == masked(output), f"{command}\n{printed}"
 

@@ -22,7 +22,7 @@ from .output import Away, Failed, Usage
 
 _GROUP = "Unique Options"
 
-STATES = ("pending", "running", "called")
+STATES = ("pending", "running", "called", "held")
 VERDICTS = ("alive", "dead", "unknown")
 
 
@@ -39,6 +39,8 @@ _timeout = _option(
     show_default=True,
     help="Seconds to wait for the workers' answers; 0 not to ask them.",
 )
+_SECONDS = click.FloatRange(min=0, min_open=True)
+_WAIT = click.FloatRange(min=0)
 _args = _option(
     "-a", "--args", type=JSON_ARRAY, help="Arguments of a call, as a JSON array."
 )
@@ -120,6 +122,33 @@ def ls(context: click.Context, /, **given: Any) -> None:
 
 
 @unique.command(cls=CeleryCommand)
+@click.argument("wanted", metavar="KEY|TASK")
+@_args
+@_kwargs
+@_option(
+    "--for", "seconds", type=_SECONDS, required=True, help="Seconds to hold the key."
+)
+@_option("--reason", required=True, help="Shown to whoever meets the hold.")
+@_option("--by", help="Who holds it.  [default: user@host]")
+@_option("--wait", type=_WAIT, default=0, help="Seconds to wait until it is free.")
+@_option("--limit", type=click.IntRange(min=1), help="Of KEY: how many may hold it.")
+@_option("--store", help="Of KEY: its store, if the app has several.")
+@_timeout
+@_json
+@click.pass_context
+def hold(context: click.Context, /, **given: Any) -> None:
+    """Hold a KEY, or that of a call of TASK, so that no call of it runs meanwhile.
+
+    Calls that wait go on waiting; others are duplicates, and name the hold. It ends by
+    its time, or by release.
+    """
+    from .holding import hold_key
+
+    with _errors_for_people():
+        hold_key(_app(context), **given)
+
+
+@unique.command(cls=CeleryCommand)
 @click.argument("wanted", metavar="[KEY|TASK_ID|TASK]", required=False)
 @_args
 @_kwargs
@@ -127,6 +156,7 @@ def ls(context: click.Context, /, **given: Any) -> None:
 @_option("--worker", help="Of all workers whose names fit a pattern.")
 @_option("--dead", is_flag=True, help="Of holders that are dead.")
 @_option("--pending", is_flag=True, help="Of messages that have not started.")
+@_option("--held", is_flag=True, help="Of operators, who hold them.")
 @_option("-f", "--force", is_flag=True, help="Release; without it, only tell.")
 @_timeout
 @_json
@@ -134,8 +164,9 @@ def ls(context: click.Context, /, **given: Any) -> None:
 def release(context: click.Context, /, **given: Any) -> None:
     """Release locks: those of one key, or all that fit the options.
 
-    Only of holders that are dead, of messages, and of direct calls; what runs and lives
-    is refused. Without --force, nothing is released.
+    Only of holders that are dead, of messages, of direct calls, and of operators; what
+    runs and lives is refused. By options, what operators hold is released with --held
+    alone. Without --force, nothing is released.
     """
     from .releasing import release_locks
 

@@ -33,7 +33,7 @@ def explain_call(
         echo_json(operating.as_plain(answer))
         return
     echo_fields(_explained(answer))
-    _echo_holders(answer.locks)
+    echo_holders(answer.locks)
 
 
 def _explained(answer: operating.Explanation) -> Iterable[tuple[str, object]]:
@@ -110,7 +110,7 @@ def _echo_detail(detail: operating.Detail) -> None:
         return
     echo_fields([("key", detail.key or "-"), ("store", detail.store)])
     if detail.locks:
-        _echo_holders(detail.locks)
+        echo_holders(detail.locks)
     else:
         echo("the lock is free")
     for waiting in detail.waiting:
@@ -122,7 +122,8 @@ def _echo_detail(detail: operating.Detail) -> None:
         echo("waiting: none in the workers that answered")
 
 
-def _echo_holders(locks: Sequence[operating.Lock]) -> None:
+def echo_holders(locks: Sequence[operating.Lock]) -> None:
+    """Print a table of the holders, and why each is judged so."""
     if not locks:
         return
     echo()
@@ -138,9 +139,16 @@ def _rows(lock: operating.Lock) -> Iterable[Sequence[object]]:
     if lock.unreadable:
         yield "-", key, "newer version", "-", "-", "-", duration(lock.remaining), "-"
     for holder in lock.holders:
+        verdict = f"{holder.verdict}: {holder.hold}" if holder.hold else holder.verdict
         yield (
-            *(holder.task, key, holder.state, holder.owner, holder.worker or "-"),
-            *(ago(holder.since), duration(holder.remaining), holder.verdict),
+            *(
+                holder.task or "-",
+                key,
+                holder.state,
+                holder.owner,
+                holder.worker or "-",
+            ),
+            *(ago(holder.since), duration(holder.remaining), verdict),
         )
 
 

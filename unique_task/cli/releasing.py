@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 
 from .. import operating
+from . import STATES
 from .found import Found
 from .output import Failed, Usage, echo, echo_json, echo_table
 
@@ -29,7 +30,7 @@ def release_locks(
     if (wanted is None) == (not given):
         raise Usage(
             "which locks? Give either a key, a task id or a call of a task, or some of "
-            "--task, --worker, --dead and --pending"
+            "--task, --worker, --dead, --pending and --held"
         )
     if wanted is None:
         found = Found(operating.locks(app, _filter(**given), timeout=timeout))
@@ -47,12 +48,19 @@ def release_locks(
 
 
 def _filter(
-    task: str = "*", worker: str = "*", dead: bool = False, pending: bool = False
+    task: str = "*",
+    worker: str = "*",
+    dead: bool = False,
+    pending: bool = False,
+    held: bool = False,
 ) -> operating.Wanted:
+    given = {"pending": pending, "held": held}
+    chosen = tuple(state for state, wanted in given.items() if wanted)
     return operating.Wanted(
         task,
         worker,
-        states=("pending",) if pending else (),
+        # An operator who holds a key in the way of others has a reason.
+        states=chosen or tuple(state for state in STATES if state != "held"),
         verdicts=("dead",) if dead else (),
     )
 

@@ -7,12 +7,14 @@ from .doctor import examine
 from .explanation import Explanation, Place, explain
 from .freeing import OFFERED, REFUSED, Released, release
 from .holders import Holder, Lock, Missing, Waiting, as_plain
+from .holding import Hold, hold
 from .inventory import Wanted, locks
 
 __all__ = [
     # operations
     "examine",
     "explain",
+    "hold",
     "locks",
     "release",
     "show",
@@ -26,6 +28,7 @@ __all__ = [
     "Detail",
     "Explanation",
     "Finding",
+    "Hold",
     "Holder",
     "Level",
     "Lock",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +14,9 @@ from ..exceptions import LockRecordError, LockStoreError
 from .app_tasks import Call, stores_of
 from .holders import Holder, Lock, Missing, Waiting
 from .inventory import Wanted, locks
+from .targets import KEY
 from .verdicts import judged
 from .workers import TIMEOUT, ask, waiting_for
-
-_KEY = re.compile("[0-9a-f]{32}")
 
 #: The names under which a store keeps locks of a key, by what they are for.
 _KINDS = {"key": "", "pending": PENDING, "successor": SUCCESSOR}
@@ -68,7 +66,7 @@ def show(
         call = Call.of(app, wanted, list(args or ()), dict(kwargs or {}))
         return [_detail(app, call.backend, call.key, timeout)]
     stores = stores_of(app)
-    if _KEY.fullmatch(wanted):
+    if KEY.fullmatch(wanted):
         return [_detail(app, store, wanted, timeout) for store in stores.values()]
     found = list(locks(app, Wanted(owner=wanted), timeout=0))
     held = {(one.fingerprint, one.key): one for one in found if isinstance(one, Lock)}

@@ -169,9 +169,10 @@ def _fate_at_publish(call: Call, holder: Holder) -> str:
     if isinstance(policy, Replace) and holder.replaceable:
         return f"sent: it takes the place of {holder.owner}, which has not started"
     # Tasks that share a namespace cannot use each other's values.
-    if isinstance(policy, Cached) and holder.task != call.task.name:
+    has_value = holder.task == call.task.name and not holder.hold
+    if isinstance(policy, Cached) and not has_value:
         policy = Wait()
-    return fate(policy, holder.owner, published=True)
+    return fate(policy, holder, published=True)
 
 
 def _at_run(call: Call, locks: Sequence[Lock], stored: _Fresh | None) -> Place:
@@ -185,7 +186,7 @@ def _at_run(call: Call, locks: Sequence[Lock], stored: _Fresh | None) -> Place:
     holders = [h for h in _holders(locks, call.key) if not is_gone(h.process)]
     if len(holders) < call.limit:
         return Place(policy, "runs")
-    happens = fate(call.plan.run_policy, holders[0].owner, published=False)
+    happens = fate(call.plan.run_policy, holders[0], published=False)
     if lock.taken_at_publish and lock.reservation_name(call.key) == call.key:
         happens = f"if it is sent without the lock, as of a canvas: {happens}"
     return Place(policy, happens, True, _free(holders, call.limit))

@@ -83,7 +83,7 @@ def _released(
 
 def _why_not(holder: Holder) -> str:
     """Return why a lock is not released; empty if it may be."""
-    if holder.state == "pending" or holder.verdict == DEAD:
+    if holder.state == "pending" or holder.hold or holder.verdict == DEAD:
         return ""
     if holder.verdict != ALIVE:
         return "" if holder.state == "called" else _unknown(holder)

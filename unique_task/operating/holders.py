@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..backends.record import Token
+from ..backends.record import HELD, Token
 from ..backends.steps import Held
 
 #: The verdicts on a holder: its attempt or message goes on; it has surely ended; nobody
@@ -23,7 +23,7 @@ class Holder:
         owner: id of its task.
         task: name of its task.
         state: ``pending``: its message is on its way; ``running``; ``called``: it runs
-            in place.
+            in place; ``held``: an operator has it, no task.
         worker: node that runs the task; empty for a message.
         since: when it got the lock, in seconds since 1970 by the store's clock; None
             where the store has no clock.
@@ -34,6 +34,8 @@ class Holder:
         final: whether the attempt ends with its process, as its message does not come
             again.
         replaceable: whether a later message may take its place.
+        by: who holds it, if that is an operator.
+        why: the reason of that one.
         verdict: ``alive``, ``dead`` or ``unknown``.
         reason: of the verdict, for people.
     """
@@ -50,6 +52,8 @@ class Holder:
     process: str
     final: bool
     replaceable: bool
+    by: str = ""
+    why: str = ""
     verdict: str = UNKNOWN
     reason: str = "nobody was asked"
 
@@ -70,7 +74,14 @@ class Holder:
             process=record.process,
             final=record.final,
             replaceable=record.state == "pending" and record.first is not None,
+            by=record.by,
+            why=record.why,
         )
+
+    @property
+    def hold(self) -> str | None:
+        """What a hold is called: ``held by ann: migration``; None if it is none."""
+        return f"held by {self.by}: {self.why}" if self.state == HELD else None
 
     def judged(self, verdict: str, reason: str) -> Holder:
         """Return the same holder with a verdict."""

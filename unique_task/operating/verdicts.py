@@ -47,6 +47,8 @@ def judged(app: Celery, locks: Sequence[Lock], timeout: float) -> list[Lock]:
 def _by_record(app: Celery, lock: Lock, holder: Holder) -> Holder | None:
     """Judge a holder by its record and its process; None if that does not decide."""
     plan = plan_of_task(app, holder.task)
+    if holder.hold is not None:
+        return holder.judged(ALIVE, holder.hold)
     if holder.state == "pending":
         return None
     if not holder.process and plan and _ends_by_time(plan, lock):

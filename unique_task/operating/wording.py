@@ -10,18 +10,19 @@ from ..options.duplicate import Policy
 from ..options.policies import Cached, Replace, Skip, Wait, fail, ignore
 from ..options.policy_names import POLICIES
 from ..options.task_spec import TaskSpec
+from .holders import Holder
 
 #: What happens to a duplicate at publish, at run. The rest is up to the callable.
 _AT_PUBLISH = {
-    ignore: "not sent: the caller gets the result of {owner}",
+    ignore: "not sent: the caller gets {result}",
     fail: "not sent: the caller gets DuplicateTaskError",
-    Skip: "not sent: the caller gets the result of {owner}",
-    Cached: "not sent: the caller gets the result of {owner}",
-    Replace: "not sent: the caller gets the result of {owner}",
+    Skip: "not sent: the caller gets {result}",
+    Cached: "not sent: the caller gets {result}",
+    Replace: "not sent: the caller gets {result}",
     Wait: "sent with a countdown, without a lock: its worker waits for {owner}",
 }
 _AT_RUN = {
-    ignore: "does not run: its result is REVOKED, as a duplicate of {owner}",
+    ignore: "does not run: its result is REVOKED, {refusal}",
     fail: "does not run: it fails with DuplicateTaskError",
     Skip: "does not run: it succeeds at once, with the value of the policy",
     Cached: "waits for the value of {owner}",
@@ -45,17 +46,24 @@ def policy_name(policy: Policy) -> str:
     return f"{name}({', '.join(given)})"
 
 
-def fate(policy: Policy, owner: str, *, published: bool) -> str:
-    """Return what becomes of a duplicate of the task `owner`.
+def fate(policy: Policy, holder: Holder, *, published: bool) -> str:
+    """Return what becomes of a duplicate.
 
     Arguments:
+        holder: that it meets.
         published: when it is published; else when it runs.
     """
     texts: dict[Any, str] = dict(_AT_PUBLISH if published else _AT_RUN)
     text = texts.get(policy) or texts.get(type(policy))
+    owner = f"{holder.owner} ({holder.hold})" if holder.hold else holder.owner
     if text is None:
         return f"{policy_name(policy)} decides: it gets the duplicate of {owner}"
-    return text.format(owner=owner)
+    revoked, shared = f"REVOKED, {holder.hold}", f"the result of {owner}"
+    return text.format(
+        owner=owner,
+        refusal=holder.hold or f"as a duplicate of {owner}",
+        result=revoked if holder.hold else shared,
+    )
 
 
 def made_of(spec: TaskSpec) -> tuple[str, tuple[str, ...]]:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,10 +63,22 @@ class Unique:
     app: str | None = "tests.worker.app"
 
     def __call__(self, *words: object, **environment: str) -> Done:
-        app = () if self.app is None else ("-A", self.app)
-        command = (sys.executable, "-m", "celery", *app, "unique", *words)
-        done = run(*command, env={**self._environment(), **environment})
+        done = run(*self._command(words), env={**self._environment(), **environment})
         return Done(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def started(self, *words: object) -> Iterator[subprocess.Popen[bytes]]:
+        """Have the command under way; in the end it is killed."""
+        command = [str(word) for word in self._command(words)]
+        with subprocess.Popen(command, env=self._environment()) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def _command(self, words: Sequence[object]) -> tuple[object, ...]:
+        app = () if self.app is None else ("-A", self.app)
+        return sys.executable, "-m", "celery", *app, "unique", *words
 
     def _environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(self.directory), str(ROOT)))

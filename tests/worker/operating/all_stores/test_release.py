@@ -104,7 +104,7 @@ def test_it_asks_which_locks(unique):
     done = unique("release", "--force")
 
     assert done.code == 64
-    assert "--dead and --pending" in done.err
+    assert "--pending and --held" in done.err
 
 
 def test_where_there_is_none_it_says_so(unique):

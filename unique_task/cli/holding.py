@@ -1,0 +1,60 @@
+"""The command that holds a key for an operator, with a reason."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from celery import Celery
+from celery.utils.nodenames import gethostname
+
+from .. import operating
+from .commands import echo_holders
+from .output import Failed, duration, echo_fields, echo_json
+
+
+def hold_key(
+    app: Celery, wanted: str, as_json: bool, by: str | None, **asked: Any
+) -> None:
+    """Hold a key, or tell who holds it."""
+    answer = operating.hold(app, wanted, by=by or _user(), **asked)
+    if as_json:
+        echo_json(operating.as_plain(answer))
+    elif isinstance(answer, operating.Hold):
+        echo_fields(_held(answer))
+    else:
+        echo_holders([answer])
+    if not isinstance(answer, operating.Hold):
+        raise Failed(f"not held: {_others(answer)} {answer.key}")
+
+
+def _others(lock: operating.Lock) -> str:
+    names = sorted({holder.owner for holder in lock.holders})
+    if not names:  # it was free a moment later
+        return "others held"
+    return f"{', '.join(names)} {'holds' if len(names) == 1 else 'hold'}"
+
+
+def _held(hold: operating.Hold) -> Iterable[tuple[str, object]]:
+    until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(hold.until))
+    yield "store", hold.store
+    if hold.task:
+        yield "task", hold.task
+    yield "key", hold.key
+    yield "held by", f"{hold.by}: {hold.why}"
+    yield "until", f"{until}, for {duration(hold.seconds)}"
+    if hold.places > 1:
+        yield "places", f"all {hold.places}"
+    yield "fence", "-" if hold.fence is None else hold.fence
+    yield "to end it", f"celery -A proj unique release {hold.key} --force"
+
+
+def _user() -> str:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may have no name for it
+        name = str(os.getuid())
+    return f"{name}@{gethostname()}"
