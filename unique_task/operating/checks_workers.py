@@ -11,7 +11,7 @@ from celery import Celery
 from ..backends.findings import Finding, Level
 from .about import ABOUT, about
 from .checks_stores import Clock, compared
-from .workers import ask
+from .workers import Workers
 
 #: What :func:`.about` returns.
 About = Mapping[str, Any]
@@ -29,7 +29,7 @@ def examine_workers(app: Celery, timeout: float, now: Clock) -> Iterator[Finding
         timeout: seconds to wait for their answers; 0 not to ask them.
     """
     before = now()
-    answers = ask(app, ABOUT, timeout)
+    answers = Workers(app, timeout).ask(ABOUT)
     after = now()
     if answers.missing is not None:
         yield Finding("workers", Level.UNKNOWN, answers.missing.reason)

@@ -16,7 +16,7 @@ from .holders import Holder, Lock, Missing, Waiting
 from .inventory import Wanted, locks
 from .targets import KEY
 from .verdicts import judged
-from .workers import TIMEOUT, ask, waiting_for
+from .workers import TIMEOUT, Workers, waiting_for
 
 #: The names under which a store keeps locks of a key, by what they are for.
 _KINDS = {"key": "", "pending": PENDING, "successor": SUCCESSOR}
@@ -62,43 +62,44 @@ def show(
         UnknownCallError: if there is no such task, or the arguments do not fit it.
         ConfigurationError: if the app has no unique tasks, or no store.
     """
+    workers = Workers(app, timeout)
     if args is not None or kwargs is not None or wanted in app.tasks:
         call = Call.of(app, wanted, list(args or ()), dict(kwargs or {}))
-        return [_detail(app, call.backend, call.key, timeout)]
+        return [_detail(app, call.backend, call.key, workers)]
     stores = stores_of(app)
     if KEY.fullmatch(wanted):
-        return [_detail(app, store, wanted, timeout) for store in stores.values()]
+        return [_detail(app, store, wanted, workers) for store in stores.values()]
     found = list(locks(app, Wanted(owner=wanted), timeout=0))
     held = {(one.fingerprint, one.key): one for one in found if isinstance(one, Lock)}
     return [
         *(
-            _of_lock(app, stores[one.fingerprint], one, timeout)
+            _of_lock(app, stores[one.fingerprint], one, workers)
             for one in held.values()
         ),
         *(_missing(one) for one in found if isinstance(one, Missing)),
     ]
 
 
-def _of_lock(app: Celery, backend: Backend, lock: Lock, timeout: float) -> Detail:
+def _of_lock(app: Celery, backend: Backend, lock: Lock, workers: Workers) -> Detail:
     if lock.key is not None:
-        return _detail(app, backend, lock.key, timeout)
-    return Detail(None, lock.store, tuple(judged(app, [lock], timeout)), ())
+        return _detail(app, backend, lock.key, workers)
+    return Detail(None, lock.store, tuple(judged(app, [lock], workers)), ())
 
 
 def _missing(missing: Missing) -> Detail:
     return Detail(None, missing.what, (), (), (missing,))
 
 
-def _detail(app: Celery, backend: Backend, key: str, timeout: float) -> Detail:
+def _detail(app: Celery, backend: Backend, key: str, workers: Workers) -> Detail:
     try:
         found = locks_of_key(backend, key)
     except LockStoreError as error:
         return Detail(key, backend.name, (), (), (Missing(backend.name, str(error)),))
-    answers = ask(app, "unique_waiting", timeout)
+    answers = workers.ask("unique_waiting")
     return Detail(
         key,
         backend.name,
-        tuple(judged(app, found, timeout)),
+        tuple(judged(app, found, workers)),
         waiting_for(answers, key),
         () if answers.missing is None else (answers.missing,),
     )

@@ -18,7 +18,7 @@ from .details import locks_of_key
 from .holders import Holder, Lock
 from .verdicts import judged
 from .wording import fate, made_of, policy_name
-from .workers import TIMEOUT
+from .workers import TIMEOUT, Workers
 
 _NEWER = "a newer version of unique_task wrote the lock, which this one leaves alone"
 
@@ -104,7 +104,7 @@ def explain(
     """
     call = Call.of(app, task, list(args), dict(kwargs or {}))
     plan, (option, names) = call.plan, made_of(call.spec)
-    locks = judged(app, locks_of_key(call.backend, call.key), timeout)
+    locks = judged(app, locks_of_key(call.backend, call.key), Workers(app, timeout))
     stored = _stored(call)
     return Explanation(
         task=task,

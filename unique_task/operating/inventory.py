@@ -16,7 +16,7 @@ from ..exceptions import LockStoreError
 from .app_tasks import stores_of
 from .holders import Holder, Lock, Missing
 from .verdicts import judged
-from .workers import TIMEOUT
+from .workers import TIMEOUT, Workers
 
 #: Locks that a store is asked for at once, and workers about them.
 _PAGE = 1000
@@ -72,17 +72,19 @@ def locks(
     whatever the number of locks.
 
     Arguments:
-        timeout: seconds to wait for the workers' answers, once for each page of locks
-            whose holders cannot be judged by their processes; 0 not to ask.
+        timeout: seconds to wait for the workers' answers; 0 not to ask. They are asked
+            once for each page of locks whose holders cannot be judged by their
+            processes, and only the first time takes that long if all answer.
 
     Raises:
         ConfigurationError: if the app has no unique tasks, or no store.
     """
+    workers = Workers(app, timeout)
     for backend in stores_of(app).values():
         missing: list[Missing] = []
         found = _wanted(backend, wanted, missing)
         while page := list(islice(found, _PAGE)):
-            for lock in judged(app, page, timeout):
+            for lock in judged(app, page, workers):
                 yield from _with_verdict(lock, wanted)
         yield from missing
 

@@ -17,18 +17,14 @@ from ..leases.process import is_alive, is_gone
 from ..options.plan import Plan
 from .app_tasks import plan_of_task
 from .holders import ALIVE, DEAD, UNKNOWN, Holder, Lock
-from .workers import Answers, ask
+from .workers import Answers, Workers
 
 #: A lease is renewed when a third of it is over. After half of it, its worker is late.
 _RENEWED = 1 / 2
 
 
-def judged(app: Celery, locks: Sequence[Lock], timeout: float) -> list[Lock]:
-    """Return `locks` with verdicts on their holders; it asks the workers once at most.
-
-    Arguments:
-        timeout: seconds to wait for the workers; 0 not to ask them.
-    """
+def judged(app: Celery, locks: Sequence[Lock], workers: Workers) -> list[Lock]:
+    """Return `locks` with verdicts; the workers are asked once at most."""
     verdicts, open_ones = {}, []
     for lock in locks:
         for holder in lock.holders:
@@ -38,7 +34,7 @@ def judged(app: Celery, locks: Sequence[Lock], timeout: float) -> list[Lock]:
                 open_ones.append(holder)
     if open_ones:
         owners = sorted({holder.owner for holder in open_ones})
-        answers = ask(app, "query_task", timeout, ids=owners)
+        answers = workers.ask("query_task", ids=owners)
         for holder in open_ones:
             verdicts[holder.token] = _by_workers(app, holder, answers)
     return [lock.judged(verdicts) for lock in locks]

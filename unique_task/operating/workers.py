@@ -1,4 +1,4 @@
-"""Asks all workers one question, for a limited time."""
+"""Asks all workers questions, for a limited time each."""
 
 from __future__ import annotations
 
@@ -37,35 +37,61 @@ class Answers:
         return [answer for name, answer in self.replies if name == node]
 
 
-def ask(app: Celery, command: str, timeout: float, **arguments: Any) -> Answers:
-    """Ask all workers by an inspect command.
+class Workers:
+    """The workers of an app, asked one question after another.
 
-    All of them: Celery stops listening after as many answers as there are names, and
-    two workers may have one name.
+    The first one takes the whole time: nobody knows how many answer. Each later one
+    ends as soon as that many have answered. Not as many as there are names, as Celery
+    does: two workers may have one name. If nobody answers, nobody is asked again.
 
     Arguments:
         timeout: seconds to wait for answers; 0 to ask nobody. A broker that is away
             costs some seconds more.
     """
-    if not timeout:
-        return Answers((), Missing("workers", "they were not asked"))
-    answers: Queue[Answers] = Queue()
-    # In a thread: a broker that accepts a connection and says no more has no limit.
-    work = partial(_ask, app, command, timeout, arguments)
-    start_thread(lambda: answers.put(work()), "unique_task asks workers")
-    try:
-        return answers.get(timeout=timeout + _PATIENCE)
-    except Empty:
-        return Answers((), Missing("workers", "the broker does not answer"))
+
+    def __init__(self, app: Celery, timeout: float) -> None:
+        self._app = app
+        self._timeout = timeout
+        self._count: int | None = None
+        self._nobody: Answers | None = None
+        if not timeout:
+            self._nobody = Answers((), Missing("workers", "they were not asked"))
+
+    def ask(self, command: str, **arguments: Any) -> Answers:
+        """Ask all workers by an inspect command."""
+        if self._nobody is not None:
+            return self._nobody
+        answers = self._ask_in_time(command, arguments)
+        self._count = len(answers.replies)
+        if answers.missing is not None:
+            self._nobody = answers
+        return answers
+
+    def _ask_in_time(self, command: str, arguments: Any) -> Answers:
+        answers: Queue[Answers] = Queue()
+        # In a thread: a broker that accepts a connection and says no more has no limit.
+        work = partial(_ask, self._app, command, self._timeout, self._count, arguments)
+        start_thread(lambda: answers.put(work()), "unique_task asks workers")
+        try:
+            return answers.get(timeout=self._timeout + _PATIENCE)
+        except Empty:
+            return Answers((), Missing("workers", "the broker does not answer"))
 
 
-def _ask(app: Celery, command: str, timeout: float, arguments: Any) -> Answers:
+def _ask(
+    app: Celery, command: str, timeout: float, count: int | None, arguments: Any
+) -> Answers:
     try:
         with app.connection_for_write() as connection:
             # Without a bound, kombu tries to connect for ever.
             connection.ensure_connection(max_retries=1, interval_start=0)
             replies = app.control.broadcast(
-                command, arguments, connection=connection, reply=True, timeout=timeout
+                command,
+                arguments,
+                connection=connection,
+                reply=True,
+                timeout=timeout,
+                limit=count,
             )
     except Exception as error:  # of any of kombu's transports
         return Answers((), Missing("workers", f"the broker does not answer: {error}"))
