@@ -17,7 +17,7 @@ from .held_places import Places, Target
 from .holders import Holder, Lock
 from .targets import target_of
 from .verdicts import judged
-from .workers import TIMEOUT
+from .workers import TIMEOUT, Workers
 
 #: Letters of a name or a reason at most: each refused call has them in its log line.
 _LONGEST = 200
@@ -166,4 +166,4 @@ def _held_by_others(
         holders=tuple(map(Holder.of, others)),
         remaining=max((held.remaining for held in others), default=0.0),
     )
-    return judged(app, [lock], timeout)[0]
+    return judged(app, [lock], Workers(app, timeout))[0]
