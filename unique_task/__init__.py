@@ -35,12 +35,16 @@ if TYPE_CHECKING:
     from .options.policies import cached, replace, retry, skip
     from .tasks.decorator import unique
     from .tasks.task_class import UniqueCeleryTask
+    from .tasks.typed import UniqueResult, UniqueTask, guarded
 
 #: The modules of the names that are imported on first use: a client of a store takes
 #: longer than all the rest, and who only catches errors needs none of them.
 _MODULES = {
     "unique": "tasks.decorator",
     "UniqueCeleryTask": "tasks.task_class",
+    "guarded": "tasks.typed",
+    "UniqueResult": "tasks.typed",
+    "UniqueTask": "tasks.typed",
     "current_lock": "leases.current",
     "Lease": "leases.lease",
     "Duplicate": "options.duplicate",
@@ -69,6 +73,10 @@ __all__ = [
     # the two forms
     "unique",
     "UniqueCeleryTask",
+    # what type checkers see of a guarded task and its results
+    "guarded",
+    "UniqueResult",
+    "UniqueTask",
     # inside a guarded body
     "current_lock",
     "Lease",

@@ -5,15 +5,27 @@ Each recipe is :func:`unique_task.unique` with some options set; it takes the ot
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from .durations import Duration
 from .exceptions import ConfigurationError
 from .keys.key_option import KeyOption
+from .options import option_types as types
 from .options.duplicate import Policy
-from .options.limit import LimitOption
 from .options.policies import cached, replace, retry
-from .tasks.recipe import Decorator, F, decorated, is_task, recipe, recipe_time
+from .tasks.decorator import Decorator, F
+from .tasks.recipe import decorated, is_task, recipe, recipe_time
+
+if TYPE_CHECKING:
+    from celery import Task
+    from typing_extensions import Unpack
+
+    from .tasks.decorator import P, R
+    from .tasks.typed import UniqueTask
+
+
+@overload
+def singleton(function: Task[P, R], /) -> UniqueTask[P, R]: ...
 
 
 @overload
@@ -21,7 +33,7 @@ def singleton(function: F, /) -> F: ...
 
 
 @overload
-def singleton(**options: Any) -> Decorator: ...
+def singleton(**options: Unpack[types.SingletonOptions]) -> Decorator: ...
 
 
 def singleton(function: Any = None, /, **options: Any) -> Any:
@@ -42,11 +54,17 @@ def singleton(function: Any = None, /, **options: Any) -> Any:
 
 
 @overload
+def single_flight(function: Task[P, R], /) -> UniqueTask[P, R]: ...
+
+
+@overload
 def single_flight(function: F, /) -> F: ...
 
 
 @overload
-def single_flight(ttl: Duration | None = None, **options: Any) -> Decorator: ...
+def single_flight(
+    ttl: Duration | None = None, **options: Unpack[types.SingleFlightOptions]
+) -> Decorator: ...
 
 
 def single_flight(ttl: Any = None, **options: Any) -> Any:
@@ -66,30 +84,14 @@ def single_flight(ttl: Any = None, **options: Any) -> Any:
     return decorated(function, decorate)
 
 
-@overload
 def at_most(
-    count: int, /, *, key: KeyOption = (), wait: Policy | None = None, **options: Any
-) -> Decorator: ...
-
-
-@overload
-def at_most(
-    *,
-    limit: LimitOption,
-    key: KeyOption = (),
-    wait: Policy | None = None,
-    **options: Any,
-) -> Decorator: ...
-
-
-def at_most(
-    count: Any = None,
+    count: int | None = None,
     /,
     *,
-    limit: Any = None,
+    limit: types.LimitOption = None,
     key: KeyOption = (),
     wait: Policy | None = None,
-    **options: Any,
+    **options: Unpack[types.AtMostOptions],
 ) -> Decorator:
     """Let so many runs go on at once, and no more; later calls wait.
 
@@ -116,13 +118,16 @@ def at_most(
             f"at_most({count!r}, limit={limit!r}): give the number of runs once, as in "
             "@at_most(3) or @at_most(limit=3)"
         )
-    limit, policy = count if limit is None else limit, wait or retry()
-    options = {**options, "limit": limit, "key": key}
-    return recipe("at_most", options, lock="while_executing", on_duplicate=policy)
+    given = {**options, "limit": count if limit is None else limit, "key": key}
+    policy = wait or retry()
+    return recipe("at_most", given, lock="while_executing", on_duplicate=policy)
 
 
 def throttle(
-    period: Duration, *, limit: LimitOption = None, **options: Any
+    period: Duration,
+    *,
+    limit: types.LimitOption = None,
+    **options: Unpack[types.ThrottleOptions],
 ) -> Decorator:
     """Run at most once in `period` seconds; the first call of a period runs.
 
@@ -142,12 +147,15 @@ def throttle(
         def ask(api, question): ...
     """
     period = recipe_time("throttle", "period", period)
-    options = {**options, "limit": limit}
-    return recipe("throttle", options, lock="until_expired", expire=period)
+    given = {**options, "limit": limit}
+    return recipe("throttle", given, lock="until_expired", expire=period)
 
 
 def debounce(
-    quiet: Duration, *, max_wait: Duration | None = None, **options: Any
+    quiet: Duration,
+    *,
+    max_wait: Duration | None = None,
+    **options: Unpack[types.DebounceOptions],
 ) -> Decorator:
     """Run once after `quiet` seconds without a call, with the latest arguments.
 
@@ -165,13 +173,24 @@ def debounce(
     return recipe("debounce", options, lock="until_executing", on_duplicate=policy)
 
 
+# A task that takes a duplicate would fit the third form, too.
+@overload
+def once_more(  # type: ignore[overload-overlap]
+    function: Task[P, R], /
+) -> UniqueTask[P, R]: ...
+
+
 @overload
 def once_more(function: F, /) -> F: ...
 
 
 @overload
 def once_more(
-    policy: Policy | None = None, /, *, wait: Policy | None = None, **options: Any
+    policy: Policy | None = None,
+    /,
+    *,
+    wait: Policy | None = None,
+    **options: Unpack[types.OnceMoreOptions],
 ) -> Decorator: ...
 
 
@@ -200,7 +219,10 @@ def once_more(function: Any = None, /, *, wait: Any = None, **options: Any) -> A
 
 
 def no_overlap(
-    namespace: str, key: KeyOption = (), wait: Policy | None = None, **options: Any
+    namespace: str,
+    key: KeyOption = (),
+    wait: Policy | None = None,
+    **options: Unpack[types.NoOverlapOptions],
 ) -> Decorator:
     """Let only one of several tasks run at a time; later calls wait.
 
@@ -224,6 +246,5 @@ def no_overlap(
             "@no_overlap without parentheses: give the name that the tasks "
             'share, as in @no_overlap("ledger")'
         )
-    policy = wait or retry()
-    options = {**options, "namespace": namespace, "key": key}
-    return recipe("no_overlap", options, on_duplicate=policy)
+    given = {**options, "namespace": namespace, "key": key}
+    return recipe("no_overlap", given, on_duplicate=wait or retry())

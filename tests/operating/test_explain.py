@@ -194,7 +194,7 @@ def test_it_names_the_callable_that_makes_the_key(app):
 
 
 def test_a_policy_is_named_as_a_user_writes_it(app):
-    policies = {"publish": retry(countdown=5, timeout=60), "run": by_note}
+    policies: Any = {"publish": retry(countdown=5, timeout=60), "run": by_note}
     answer = explained(
         task_of(app, unique(lock="until_executed", on_duplicate=policies))
     )

@@ -9,6 +9,7 @@ from unique_task import MemoryBackend, cached, unique
 from unique_task.backends.record import Record
 from unique_task.messages.values import encode_value
 from unique_task.options.duplicate import duplicates
+from unique_task.options.option_types import PolicyPair
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -103,7 +104,7 @@ def test_another_policy_does_not_look_for_a_value(app, leave):
 
 
 def test_a_value_may_be_for_what_is_published_alone(app, leave):
-    choice = {"publish": cached(60), "run": "ignore"}
+    choice: PolicyPair = {"publish": cached(60), "run": "ignore"}
     work = task_of(app, unique(lock="until_executed", on_duplicate=choice))
     leave(work, 42)
 

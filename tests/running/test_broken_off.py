@@ -72,7 +72,7 @@ def store(worker_app, monkeypatch) -> Deaf:
 def make(worker_app, store, request) -> Any:
     """Make a task with a lock of this type and a name that no other test has."""
 
-    def make(lock: str, **options: Any) -> Any:
+    def make(lock: Any, **options: Any) -> Any:
         guard = unique(lock=lock, renew=False, **options)
         return task_of(worker_app, guard, name=request.node.name)
 

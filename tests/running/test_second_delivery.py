@@ -1,5 +1,7 @@
 """A message that is delivered twice: what the second delivery does and keeps."""
 
+from typing import Any
+
 import celery
 import pytest
 from celery import states
@@ -23,7 +25,7 @@ pytest_plugins = "tests.inprocess_fixtures"
 
 pytestmark = pytest.mark.usefixtures("delivered_again")
 
-POLICIES = {"ignore": "ignore", "raise": "raise", "skip": skip(17)}
+POLICIES: dict[str, Any] = {"ignore": "ignore", "raise": "raise", "skip": skip(17)}
 
 
 @pytest.fixture

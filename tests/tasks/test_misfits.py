@@ -26,7 +26,7 @@ def key_of_item(item: Any, note: str) -> Any:
     return item
 
 
-def make(app: Any, form: str, lock: str, **options: Any) -> Any:
+def make(app: Any, form: str, lock: Any, **options: Any) -> Any:
     """Make ``work(item, note="")`` in one of several forms."""
     guard = unique(lock=lock, key=key_of_item if form == "callable" else None)
 

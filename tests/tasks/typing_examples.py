@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 from celery import shared_task
 
-from unique_task import retry, unique
+from unique_task import (
+    UniqueCeleryTask,
+    UniqueResult,
+    guarded,
+    retry,
+    unique,
+)
 from unique_task.recipes import (
+    at_most,
     debounce,
+    no_overlap,
     once_more,
     single_flight,
     singleton,
@@ -78,6 +86,44 @@ def wrong_options() -> None:
     unique(expire="soon")  # type: ignore[call-overload]
     unique(3)  # type: ignore[call-overload]
     unique(bare, key="{x}")  # type: ignore[call-overload]
+    unique(lock="until_done")  # type: ignore[call-overload]
+    unique(on_duplicate="drop")  # type: ignore[call-overload]
+    unique(on_duplicate=retry)  # type: ignore[arg-type]
+    unique(on_duplicate={"run": "replace"})  # type: ignore[call-overload]
+    unique(limit="3")  # type: ignore[call-overload]
+    unique(backend=3)  # type: ignore[call-overload]
+
+
+def right_options() -> None:
+    unique(lock="until_executed", on_duplicate={"publish": "replace", "run": retry()})
+    unique(on_duplicate=lambda duplicate: duplicate.owner, limit=lambda x: int(x))
+
+
+class ByClass(UniqueCeleryTask):
+    unique_options = {"on_duplicate": "retry", "lock": "until_executed"}
+
+
+class WrongClass(UniqueCeleryTask):
+    unique_options = {"lock": "until_done"}  # type: ignore[typeddict-item]
+
+
+def calls() -> None:
+    """What a guard adds to calls; of a task below Celery's decorator, by a view."""
+    assert_type(outer.delay(1), UniqueResult[float])
+    assert_type(outer.delay(1).duplicate, bool)
+    assert_type(outer.delay(1).get(), float)
+    outer.apply_async((1,), unique={"expire": 60}, unique_key="mine", queue="slow")
+    outer_called.apply_async((1,), {"y": "a"}, unique="successor", countdown=5)
+    guarded(inner).apply_async((1,), unique=False)
+    assert_type(guarded(inner).delay(1, y="a").duplicate, bool)
+
+
+def wrong_calls() -> None:
+    outer.apply_async((1,), unique="never")  # type: ignore[arg-type]
+    outer.apply_async((1,), unique={"namespace": "a"})  # type: ignore[arg-type]
+    guarded(inner).delay("a")  # type: ignore[arg-type]
+    guarded(bare)  # type: ignore[arg-type]
+    inner.delay(1).duplicate  # type: ignore[attr-defined]
 
 
 @singleton
@@ -99,10 +145,22 @@ def outer_recipe(x: int) -> float:
 def right_recipes() -> None:
     assert_type(bare_recipe(1), float)
     assert_type(recipe_with_policy(1), float)
-    outer_recipe.delay(1)
+    assert_type(outer_recipe.delay(1).duplicate, bool)
+    singleton(expire=60, on_duplicate="skip")
+    at_most(3, key="{x}", expire=60)
+    throttle(60, limit=5, on_duplicate="raise")
+    debounce(5, key=["x"], namespace="a")
+    no_overlap("a", lock="until_executed", renew=False)
 
 
 def wrong_recipes() -> None:
     bare_recipe("a")  # type: ignore[arg-type]
     throttle("soon")  # type: ignore[arg-type]
     debounce()  # type: ignore[call-arg]
+    singleton(lock="until_done")  # type: ignore[call-overload]
+    singleton(key="{x}")  # type: ignore[call-overload]
+    single_flight(60, on_duplicate="skip")  # type: ignore[call-overload]
+    at_most(3, lock="until_executed")  # type: ignore[call-arg]
+    throttle(60, expire=5)  # type: ignore[call-arg]
+    once_more(lock="until_executed")  # type: ignore[call-overload]
+    no_overlap("a", on_duplicate="skip")  # type: ignore[call-arg]

@@ -7,8 +7,9 @@ from celery import Task
 from tests.worker.app import app
 from tests.worker.tasks import SOON, hold, witness
 from unique_task import Duplicate, cached, retry, skip, unique
+from unique_task.options.option_types import PolicyOption
 
-POLICIES = {
+POLICIES: dict[str, PolicyOption] = {
     "ignore": "ignore",
     "skip": "skip",
     "cached": cached(ttl=60),

@@ -22,7 +22,7 @@ AT_PUBLISH = [kind.name for kind in LOCK_TYPES.values() if kind.taken_at_publish
 POLICIES = {"ignore": "ignore", "skip": "skip", "raise": "raise", "retry": SOON}
 
 
-def leaving(lock: str, late: bool) -> Any:
+def leaving(lock: Any, late: bool) -> Any:
     @app.task(
         bind=True,
         name=f"leaving {lock} {'late' if late else 'early'}",
@@ -56,7 +56,7 @@ LEAVING = {
 }
 
 
-def guarded(name: str, lock: str, policy: Any) -> Any:
+def guarded(name: str, lock: Any, policy: Any) -> Any:
     @app.task(name=f"published {name} {lock}")
     @unique(key="{key}", lock=lock, on_duplicate=policy, expire=LONG)
     def task(key: str, value: Any = None) -> Any:
@@ -129,7 +129,7 @@ def ask(lock: str, key: str) -> bool:
     return bool(GUARDED_BY[lock, "raise"].delay(key).duplicate)
 
 
-def surviving(lock: str) -> Any:
+def surviving(lock: Any) -> Any:
     @app.task(
         name=f"surviving {lock}",
         acks_late=True,
@@ -145,7 +145,7 @@ def surviving(lock: str) -> Any:
 SURVIVING = {lock: surviving(lock) for lock in AT_PUBLISH}
 
 
-def dying(lock: str) -> Any:
+def dying(lock: Any) -> Any:
     @app.task(name=f"dying {lock}")
     @unique(key="{key}", lock=lock, expire=LONG)
     def task(key: str) -> None:

@@ -12,6 +12,7 @@ from tests.worker.tasks import PROBED, SOON, hold, witness
 from tests.worker.tasks_exits import leave_body
 from tests.worker.tasks_redelivery import work
 from unique_task import unique
+from unique_task.options.option_types import PolicyOption
 from unique_task.recipes import at_most, throttle
 
 #: How many may hold a key.
@@ -21,8 +22,8 @@ LIMIT = 2
 LIMITED = ("while_executing", "until_executed", "until_and_while_executing")
 
 
-def short(lock: str) -> Any:
-    policies = {"publish": "ignore", "run": SOON}
+def short(lock: Any) -> Any:
+    policies: PolicyOption = {"publish": "ignore", "run": SOON}
 
     @app.task(name=f"short {lock}")
     @unique(
@@ -42,7 +43,7 @@ def short(lock: str) -> Any:
 SHORT = {lock: short(lock) for lock in LIMITED}
 
 
-def long(lock: str) -> Any:
+def long(lock: Any) -> Any:
     @app.task(name=f"long {lock}")
     @unique(key="{key}", lock=lock, limit=LIMIT, on_duplicate="raise", expire=600)
     def task(key: str) -> None:
@@ -89,7 +90,7 @@ def retry_at_gate(self: Task, key: str, gate: str) -> int:
     return int(self.request.retries)
 
 
-def surviving(lock: str) -> Any:
+def surviving(lock: Any) -> Any:
     @app.task(
         bind=True,
         name=f"surviving several {lock}",

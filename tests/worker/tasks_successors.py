@@ -16,7 +16,7 @@ RUNS = 3
 AFTER_THIS: dict[str, Any] = {"unique": "successor"}
 
 
-def looping(lock: str) -> Any:
+def looping(lock: Any) -> Any:
     @app.task(name=f"looping {lock}")
     @unique(key="{key}", lock=lock, expire=2, on_duplicate={"run": SOON})
     def task(key: str, number: int = 1) -> None:
@@ -32,7 +32,7 @@ def looping(lock: str) -> Any:
 LOOPING = {lock: looping(lock) for lock in LOCK_TYPES}
 
 
-def awaited(lock: str, late: bool) -> Any:
+def awaited(lock: Any, late: bool) -> Any:
     @app.task(name=f"awaited {lock} {late}", acks_late=late)
     @unique(key="{key}", lock=lock)
     def task(key: str, fails: bool = False) -> str:

@@ -10,7 +10,7 @@ from unique_task import retry, unique
 from unique_task.options.lock_types import LOCK_TYPES
 
 
-def counted(lock: str) -> Any:
+def counted(lock: Any) -> Any:
     @app.task(name=f"counted {lock}")
     @unique(lock=lock, key="{key}")
     def task(key: str) -> int:

@@ -10,9 +10,6 @@ from ..keys.arguments import Parameters
 from .policies import Cached, Replace
 from .policy_names import Policies
 
-#: What the option takes; None means one. A callable gets the arguments of the call.
-LimitOption = Union[int, Callable[..., int], None]
-
 #: The option, once the default is applied.
 Limit = Union[int, Callable[..., int]]
 

@@ -13,8 +13,9 @@ from ..durations import Duration, seconds
 from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
 from ..keys.key_option import KeyOption, check_callable, key_from_option
-from .limit import LimitOption, check_limit, check_limit_with
+from .limit import check_limit, check_limit_with
 from .lock_types import LockType, lock_type
+from .option_types import LimitOption
 from .policies import Cached, Replace
 from .policy_names import Policies, policies_from
 

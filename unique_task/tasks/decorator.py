@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from celery import Task, _state
 from celery.local import PromiseProxy, Proxy
@@ -20,13 +20,34 @@ from ..options.guarded_class import (
     installer_in,
     registered_task,
 )
-from ..options.limit import LimitOption
+from ..options.option_types import LimitOption, LockName, PolicyOption
 from ..options.run_function import function_in, without_celery
 from ..options.task_options import Options, options_from
 from .lazy_tasks import Definition, definition_of
+from .typed import UniqueTask
 from .wrapping import Wrapping
 
+if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
+    P = ParamSpec("P")
+
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
+
+
+class Decorator(Protocol):
+    """Takes and returns a function, or a task."""
+
+    @overload
+    def __call__(self, function: Task[P, R], /) -> UniqueTask[P, R]: ...
+
+    @overload
+    def __call__(self, function: F, /) -> F: ...
+
+
+@overload
+def unique(function: Task[P, R], /) -> UniqueTask[P, R]: ...
 
 
 @overload
@@ -40,13 +61,13 @@ def unique(
     *,
     key: KeyOption = None,
     expire: Duration | None = None,
-    on_duplicate: Any = None,
-    lock: str | None = None,
+    on_duplicate: PolicyOption | None = None,
+    lock: LockName | None = None,
     limit: LimitOption = None,
     renew: bool | None = None,
     namespace: str | None = None,
     backend: Backend | str | None = None,
-) -> Callable[[F], F]: ...
+) -> Decorator: ...
 
 
 def unique(function: Any = None, /, **options: Any) -> Any:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from celery import Task
 from celery.local import Proxy
 
 from ..durations import seconds
 from ..exceptions import ConfigurationError
-from .decorator import unique
-
-F = TypeVar("F", bound=Callable[..., Any])
+from .decorator import Decorator, unique
 
 
-class Decorator(Protocol):
-    """Takes and returns a function, or a task."""
-
-    def __call__(self, function: F, /) -> F: ...
-
-
-def recipe(name: str, options: dict[str, Any], **own: Any) -> Decorator:
+def recipe(name: str, options: Mapping[str, Any], **own: Any) -> Decorator:
     """Return ``unique`` with the options of a recipe and those of its user.
 
     Raises:

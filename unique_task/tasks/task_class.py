@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from celery import Task
@@ -13,6 +12,7 @@ from ..exceptions import ConfigurationError, UniqueKeyError
 from ..keys.digest import source_of
 from ..leases.current import held_lease
 from ..options.guarded_class import installer_in, spec_of
+from ..options.option_types import ClassOptions
 from ..options.run_function import function_in
 from ..options.settings import Settings
 from ..options.task_options import Options, options_from
@@ -84,7 +84,7 @@ class UniqueCeleryTask(Task):
 
     LOCK_EXPIRE: ClassVar[Duration] = 600
     custom_lock_expire: ClassVar[Duration | None] = None
-    unique_options: ClassVar[Mapping[str, Any]] = {}
+    unique_options: ClassVar[ClassOptions] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
