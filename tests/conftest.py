@@ -17,6 +17,7 @@ from tests.servers import (
     RedisServer,
 )
 from tests.surroundings import forget
+from unique_task.counting.tally import tally
 
 pytest_plugins = ["tests.hangs"]
 
@@ -111,6 +112,14 @@ def forgotten_tasks() -> Iterator[None]:
 def results_may_be_waited_for() -> None:
     """Eager calls in several threads at one time may leave that forbidden."""
     getattr(_state, "_set_task_join_will_block")(False)
+
+
+@pytest.fixture(autouse=True)
+def flushed_when_asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Else a flush of counters may come between two requests that a test looks at."""
+    monkeypatch.setattr(tally, "interval", 3600.0)
+    yield
+    tally.drop()
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,9 @@ def call_at_end(finish: Callable[..., None]) -> None:
     atexit.unregister(finish)  # a fork has inherited it
     atexit.register(finish)
     # The children of a worker end by os._exit().
-    signals.worker_process_shutdown.connect(finish, dispatch_uid="unique_task end")
+    signals.worker_process_shutdown.connect(
+        finish, dispatch_uid=f"unique_task {getattr(finish, '__qualname__')}"
+    )
     for name in _FORKERS:
         if name in sys.modules:
             sys.modules[name].Finalize(None, finish, exitpriority=1)

@@ -13,6 +13,8 @@ from typing import Any
 from ..backends.base import Backend
 from ..backends.record import Record
 from ..backends.steps import Heir, Release, Renewal, Renewed
+from ..counting import names
+from ..counting.tally import count
 from ..durations import Duration
 from ..durations import seconds as in_seconds
 from ..exceptions import LockStoreError
@@ -77,7 +79,7 @@ class HeldLease(Lease):
     def __post_init__(self, asked_at: float) -> None:
         self.step = RLock()
         # Counted from before the question: the store's clock started later.
-        self._end = asked_at + self.expire
+        self._since, self._end = asked_at, asked_at + self.expire
         self.renew_at = asked_at + self.interval
         self._process = os.getpid()
 
@@ -168,6 +170,7 @@ class HeldLease(Lease):
         # A fork does not see the renewals, and only counts the time.
         if known or self._in_fork:
             return
+        count(self.backend, self.record.task, names.LOST)
         logger.warning("%s[%s] lost its lock: %s", self.task.name, self.owner, reason)
         (send_in_thread if in_thread else send_signal)(lock_lost, self.task, lock=self)
 
@@ -191,11 +194,20 @@ class HeldLease(Lease):
             )
         if self.departure is not None:
             keeper.add(self.departure)
+        self._count(held)
         if held is False:
             self.note_loss("it was not held any more when the task ended")
         if held is not None:
             send_signal(lock_released, self.task, lock=self)
         return held
+
+    def _count(self, held: bool | None) -> None:
+        """Count the run, whose lock is released; `held` is None if nobody answered."""
+        backend, task = self.backend, self.record.task
+        count(backend, task, names.RUNS)
+        count(backend, task, names.HELD_SECONDS, time.monotonic() - self._since)
+        if held is None:
+            count(backend, task, names.STORE_ERRORS)
 
     def _release_step(self, value: bytes | None) -> Release:
         """Return the step that releases the lock in the store."""

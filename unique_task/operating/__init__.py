@@ -2,6 +2,7 @@
 
 from ..backends.findings import Finding, Level
 from .app_tasks import UnknownCallError, stores
+from .counted import Counters, counters
 from .details import Detail, show
 from .doctor import examine
 from .explanation import Explanation, Place, explain
@@ -12,6 +13,7 @@ from .inventory import Wanted, locks
 
 __all__ = [
     # operations
+    "counters",
     "examine",
     "explain",
     "hold",
@@ -25,6 +27,7 @@ __all__ = [
     # which locks
     "Wanted",
     # what they return
+    "Counters",
     "Detail",
     "Explanation",
     "Finding",

@@ -10,10 +10,14 @@ from typing import Any
 
 from celery import Task
 
+from ..backends.base import Backend
 from ..backends.steps import Held
+from ..counting import names
+from ..counting.tally import count
 from ..exceptions import DuplicateTaskError
 from ..messages.waited import Waited, is_queued
 from ..signals import send_signal, task_duplicate, task_waits
+from .task_name import name_of
 
 # Documented, and so not the name of a module, which may move.
 logger = logging.getLogger("unique_task.duplicates")
@@ -49,6 +53,7 @@ class Duplicate:
         holders: the one that `owner` names, with its record; all that hold the lock if
             the call waits at run. Empty for a call that is given a stored value.
         limit: how many may hold the lock at once.
+        backend: where the lock lives; None if that is unknown.
     """
 
     task: Task
@@ -62,6 +67,7 @@ class Duplicate:
     at: str = "run"
     holders: tuple[Held, ...] = ()
     limit: int = 1
+    backend: Backend | None = None
 
     @classmethod
     def of_holder(
@@ -98,21 +104,33 @@ class Duplicate:
         """The error that fails the duplicate."""
         return DuplicateTaskError(self.key, self.owner, self.remaining, self.hold)
 
+    def count(self, counter: str) -> None:
+        """Count the duplicate where its lock lives."""
+        if self.backend is not None:
+            count(self.backend, name_of(self.task), counter)
+
 
 #: Gets the duplicate; returns the value of the call, or raises.
 Policy = Callable[[Duplicate], Any]
 
 
-def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
-    """Report a duplicate: log line, signal, counter.
+def report(
+    duplicate: Duplicate, task_id: str | None, outcome: str, policy: str
+) -> None:
+    """Report a duplicate: log line, signal, counters.
 
     Arguments:
         task_id: of the duplicate itself; None for a direct call.
         outcome: what happens to it, one of the names above.
+        policy: that was applied, by its kind.
     """
     name, owner = duplicate.task.name, duplicate.owner
     duplicates[name] += 1
-    if outcome == REPLACED:
+    replaced = outcome == REPLACED
+    duplicate.count(
+        names.REPLACED if replaced else names.duplicates(policy, duplicate.at)
+    )
+    if replaced:
         logger.info("%s[%s] was replaced by %s", name, task_id, owner or "a later call")
     elif duplicate.hold:
         logger.info("%s[%s] meets a lock that is %s", name, task_id, duplicate.hold)
@@ -130,12 +148,24 @@ def report(duplicate: Duplicate, task_id: str | None, outcome: str) -> None:
     )
 
 
+def report_value(duplicate: Duplicate, task_id: str | None, *, known: bool) -> None:
+    """Report a call that gets the value of an earlier run.
+
+    Arguments:
+        known: whether the duplicate was reported before, when it began to wait.
+    """
+    duplicate.count(names.CACHED)
+    if not known:
+        report(duplicate, task_id, ANSWERED, "cached")
+
+
 def send_waits(duplicate: Duplicate, waited: Waited) -> None:
-    """Send the signal ``task_waits`` for a duplicate that goes back to its queue.
+    """Report a duplicate that goes back to its queue: signal ``task_waits``, counter.
 
     Arguments:
         waited: its waits so far.
     """
+    duplicate.count(names.WAITS)
     send_signal(
         task_waits,
         duplicate.task,

@@ -8,7 +8,7 @@ from celery.exceptions import Ignore, Reject, Retry
 
 from ..messages.states import DeliveryOver
 from .duplicate import ANSWERED, DROPPED, FAILED, WAITS, Duplicate, Policy, report
-from .policies import Cached, Replace, Skip, Wait, fail, ignore
+from .policies import Cached, Replace, Skip, Wait, fail, ignore, kind_of
 
 
 def apply_policy(policy: Policy, duplicate: Duplicate, task_id: str | None) -> Any:
@@ -20,17 +20,17 @@ def apply_policy(policy: Policy, duplicate: Duplicate, task_id: str | None) -> A
     Raises:
         Exception: what the policy raises.
     """
-    outcome = _known_outcome(policy, duplicate)
+    outcome, kind = _known_outcome(policy, duplicate), kind_of(policy)
     if outcome is not None:
         # Report first: receivers of the signal know it before anything else shows it.
-        report(duplicate, task_id, outcome)
+        report(duplicate, task_id, outcome, kind)
         return policy(duplicate)
     try:
         value = policy(duplicate)
     except Exception as error:
-        report(duplicate, task_id, _outcome_of(error))
+        report(duplicate, task_id, _outcome_of(error), kind)
         raise
-    report(duplicate, task_id, ANSWERED)
+    report(duplicate, task_id, ANSWERED, kind)
     return value
 
 

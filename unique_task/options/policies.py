@@ -187,3 +187,14 @@ class Replace:
 def shares_result(policy: Policy) -> bool:
     """Tell whether a duplicate at publish is given the holder's result."""
     return policy is ignore or isinstance(policy, (Skip, Cached, Replace))
+
+
+#: The classes of policies, by the names that users write; a wire format in counters.
+_KINDS = {Skip: "skip", Cached: "cached", Wait: "retry", Replace: "replace"}
+
+
+def kind_of(policy: Policy) -> str:
+    """Return the name of a policy without parameters; ``callable`` for a user's own."""
+    if policy is ignore:
+        return "ignore"
+    return "raise" if policy is fail else _KINDS.get(type(policy), "callable")

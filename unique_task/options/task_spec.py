@@ -23,12 +23,8 @@ from .lock_types import lock_type_in
 from .plan import CallPlan, Plan, plan_of
 from .settings import Settings
 from .store_fit import check_keeps_several, check_store_fits
+from .task_name import name_of
 from .task_options import Options
-
-
-def name_of(task: Task) -> str:
-    """Return the name of a task, or that of its class if it is not registered."""
-    return str(task.name or f"{type(task).__module__}.{type(task).__qualname__}")
 
 
 class TaskSpec:

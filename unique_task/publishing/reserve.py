@@ -15,20 +15,22 @@ from celery.result import AsyncResult
 from ..backends.base import Backend
 from ..backends.record import Record
 from ..backends.steps import Held, Reserved, Stored
+from ..counting import names
+from ..counting.tally import count
 from ..exceptions import LockRecordError, LockStoreError
 from ..leases.current import held_lease
 from ..messages.results import ready_result, result_of_holder
 from ..messages.states import store_error, store_value
 from ..messages.values import UNUSABLE, usable_value
 from ..options.duplicate import (
-    ANSWERED,
     DROPPED,
     Duplicate,
     report,
+    report_value,
     warn_of_own_duplicate,
 )
 from ..options.outcomes import apply_policy
-from ..options.policies import Cached, Skip, Wait, shares_result
+from ..options.policies import Cached, Skip, Wait, kind_of, shares_result
 from .dead_holders import dead_holders
 from .outgoing import NotSent, Outgoing, ToSend
 from .sent_to_wait import send_to_wait
@@ -63,6 +65,7 @@ def reserve(outgoing: Outgoing, *, accept_value: bool) -> ToSend | NotSent:
     try:
         answer = _reserve_after_dead(outgoing, key, record, pending, accept_value)
     except LockStoreError as error:
+        count(outgoing.backend, record.task, names.STORE_ERRORS)
         if not outgoing.sent_without_store:
             raise
         name, task_id = outgoing.task.name, outgoing.id
@@ -139,7 +142,7 @@ def _return_stored(outgoing: Outgoing, stored: Stored) -> ToSend | NotSent:
     value = usable_value(outgoing.task, stored.value)
     if value is UNUSABLE:
         return reserve(outgoing, accept_value=False)
-    report(_duplicate(outgoing), outgoing.id, ANSWERED)
+    report_value(_duplicate(outgoing), outgoing.id, known=False)
     return _return_value(outgoing, value)
 
 
@@ -197,10 +200,10 @@ def _refuse(outgoing: Outgoing, held: Held) -> NotSent:
     lease = held_lease(outgoing.key, outgoing.backend)
     if lease is not None and lease.record.token == held.record.token:
         warn_of_own_duplicate(outgoing.task, outgoing.id, lease.owner)
-    duplicate = _duplicate(outgoing, held)
-    if not shares_result(outgoing.plan.publish_policy):
+    duplicate, policy = _duplicate(outgoing, held), outgoing.plan.publish_policy
+    if not shares_result(policy):
         return _apply_policy(outgoing, duplicate)
-    report(duplicate, outgoing.id, DROPPED)
+    report(duplicate, outgoing.id, DROPPED, kind_of(policy))
     return _share_result(outgoing, held)
 
 
@@ -242,4 +245,5 @@ def _duplicate(outgoing: Outgoing, held: Held | None = None) -> Duplicate:
         kwargs=outgoing.kwargs,
         at="publish",
         limit=outgoing.limit,
+        backend=outgoing.backend,
     )

@@ -64,6 +64,7 @@ def _acquire(attempt: Attempt) -> Lease | Answer | Undecided:
         obstacle = _start_reservation(attempt)
         if obstacle is not None:
             return not_acquired(attempt, obstacle)
+    attempt.count_waited()
     return _lease(attempt, answer.fence, asked_at)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from ..backends.base import Backend
 from ..backends.record import Record, Token
 from ..backends.steps import Release
+from ..counting import names
+from ..counting.tally import count
 from ..leases.background import release_later
 from ..leases.current import progress_at
 from ..messages.lock_header import LockHeader
@@ -98,6 +101,17 @@ class Attempt:
         """Note that the guard has taken care of what the message reserved."""
         if self.published is not None and self.reserved:
             progress_at(self.call.request).reservation_handled = True
+
+    def count(self, counter: str, amount: float = 1.0) -> None:
+        """Count something that has happened to the call."""
+        count(self.backend, self.record.task, counter, amount)
+
+    def count_waited(self) -> None:
+        """Count for how long the call has waited, if it has gone back to its queue."""
+        waited = self.call.waited
+        if waited.times:
+            self.count(names.WAITED)
+            self.count(names.WAITED_SECONDS, max(0.0, time.time() - waited.since))
 
     def release_unused(self) -> None:
         """Release the lock that the store may have given, without waiting for it."""

@@ -26,7 +26,8 @@ from ..leases.process import this_process
 from ..messages.states import DeliveryOver, store_started
 from ..messages.values import encode_value
 from ..options.plan import CallPlan
-from ..options.task_spec import TaskSpec, name_of
+from ..options.task_name import name_of
+from ..options.task_spec import TaskSpec
 from .acquire import acquire
 from .attempt import Attempt
 from .call import Call

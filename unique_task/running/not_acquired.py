@@ -9,16 +9,17 @@ from typing import Any, NoReturn
 
 from ..backends.record import attempt_of
 from ..backends.steps import Finished, Held, Replaced
+from ..counting import names
 from ..exceptions import DuplicateTaskError, LockRecordError, LockStoreError
 from ..leases.lease import Lease, Unguarded
 from ..messages.requeue import requeue
 from ..messages.states import DeliveryOver, end_as_revoked
 from ..options.duplicate import (
-    ANSWERED,
     REPLACED,
     Duplicate,
     Policy,
     report,
+    report_value,
     warn_of_own_duplicate,
 )
 from ..options.outcomes import apply_policy
@@ -92,7 +93,7 @@ def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
         logger.info("%s[%s] was sent once more", call.task.name, call.owner)
         raise DeliveryOver("a later message of the same task takes its place")
     duplicate = replace(_duplicate(attempt), owner=replaced.owner)
-    report(duplicate, call.owner, REPLACED)
+    report(duplicate, call.owner, REPLACED, "replace")
     by = replaced.owner or "a later call"
     end_as_revoked(call.task, call.request, f"replaced by {by}")
 
@@ -152,8 +153,9 @@ def _come_back_for_own(
 
 def answer_from_store(attempt: Attempt, value: Any) -> Answer:
     """Report a call that gets the value of an earlier run, and return that value."""
-    if not attempt.call.waited.times:
-        report(_duplicate(attempt), attempt.call.task_id, ANSWERED)
+    attempt.count_waited()
+    call = attempt.call
+    report_value(_duplicate(attempt), call.task_id, known=bool(call.waited.times))
     return Answer(value)
 
 
@@ -169,12 +171,14 @@ def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
         admitted=call.admitted or bool(held and held.admitted),
         at=call.at,
         limit=attempt.run_limit,
+        backend=attempt.backend,
     )
 
 
 def without_store(attempt: Attempt, error: LockStoreError) -> Lease:
     """Apply the setting ``unique_on_unavailable``: the store does not answer."""
     call, choice = attempt.call, attempt.plan.on_unavailable
+    attempt.count(names.STORE_ERRORS)
     # A lock that cannot be read is a lock that is held.
     if choice == "run" and not isinstance(error, LockRecordError):
         logger.warning("%s[%s] runs unguarded: %s", call.task.name, call.owner, error)

@@ -1,0 +1,255 @@
+"""The counters of a process reach their store, each amount once, whatever happens."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tests.counting.counted import Away
+from tests.forking import in_fork
+from tests.leases.test_interrupted import broken_off
+from tests.leases.thread_limit import no_new_threads
+from tests.waiting import wait_until
+from unique_task import MemoryBackend
+from unique_task.counting import ledger
+from unique_task.counting import tally as module
+from unique_task.counting.tally import Tally
+
+pytestmark = pytest.mark.any_celery
+
+#: A flush is due at once, and only when it is asked for.
+SOON, NEVER = 0.01, 3600.0
+
+
+class Slow(Away):
+    """A store that answers when the test is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = Event()
+
+    def _count(self, flush: str, amounts: Any, prefix: str) -> None:
+        assert self.over.wait(30)
+
+
+@pytest.fixture
+def store() -> Away:
+    return Away()
+
+
+@pytest.fixture
+def tally() -> Iterator[Tally]:
+    """One that flushes when it is asked to."""
+    tally = Tally(NEVER)
+    yield tally
+    tally.drop()
+
+
+def test_amounts_of_one_counter_are_added_up(tally, store):
+    for amount in (1, 2, 0.5):
+        tally.add(store, "work", "runs", amount)
+    tally.add(store, "other", "runs", 1)
+
+    assert tally.flush(30)
+
+    assert store.amounts() == {("work", "runs"): 3.5, ("other", "runs"): 1}
+    assert len(store.flushes) == 1
+
+
+def test_they_are_flushed_without_being_asked_for(store):
+    tally = Tally(SOON)
+    tally.add(store, "work", "runs", 1)
+
+    wait_until(store.amounts)
+    tally.add(store, "work", "runs", 1)
+    wait_until(lambda: store.amounts() == {("work", "runs"): 2})
+
+
+def test_what_many_threads_count_adds_up_exactly(store):
+    tally, times = Tally(SOON), 2000
+
+    def count(number: int) -> None:
+        for _ in range(times):
+            tally.add(store, f"task {number % 3}", "runs", 1)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(count, range(9)))
+
+    assert tally.flush(30)
+    assert store.amounts() == {(f"task {n}", "runs"): 3 * times for n in range(3)}
+
+
+def test_wherever_a_signal_breaks_off_a_task_each_entry_counts_once(store):
+    """The thread starts anew each time, in the middle of which it may be."""
+    tally = Tally(NEVER)
+
+    def count() -> None:
+        tally._thread = None
+        tally.add(store, "work", "runs", 1)
+
+    moments = sum(1 for _ in broken_off(count))
+
+    assert moments > 5
+    assert tally.flush(30)
+    counted = store.amounts()["work", "runs"]
+    # All but those that were broken off before they were counted.
+    assert moments - 3 <= counted <= moments
+
+
+def test_a_thread_without_work_ends_and_starts_again_with_the_next_entry(
+    store, monkeypatch
+):
+    monkeypatch.setattr(module, "_IDLE", 0.05)
+    tally = Tally(SOON)
+    tally.add(store, "work", "runs", 1)
+    wait_until(lambda: tally._thread is None)
+
+    tally.add(store, "work", "runs", 1)
+
+    wait_until(lambda: store.amounts() == {("work", "runs"): 2})
+
+
+def test_a_store_that_keeps_no_counters_costs_nothing(tally):
+    class Without(MemoryBackend):
+        promises = MemoryBackend.promises.__class__()
+
+    tally.add(Without(), "work", "runs", 1)
+
+    assert not tally._entries
+    assert tally._thread is None
+
+
+# A store that is away
+
+
+def test_what_a_store_could_not_take_comes_later(tally, store, caplog):
+    store.away = True
+    tally.add(store, "work", "runs", 1)
+    assert not tally.flush(30)
+    tally.add(store, "work", "runs", 1)
+    assert not tally.flush(30)
+    store.away = False
+
+    assert tally.flush(30)
+
+    assert store.amounts() == {("work", "runs"): 2}
+    assert caplog.text.count("later") == 1
+
+
+def test_a_flush_whose_answer_is_lost_counts_once(tally, store):
+    store.loses_answers = True
+    tally.add(store, "work", "runs", 1)
+    assert not tally.flush(30)
+    tally.add(store, "work", "runs", 1)
+    store.loses_answers = False
+
+    assert tally.flush(30)
+
+    assert store.amounts() == {("work", "runs"): 2}
+    assert sorted(store.flushes.values()) == [1, 2]
+
+
+def test_a_flush_that_the_store_may_have_forgotten_is_dropped_and_no_other(
+    tally, store, caplog, monkeypatch
+):
+    """The first one may be counted already; those of the hours after cannot be."""
+    monkeypatch.setattr(ledger, "_PATIENCE", 0.5)
+    store.away = True
+    tally.add(store, "work", "runs", 1)
+    assert not tally.flush(30)
+    [first] = store.flushes
+    time.sleep(0.6)
+    tally.add(store, "work", "runs", 10)
+    assert not tally.flush(30)
+    assert "dropped" not in caplog.text
+    store.away = False
+
+    assert tally.flush(30)
+
+    assert store.amounts() == {("work", "runs"): 10}
+    assert store.flushes[first] == 1
+    assert caplog.text.count("dropped") == 1
+
+
+def test_a_store_that_is_away_holds_up_no_other(tally, store):
+    tally.add(store, "work", "runs", 1)
+    store.away = True
+    tally.flush(30)
+    other = Away()
+    tally.add(other, "work", "runs", 1)
+
+    assert not tally.flush(30)
+
+    assert other.amounts() == {("work", "runs"): 1}
+
+
+def test_many_counters_are_flushed_in_batches(tally, store, monkeypatch):
+    monkeypatch.setattr(ledger, "_BATCH", 10)
+    for number in range(25):
+        tally.add(store, f"task {number}", "runs", 1)
+
+    assert tally.flush(30)
+
+    assert len(store.amounts()) == 25
+    assert len(store.flushes) == 3
+
+
+def test_an_error_that_is_no_answer_of_the_store_drops_one_flush(tally, store, caplog):
+    tally.add(store, "work", "runs", -1)
+    assert tally.flush(30)
+    tally.add(store, "work", "runs", 1)
+    assert tally.flush(30)
+
+    assert store.amounts() == {("work", "runs"): 1}
+    assert "a flush of counters is dropped" in caplog.text
+
+
+# Forks, limits, the end
+
+
+def test_a_fork_starts_empty_and_counts_for_itself(store: Away):
+    tally = module.tally
+    tally.add(store, "work", "runs", 1)
+
+    def in_child() -> dict[tuple[str, str], float]:
+        tally.add(store, "work", "runs", 10)
+        assert tally.flush(30)
+        return store.amounts()
+
+    assert in_fork(in_child) == {("work", "runs"): 10}
+    assert tally.flush(30)
+    assert store.amounts() == {("work", "runs"): 1}
+
+
+def test_what_no_thread_could_flush_is_flushed_with_the_next_entry(store: Away):
+    def in_child() -> dict[tuple[str, str], float]:
+        tally = Tally(SOON)
+        with no_new_threads():
+            tally.add(store, "work", "runs", 1)
+        assert not store.amounts()
+        tally.add(store, "work", "runs", 1)
+        wait_until(store.amounts)
+        return store.amounts()
+
+    assert in_fork(in_child) == {("work", "runs"): 2}
+
+
+def test_a_process_that_ends_flushes_and_waits_two_seconds_at_most(
+    tally, store, caplog
+):
+    tally.add(store, "work", "runs", 1)
+    tally.finish()
+    assert store.amounts() == {("work", "runs"): 1}
+
+    slow = Slow()
+    tally.add(slow, "work", "runs", 1)
+    began = time.monotonic()
+    tally.finish()
+    tally.finish()
+
+    slow.over.set()
+    assert time.monotonic() - began < 2.5
+    assert caplog.text.count("the process ends") == 1

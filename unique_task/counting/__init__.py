@@ -1,0 +1,1 @@
+"""What happens to calls, counted and brought to the store of their locks."""
