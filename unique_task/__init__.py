@@ -17,6 +17,7 @@ from .signals import (
     lock_acquired,
     lock_lost,
     lock_released,
+    shadow_duplicate,
     task_duplicate,
     task_waits,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "lock_acquired",
     "lock_lost",
     "lock_released",
+    "shadow_duplicate",
     "task_duplicate",
     "task_waits",
     # backends

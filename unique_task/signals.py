@@ -43,6 +43,14 @@ task_duplicate: Signal = Signal(
     providing_args=["key", "owner", "task_id", "outcome", "at"],
 )
 
+#: In shadow mode, a call would be a duplicate; it is sent and runs. Arguments: those of
+#: ``task_duplicate``, with ``policy`` in place of ``outcome``: what would have decided
+#: about the call, the name of a policy of ours or ``"callable"``.
+shadow_duplicate: Signal = Signal(
+    name="shadow_duplicate",
+    providing_args=["key", "owner", "task_id", "policy", "at"],
+)
+
 #: A call goes back to its queue because its key is held. Arguments: ``key``; ``owner``,
 #: the holder's task id; ``task_id``, of the call that waits; ``times``, how often it
 #: has gone back, this time included; ``since``, when it first had to, in seconds since

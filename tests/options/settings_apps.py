@@ -17,6 +17,7 @@ def said(settings: Settings) -> dict[str, Any]:
     """What stands in a configuration."""
     values = {f"unique_{name}": value for name, value in vars(settings).items()}
     values.pop("unique_headers")  # that is a matter of the task protocol
+    values.pop("unique_shadow")  # a value of unique_enabled
     values.pop("unique_celery_prefix")  # and that of Celery's own options
     return values
 

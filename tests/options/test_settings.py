@@ -175,7 +175,7 @@ DURATION = "a number of seconds or a timedelta, "
         ),
         ("unique_lease", 0, DURATION),
         ("unique_timeout", "2", DURATION),
-        ("unique_enabled", "yes", "True, False"),
+        ("unique_enabled", "yes", "True, False, 'shadow'"),
         ("unique_renew", "no", "True, False"),
         ("unique_renew", None, "True, False"),
         ("unique_on_unavailable", "x", "'retry', 'run', 'raise'"),
@@ -243,6 +243,16 @@ def test_beside_a_namespace_the_settings_of_others_are_none_of_ours(make_app):
     app.config_from_object(settings, namespace="CELERY")
 
     assert settings_of(app).expire == 60
+
+
+@pytest.mark.parametrize(
+    ("value", "enabled", "shadow"),
+    [(True, True, False), (False, False, False), ("shadow", True, True)],
+)
+def test_guards_are_on_off_or_in_shadow_mode(make_app, value, enabled, shadow):
+    settings = settings_of(make_app(unique_enabled=value))
+
+    assert (settings.enabled, settings.shadow) == (enabled, shadow)
 
 
 def test_the_first_task_protocol_has_no_headers_for_a_lock(make_app):

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from celery import Task
 
 from ..backends.base import Backend
+from ..backends.shadow import is_of_shadow
 from ..backends.steps import Release
 from ..exceptions import LockStoreError
 from ..forks import in_forks
@@ -231,10 +232,11 @@ def release_or_later(
             held = release_or_later(backend, release, task, owner, end)
             # Only the answer may have been late: then the lock is released already.
             return None if held is None else True
-        logger.warning(
-            "%s[%s] could not release its lock, which ends in %.1f s at most: %s",
-            *(task.name, owner, max(0.0, end - time.monotonic()), error),
-        )
+        if not is_of_shadow(backend):
+            logger.warning(
+                "%s[%s] could not release its lock, which ends in %.1f s at most: %s",
+                *(task.name, owner, max(0.0, end - time.monotonic()), error),
+            )
         key, token, heir = release.key, release.token, release.heir
         release_later(backend, Release(key, token, heir=heir, limit=release.limit))
         return None

@@ -9,6 +9,7 @@ from threading import RLock
 
 from ..backends.base import Backend
 from ..backends.record import Record
+from ..backends.shadow import is_of_shadow
 from ..backends.steps import Leaving, Renewal, Renewed
 from ..exceptions import LockStoreError
 from .keeper import StoreKeeper, keeper
@@ -105,4 +106,5 @@ class Departure:
                 )
         except LockStoreError as error:
             owner = self.record.owner
-            logger.warning("%s may run if it comes again: %s", owner, error)
+            if not is_of_shadow(self.backend):
+                logger.warning("%s may run if it comes again: %s", owner, error)

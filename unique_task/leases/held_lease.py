@@ -160,6 +160,10 @@ class HeldLease(Lease):
     def send_acquired(self) -> None:
         send_signal(lock_acquired, self.task, lock=self)
 
+    def send_released(self) -> None:
+        """Send the signal ``lock_released``."""
+        send_signal(lock_released, self.task, lock=self)
+
     def note_loss(self, reason: str, *, in_thread: bool = False) -> None:
         """Note that the lock is lost: log it and send the signal ``lock_lost``, once.
 
@@ -198,7 +202,7 @@ class HeldLease(Lease):
         if held is False:
             self.note_loss("it was not held any more when the task ended")
         if held is not None:
-            send_signal(lock_released, self.task, lock=self)
+            self.send_released()
         return held
 
     def _count(self, held: bool | None) -> None:

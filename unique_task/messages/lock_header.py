@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .stamp import LOCK_HEADER, MESSAGE_HEADER, is_same_id, our_headers
@@ -45,6 +45,8 @@ class LockHeader:
             :meth:`~unique_task.options.call_options.CallOptions.header`.
         follows: for a successor, id of the task that has to end before it starts; its
             own id if the publisher does not know that.
+        shadow: of a message published in shadow mode, token, generation, until, store
+            and lock of what was reserved there; or only that it is a duplicate there.
     """
 
     # A wire format: these names travel in LOCK_HEADER between versions.
@@ -62,6 +64,7 @@ class LockHeader:
     lock: str | None = None
     unique: Any = None
     follows: str | None = None
+    shadow: Any = None
 
     def header(self) -> dict[str, Any]:
         """Return it as a header of the message, without empty fields."""
@@ -84,6 +87,28 @@ class LockHeader:
             unique=self.unique,
             follows=self.follows,
         )
+
+    @property
+    def in_shadow(self) -> LockHeader:
+        """The header as a worker in shadow mode reads it.
+
+        A worker that enforces locks, of this version or an older one, does not see what
+        was reserved in shadow mode, and the other way round.
+        """
+        reserved = self.shadow or {}
+        return replace(
+            self,
+            token=reserved.get("token"),
+            generation=reserved.get("generation"),
+            until=reserved.get("until", 0),
+            store=reserved.get("store", ""),
+            lock=reserved.get("lock"),
+        )
+
+    @property
+    def is_duplicate_in_shadow(self) -> bool:
+        """True if the publisher has counted the call as a duplicate already."""
+        return bool(self.shadow and self.shadow.get("duplicate"))
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> LockHeader | None:
@@ -124,7 +149,12 @@ class LockHeader:
             and isinstance(self.generation, (int, type(None)))
             and _is_within(self.until, _LAST_SECOND)
             and _is_id(self.follows)
+            and (self.shadow is None or self._fits_in_shadow(message))
         )
+
+    def _fits_in_shadow(self, message: Any) -> bool:
+        known = isinstance(self.shadow, Mapping)
+        return known and replace(self.in_shadow, shadow=None)._fits(message)
 
 
 _FIELDS = tuple(field.name for field in fields(LockHeader))

@@ -12,6 +12,7 @@ from ..backends.base import Backend
 from ..backends.findings import Finding, Level
 from ..exceptions import UniqueError
 from ..options.app_settings import settings_of
+from ..options.shadow import NOT_GUARDED
 from .app_tasks import guarded_tasks, stores_of
 from .broker import Broker
 from .checks_queues import examine_queues
@@ -19,6 +20,8 @@ from .checks_stores import Clock, examine_store, findings_of
 from .checks_tasks import Guarded, examine_tasks
 from .checks_workers import examine_workers
 from .workers import TIMEOUT
+
+_END_SHADOW = "look at what it counts, then set it to True"
 
 
 def examine(
@@ -37,6 +40,8 @@ def examine(
             found = "unique_enabled is False: no task is guarded against duplicates"
             yield Finding("settings", Level.WARN, found, "set it to True")
             return
+        if settings.shadow:
+            yield Finding("settings", Level.WARN, NOT_GUARDED, _END_SHADOW)
         guarded, stores = _checked(app), stores_of(app).values()
     except UniqueError as error:
         yield Finding("settings", Level.FAIL, str(error), "correct it; workers need it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Celery
@@ -117,8 +117,8 @@ def explain(
         limit=call.limit,
         expire=plan.expire,
         lease=plan.lease if plan.renew else None,
-        at_publish=_at_publish(call, locks, stored),
-        at_run=_at_run(call, locks, stored),
+        at_publish=_in_shadow(call, "sent", _at_publish(call, locks, stored)),
+        at_run=_in_shadow(call, "runs", _at_run(call, locks, stored)),
         locks=tuple(locks),
         has_value=None if plan.value_ttl is None else stored is not None,
         value=None if stored is None else stored.value,
@@ -141,6 +141,15 @@ def _stored(call: Call) -> _Fresh | None:
         return None
     value = usable_value(call.task, answer.value)
     return None if value is UNUSABLE else _Fresh(value)
+
+
+def _in_shadow(call: Call, goes_on: str, place: Place) -> Place:
+    """Return what happens to a call; in shadow mode, that it goes on in any case."""
+    if not call.settings.shadow:
+        return place
+    counted = ", and counted" if place.duplicate else ""
+    happens = f"shadow: {goes_on}{counted}; would be: {place.happens}"
+    return replace(place, happens=happens)
 
 
 def _at_publish(call: Call, locks: Sequence[Lock], stored: _Fresh | None) -> Place:

@@ -1,4 +1,4 @@
-"""Tells whether the store knows a message, so that its key can be trusted."""
+"""Tells whether this version and the store know a message, to trust its key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from ..backends.base import Backend
 from ..backends.record import Token
 from ..exceptions import LockStoreError
 from ..messages.lock_header import LockHeader
+from .lock_types import lock_type_in
 from .plan import Plan
+
+
+def names_known_lock(published: LockHeader, namespace: str) -> bool:
+    """Tell whether this version can name the lock that a message reserved."""
+    known = published.lock is None or lock_type_in(published) is not None
+    return known and published.namespace == namespace
 
 
 def is_reserved(

@@ -63,6 +63,7 @@ class CallPlan:
         guarded: False if all guards are switched off, but a lock is reserved for the
             message.
         limit: how many attempts may hold the key at once.
+        shadow: whether the call runs in any case, and is only counted.
     """
 
     plan: Plan
@@ -71,6 +72,7 @@ class CallPlan:
     published: LockHeader | None
     guarded: bool = True
     limit: int = 1
+    shadow: bool = False
 
 
 def plan_of(options: Options, settings: Settings, expire: float) -> Plan:

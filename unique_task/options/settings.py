@@ -45,6 +45,9 @@ _VISIBILITY = 3600
 
 _DURATIONS = ("unique_expire", "unique_lease", "unique_redelivery", "unique_timeout")
 
+#: The value of ``unique_enabled`` with which duplicates are only counted.
+SHADOW = "shadow"
+
 ON_UNAVAILABLE = ("retry", "run", "raise")
 
 #: What Celery and kombu put before the URL of a database, beside ``db+``.
@@ -62,6 +65,7 @@ class Settings:
         backend: the object or URL that is set, else the app's result backend or broker;
             None if neither can hold locks.
         enabled: False switches every guard off.
+        shadow: whether every call runs, and duplicates are only counted.
         key_prefix: prefix of all keys; None to use `celery_prefix`.
         expire: how long a lock stands when nothing renews it.
         lease: how long a running attempt's lock stands after its last renewal.
@@ -77,6 +81,7 @@ class Settings:
     celery_prefix: str
     backend: Backend | str | None
     enabled: bool
+    shadow: bool
     key_prefix: str | None
     expire: float
     lease: float
@@ -104,8 +109,10 @@ def read(conf: Any) -> Settings:
         values["unique_redelivery"] = _redelivery(conf)
     for name in _DURATIONS:
         values[name] = seconds(name, values[name])
-    for name in ("unique_enabled", "unique_renew"):
-        _check(name, values[name], (True, False))
+    _check("unique_enabled", values["unique_enabled"], (True, False, SHADOW))
+    shadow = values["unique_enabled"] == SHADOW
+    values["unique_enabled"] = bool(values["unique_enabled"])
+    _check("unique_renew", values["unique_renew"], (True, False))
     _check("unique_on_unavailable", values["unique_on_unavailable"], ON_UNAVAILABLE)
     celery_prefix = ""
     if values["unique_backend"] is None:
@@ -116,6 +123,7 @@ def read(conf: Any) -> Settings:
     return Settings(
         conf.task_protocol != 1,
         celery_prefix,
+        shadow=shadow,
         **{name.removeprefix("unique_"): v for name, v in values.items()},
     )
 

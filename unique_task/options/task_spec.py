@@ -8,6 +8,7 @@ from typing import Any
 from celery import Task
 
 from ..backends.base import Backend
+from ..backends.shadow import shadow_of
 from ..durations import seconds
 from ..exceptions import ConfigurationError
 from ..keys.arguments import Parameters
@@ -17,7 +18,7 @@ from ..messages.lock_header import LockHeader
 from ..messages.sent_arguments import as_sent
 from .app_settings import backend_of, settings_of
 from .call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
-from .known_message import is_reserved
+from .known_message import is_reserved, names_known_lock
 from .limit import limit_of_call
 from .lock_types import lock_type_in
 from .plan import CallPlan, Plan, plan_of
@@ -136,7 +137,9 @@ class TaskSpec:
         Raises:
             ConfigurationError: if there is none.
         """
-        return backend_of(task.app, settings, self.options.backend, eager=eager)
+        own = self.options.backend
+        backend = backend_of(task.app, settings, own, eager=eager)
+        return shadow_of(backend) if settings.shadow else backend
 
     def call_plan(
         self,
@@ -166,7 +169,7 @@ class TaskSpec:
         plan, backend = self._plan(task, settings), self.backend(task, settings, eager)
         key = self.digest(task, args, kwargs)
         limit = self.limit(task, plan, backend, args, kwargs)
-        return CallPlan(plan, backend, key, None, limit=limit)
+        return CallPlan(plan, backend, key, None, True, limit, settings.shadow)
 
     def _published_plan(
         self,
@@ -177,8 +180,10 @@ class TaskSpec:
         eager: bool,
     ) -> CallPlan | None:
         """Return how a call is guarded whose message has a lock header."""
-        if not self._knows(task, published):
-            published = published.elsewhere
+        if settings.shadow:
+            published = published.in_shadow
+        if not names_known_lock(published, self.namespace(task)):
+            published = published.elsewhere  # the options of the call still count
         call_options = call_options_in(published)
         reserved = published.token is not None
         if not call_options.enabled or not (settings.enabled or reserved):
@@ -193,15 +198,8 @@ class TaskSpec:
         call_plan.key = self._key_of(task, call_plan, published, call_options, call)
         if settings.enabled:
             call_plan.limit = self.limit(task, plan, backend, *call)
+        call_plan.shadow = settings.shadow
         return call_plan
-
-    def _knows(self, task: Task, published: LockHeader) -> bool:
-        """Tell whether this version can name the lock that a message reserved.
-
-        If not, the options of the call still count.
-        """
-        known = published.lock is None or lock_type_in(published) is not None
-        return known and published.namespace == self.namespace(task)
 
     def _key_of(
         self,

@@ -226,12 +226,17 @@ class Outgoing:
         self, record: Record, pending: float, generation: int | None = None
     ) -> ToSend:
         """Send the message with the token of the lock that waits for it."""
-        lock = self.lock_header(
-            key=self.key,
-            token=record.token,
-            generation=generation,
-            until=time.time() + pending,
-            store=self.backend.fingerprint,
-            lock=self.plan.lock.name,
-        )
-        return ToSend(lock)
+        reserved: dict[str, Any] = {
+            "token": record.token,
+            "generation": generation,
+            "until": time.time() + pending,
+            "store": self.backend.fingerprint,
+            "lock": self.plan.lock.name,
+        }
+        if self.settings.shadow:  # a worker that enforces locks does not see this
+            reserved = {"shadow": reserved}
+        return ToSend(self.lock_header(key=self.key, **reserved))
+
+    def as_duplicate_in_shadow(self) -> ToSend:
+        """Send the message in spite of its policy; its worker counts it no more."""
+        return ToSend(self.lock_header(key=self.key, shadow={"duplicate": True}))

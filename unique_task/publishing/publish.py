@@ -18,8 +18,10 @@ from ..messages.stamp import LOCK_HEADER, MESSAGE_HEADER, WAIT_HEADER, stamping
 from ..options.lock_types import lock_type_in
 from ..options.plan import Plan
 from ..options.policies import Cached, Wait
+from ..options.shadow import goes_on_in_shadow
 from .outgoing import NotSent, Outgoing, ToSend, Undo
 from .reserve import reserve
+from .shadow import reserve_in_shadow, with_call_options
 from .successor import send_after
 
 logger = logging.getLogger(__name__)
@@ -51,20 +53,30 @@ def publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
 def _publish(outgoing: Outgoing, send: Callable[..., Any]) -> Any:
     try:
         decision = _decide(outgoing)
-    except Exception:
-        if not outgoing.options.bound:
+    except Exception as error:
+        to_send = _sent_after(error, outgoing)
+        if to_send is None:
             raise
-        # The worker meets the same error, and reports it to all that wait.
-        name, task_id = outgoing.task.name, outgoing.id
-        logger.exception("%s[%s] is sent without a lock", name, task_id)
         _release_unsent(outgoing)
-        return _send(outgoing, ToSend(), send)
+        return _send(outgoing, to_send, send)
     if isinstance(decision, NotSent):
         result = decision.result
         result.duplicate = True
     else:
         result = _send(outgoing, decision, send)
     return _guard_against_own_wait(outgoing, result)
+
+
+def _sent_after(error: Exception, outgoing: Outgoing) -> ToSend | None:
+    """Return how a message is sent in spite of an error; None if the caller gets it."""
+    name, task_id = outgoing.task.name, outgoing.id
+    if goes_on_in_shadow(outgoing.task.app, name, error):
+        return with_call_options(outgoing)
+    if not outgoing.options.bound:
+        return None
+    # The worker meets the same error, and reports it to all that wait.
+    logger.exception("%s[%s] is sent without a lock", name, task_id)
+    return ToSend()
 
 
 def _decide(outgoing: Outgoing) -> ToSend | NotSent:
@@ -80,6 +92,8 @@ def _decide(outgoing: Outgoing) -> ToSend | NotSent:
         return _without_lock(outgoing)
     if outgoing.options.again:
         return _send_next_try(outgoing)
+    if settings.shadow:
+        return reserve_in_shadow(outgoing)
     if plan.lock.successor:
         return send_after(outgoing)
     return reserve(outgoing, accept_value=plan.value_ttl is not None)
@@ -129,7 +143,9 @@ def may_wait_for_own_body(plan: Plan) -> bool:
 
 def _guard_against_own_wait(outgoing: Outgoing, result: Any) -> Any:
     """Let ``get()`` raise in a body that holds the lock which the call waits for."""
-    if may_wait_for_own_body(outgoing.plan) and not isinstance(result, EagerResult):
+    if outgoing.settings.shadow or isinstance(result, EagerResult):
+        return result
+    if may_wait_for_own_body(outgoing.plan):
         shared = isinstance(result, HolderResult)
         result.__class__ = LaterHolderResult if shared else LaterResult
         result.held = lambda: _is_held_here(outgoing)

@@ -63,7 +63,7 @@ def reserve(outgoing: Outgoing, *, accept_value: bool) -> ToSend | NotSent:
     key = outgoing.reservation
     record = outgoing.record()
     try:
-        answer = _reserve_after_dead(outgoing, key, record, pending, accept_value)
+        answer = reserve_after_dead(outgoing, key, record, pending, accept_value)
     except LockStoreError as error:
         count(outgoing.backend, record.task, names.STORE_ERRORS)
         if not outgoing.sent_without_store:
@@ -81,7 +81,7 @@ def reserve(outgoing: Outgoing, *, accept_value: bool) -> ToSend | NotSent:
     return outgoing.with_reservation(record, pending, generation)
 
 
-def _reserve_after_dead(
+def reserve_after_dead(
     outgoing: Outgoing, key: str, record: Record, pending: float, accept_value: bool
 ) -> Reserved | Held | Stored:
     """Reserve the lock; take it from a holder that has died."""
@@ -142,7 +142,7 @@ def _return_stored(outgoing: Outgoing, stored: Stored) -> ToSend | NotSent:
     value = usable_value(outgoing.task, stored.value)
     if value is UNUSABLE:
         return reserve(outgoing, accept_value=False)
-    report_value(_duplicate(outgoing), outgoing.id, known=False)
+    report_value(duplicate_of(outgoing), outgoing.id, known=False)
     return _return_value(outgoing, value)
 
 
@@ -175,12 +175,12 @@ def _handle_duplicate(outgoing: Outgoing, held: Held) -> ToSend | NotSent:
     if isinstance(policy, Wait) or (isinstance(policy, Cached) and not has_value):
         wait = policy if isinstance(policy, Wait) else Wait()
         return send_to_wait(outgoing, held, wait)
-    if not _needs_own_outcome(outgoing, held):
+    if not needs_own_outcome(outgoing, held):
         return _refuse(outgoing, held)
     return outgoing.without_reservation()
 
 
-def _needs_own_outcome(outgoing: Outgoing, held: Held) -> bool:
+def needs_own_outcome(outgoing: Outgoing, held: Held) -> bool:
     """Tell whether a duplicate is sent, because its own id must get an outcome.
 
     Only the worker knows the value of a run that has not ended.
@@ -200,7 +200,7 @@ def _refuse(outgoing: Outgoing, held: Held) -> NotSent:
     lease = held_lease(outgoing.key, outgoing.backend)
     if lease is not None and lease.record.token == held.record.token:
         warn_of_own_duplicate(outgoing.task, outgoing.id, lease.owner)
-    duplicate, policy = _duplicate(outgoing, held), outgoing.plan.publish_policy
+    duplicate, policy = duplicate_of(outgoing, held), outgoing.plan.publish_policy
     if not shares_result(policy):
         return _apply_policy(outgoing, duplicate)
     report(duplicate, outgoing.id, DROPPED, kind_of(policy))
@@ -236,7 +236,7 @@ def _apply_policy(outgoing: Outgoing, duplicate: Duplicate) -> NotSent:
     return _return_value(outgoing, value)
 
 
-def _duplicate(outgoing: Outgoing, held: Held | None = None) -> Duplicate:
+def duplicate_of(outgoing: Outgoing, held: Held | None = None) -> Duplicate:
     return Duplicate.of_holder(
         held,
         outgoing.task,

@@ -29,6 +29,7 @@ from ..options.app_settings import settings_of
 from ..options.call_options import NO_CALL_OPTIONS, CallOptions, call_options_in
 from ..options.guarded_class import guarded_class_of, registered_task
 from ..options.lock_types import TAKEN_AT_PUBLISH
+from ..options.shadow import goes_on_in_shadow
 from ..options.task_spec import TaskSpec
 from .outgoing import Outgoing
 from .publish import may_wait_for_own_body, publish
@@ -96,7 +97,7 @@ class _Call:
 def _send(call: _Call, make: Callable[[Celery, str], Any]) -> Any:
     """Publish a guarded task; send any other task as Celery does."""
     app, name, options = call.app, call.name, call.options
-    call_options = _pop_call_options(app, options)
+    call_options = _pop_call_options(app, name, options)
     if is_stamped(options.get("task_id")):  # the same message, once more
         return call.send(**options)
     task = options.get("task_type") or registered_task(app, name) or make(app, name)
@@ -115,10 +116,12 @@ def _send(call: _Call, make: Callable[[Celery, str], Any]) -> Any:
     return _send_by_name(options, call_options, call.send)
 
 
-def _pop_call_options(app: Celery, options: dict[str, Any]) -> CallOptions:
+def _pop_call_options(app: Celery, name: str, options: dict[str, Any]) -> CallOptions:
     try:
         return CallOptions.pop_from(options)
-    except ConfigurationError:
+    except ConfigurationError as error:
+        if goes_on_in_shadow(app, name, error):
+            return NO_CALL_OPTIONS
         if not is_bound(app, options, bool(options.get("task_id"))):
             raise
         # The error would fail the task that has ended and sends this message.

@@ -10,13 +10,14 @@ from ..exceptions import ConfigurationError, LockStoreError
 from ..leases.held_lease import HeldLease
 from ..leases.lease import Lease
 from ..leases.process import is_gone
+from ..leases.shadow_lease import ShadowLease
 from ..messages.lock_header import LockHeader
 from ..messages.values import UNUSABLE, usable_value
 from .attempt import Attempt
 from .not_acquired import (
+    OBSTACLES,
     Answer,
-    Undecided,
-    answer_from_store,
+    Obstacle,
     is_same_message,
     not_acquired,
     without_store,
@@ -24,9 +25,6 @@ from .not_acquired import (
 from .reservation import record_of_no_process, start_reservation
 from .several import among_holders
 
-#: Longest time in seconds that a retry waits, in its worker's slot, for the try that
-#: sent it.
-_PATIENCE = 1.0
 _PAUSE = 0.05
 
 
@@ -41,29 +39,38 @@ def acquire(attempt: Attempt) -> Lease | Answer:
         celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
     """
     try:
-        result = _acquire(attempt)
+        result = lease_or_obstacle(attempt)
+        if not isinstance(result, OBSTACLES):
+            return result
+        answer = not_acquired(attempt, result)
     except LockStoreError as error:
         return without_store(attempt, error)
     # Outside: an error in a policy, which may publish, is not about this store.
-    return result.apply_policy() if isinstance(result, Undecided) else result
+    return answer if isinstance(answer, Answer) else answer.apply_policy()
 
 
-def _acquire(attempt: Attempt) -> Lease | Answer | Undecided:
+def lease_or_obstacle(attempt: Attempt) -> HeldLease | Obstacle:
+    """Take the lock of `attempt`, or return what keeps its body from running.
+
+    Raises:
+        LockStoreError: if the store does not answer.
+        ConfigurationError: if the publisher reserved the lock in another store.
+    """
     if attempt.published is not None:
         check_store(attempt, attempt.published)
     answer, asked_at = _take(attempt, accept_value=_accepts_value(attempt))
     if isinstance(answer, Stored):
         value = usable_value(attempt.call.task, answer.value)
         if value is not UNUSABLE:
-            return answer_from_store(attempt, value)
+            return Answer(value)
         answer, asked_at = _take(attempt, accept_value=False)
     assert not isinstance(answer, Stored)
     if not isinstance(answer, Acquired):
-        return not_acquired(attempt, answer)
+        return answer
     if attempt.plan.lock.two_locks and not attempt.call.admitted:
         obstacle = _start_reservation(attempt)
         if obstacle is not None:
-            return not_acquired(attempt, obstacle)
+            return obstacle
     attempt.count_waited()
     return _lease(attempt, answer.fence, asked_at)
 
@@ -95,8 +102,9 @@ def _start_reservation(attempt: Attempt) -> Held | Replaced | None:
 
 def _lease(attempt: Attempt, fence: int | None, asked_at: float) -> HeldLease:
     call, plan = attempt.call, attempt.plan
+    kind = ShadowLease if attempt.shadow else HeldLease
     # By position: names would cost as much time as the rest of this.
-    return HeldLease(
+    return kind(
         call.task,
         call.request,
         call.owner,
@@ -132,7 +140,7 @@ def _take(attempt: Attempt, *, accept_value: bool) -> tuple[StoreAnswer, float]:
             remember_for = 0.0
         elif dead and dead not in take_over_from:
             take_over_from = *take_over_from, dead
-        elif asked_at <= began + _PATIENCE and (
+        elif asked_at <= began + attempt.patience and (
             _is_earlier_try(attempt, answer) or _gives_up(answer, take_over_from)
         ):
             time.sleep(_PAUSE)

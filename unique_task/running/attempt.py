@@ -25,6 +25,7 @@ class Attempt:
         record: of the lock that the body needs.
         published: the lock header of the message.
         limit: how many attempts may hold the key at once.
+        shadow: whether the body runs in any case.
         lock: name under which the store keeps the lock of the run.
         finished_for: seconds for which the store keeps the finished mark of the
             attempt; 0 if its message cannot be delivered again.
@@ -39,6 +40,7 @@ class Attempt:
     record: Record
     published: LockHeader | None = None
     limit: int = 1
+    shadow: bool = False
     lock: str = field(init=False)
     finished_for: float = field(default=0.0, init=False)
     remember_for: float = field(default=0.0, init=False)
@@ -56,6 +58,14 @@ class Attempt:
             # several do, the store has to know that the first one was let in.
             if self.run_limit > 1 and call.queued:
                 self.remember_for = plan.lease
+
+    @property
+    def patience(self) -> float:
+        """Longest time in seconds that a retry waits for the try that sent it.
+
+        It waits in its worker's slot.
+        """
+        return -1.0 if self.shadow else 1.0
 
     @property
     def reservation(self) -> str:

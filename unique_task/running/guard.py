@@ -26,6 +26,7 @@ from ..leases.process import this_process
 from ..messages.states import DeliveryOver, store_started
 from ..messages.values import encode_value
 from ..options.plan import CallPlan
+from ..options.shadow import goes_on_in_shadow
 from ..options.task_name import name_of
 from ..options.task_spec import TaskSpec
 from .acquire import acquire
@@ -34,6 +35,7 @@ from .call import Call
 from .not_acquired import Answer
 from .redelivery import when_outcome_stored
 from .reservation import release_reservation_of
+from .shadow import lease_in_shadow
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,9 @@ def _enter(spec: TaskSpec, call: Call) -> Lease | Answer | None:
         # Of a policy of the user's. Celery copies each frame of the traceback, twice.
         raise ignore.with_traceback(None) from None
     except Exception as error:
+        if goes_on_in_shadow(call.task.app, call.task.name, error):
+            call.release_if_unused()
+            return Unguarded(call.task, call.request, call.owner)
         if call.request is not None:
             progress_at(call.request).guard_error = id(error)
         raise
@@ -99,7 +104,7 @@ def _lease_or_answer(spec: TaskSpec, call: Call) -> Lease | Answer | None:
         return Unguarded(call.task, call.request, call.owner, release)
     if held_lease(attempt.key, attempt.backend) is not None:
         return None
-    return _acquire(attempt)
+    return lease_in_shadow(attempt) if attempt.shadow else _acquire(attempt)
 
 
 def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
@@ -107,7 +112,8 @@ def _attempt(call: Call, call_plan: CallPlan) -> Attempt:
     record = Record(token, name_of(call.task), call.worker, state, this_process())
     plan, backend = call_plan.plan, call_plan.backend
     key, published, limit = call_plan.key, call_plan.published, call_plan.limit
-    return Attempt(call, plan, backend, key, record, published, limit)
+    shadow = call_plan.shadow
+    return Attempt(call, plan, backend, key, record, published, limit, shadow)
 
 
 def _acquire(attempt: Attempt) -> Lease | Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Union
 
 from ..backends.record import attempt_of
 from ..backends.steps import Finished, Held, Replaced
@@ -42,6 +42,12 @@ class Answer:
     value: Any
 
 
+#: What keeps a body from running: the value of an earlier run is the answer, or the
+#: store has refused the lock.
+OBSTACLES = (Answer, Finished, Held, Replaced)
+Obstacle = Union[Answer, Finished, Held, Replaced]
+
+
 @dataclass(eq=False, repr=False)
 class Undecided:
     """A duplicate whose policy has yet to be applied.
@@ -67,17 +73,19 @@ class Undecided:
         return Answer(apply_policy(self.policy, self.duplicate, self.call.task_id))
 
 
-def not_acquired(attempt: Attempt, answer: Finished | Held | Replaced) -> Undecided:
-    """Return the duplicate that the call is, or end the call.
+def not_acquired(attempt: Attempt, obstacle: Obstacle) -> Answer | Undecided:
+    """Return the answer to a call or the duplicate that it is, or end the call.
 
     Raises:
         celery.exceptions.Ignore, Reject: if the call ends here, or comes back.
     """
-    if isinstance(answer, Finished):
+    if isinstance(obstacle, Answer):
+        return _answer_from_store(attempt, obstacle)
+    if isinstance(obstacle, Finished):
         _end_finished(attempt.call)
-    if isinstance(answer, Replaced):
-        _end_replaced(attempt, answer)
-    return _meet_holder(attempt, answer)
+    if isinstance(obstacle, Replaced):
+        _end_replaced(attempt, obstacle)
+    return _meet_holder(attempt, obstacle)
 
 
 def _end_finished(call: Call) -> NoReturn:
@@ -92,7 +100,7 @@ def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
     if replaced.owner == call.owner:  # a frozen signature that was sent once more
         logger.info("%s[%s] was sent once more", call.task.name, call.owner)
         raise DeliveryOver("a later message of the same task takes its place")
-    duplicate = replace(_duplicate(attempt), owner=replaced.owner)
+    duplicate = replace(duplicate_of(attempt), owner=replaced.owner)
     report(duplicate, call.owner, REPLACED, "replace")
     by = replaced.owner or "a later call"
     end_as_revoked(call.task, call.request, f"replaced by {by}")
@@ -101,7 +109,7 @@ def _end_replaced(attempt: Attempt, replaced: Replaced) -> NoReturn:
 def _meet_holder(attempt: Attempt, held: Held) -> Undecided:
     """Return the duplicate that meets a held lock, and its policy."""
     call = attempt.call
-    duplicate = _duplicate(attempt, held)
+    duplicate = duplicate_of(attempt, held)
     if call.queued and duplicate.owner == call.owner:
         _come_back_for_own(attempt, held, duplicate.error)
     policy = _wait_policy(attempt) if duplicate.admitted else attempt.plan.run_policy
@@ -151,15 +159,16 @@ def _come_back_for_own(
         raise DeliveryOver("an earlier delivery of this message runs") from error
 
 
-def answer_from_store(attempt: Attempt, value: Any) -> Answer:
+def _answer_from_store(attempt: Attempt, answer: Answer) -> Answer:
     """Report a call that gets the value of an earlier run, and return that value."""
     attempt.count_waited()
     call = attempt.call
-    report_value(_duplicate(attempt), call.task_id, known=bool(call.waited.times))
-    return Answer(value)
+    report_value(duplicate_of(attempt), call.task_id, known=bool(call.waited.times))
+    return answer
 
 
-def _duplicate(attempt: Attempt, held: Held | None = None) -> Duplicate:
+def duplicate_of(attempt: Attempt, held: Held | None = None) -> Duplicate:
+    """Return the duplicate that met the lock `held`, or a value if that is None."""
     call = attempt.call
     return Duplicate.of_holder(
         held,

@@ -30,6 +30,7 @@ from typing import Any
 from celery import Celery, Task, signals, states
 
 from ..backends.base import Backend
+from ..backends.shadow import shadow_of
 from ..backends.steps import Release
 from ..exceptions import ConfigurationError
 from ..leases.background import release_later
@@ -172,12 +173,22 @@ def release_for(app: Celery, message: Mapping[str, Any]) -> None:
 
 def _release_for(app: Celery, message: Mapping[str, Any]) -> None:
     published = LockHeader.of(message)
-    if published is None or not (published.token and published.key):
+    if published is None:
+        return
+    _release_reserved(app, published, lambda store: store)
+    if published.shadow is not None:
+        _release_reserved(app, published.in_shadow, shadow_of)
+
+
+def _release_reserved(
+    app: Celery, published: LockHeader, locks_in: Callable[[Backend], Backend]
+) -> None:
+    if not (published.token and published.key):
         return
     lock = lock_type_in(published)
     if lock is None:  # the lock ends by its time
         return
-    for store in _stores(app, published):
+    for store in _stores(app, published, locks_in):
         release = partial(_release_in, store)
         release_reservation(lock, published.key, published.token, release)
 
@@ -187,10 +198,15 @@ def _release_in(store: Backend, name: str, token: str) -> None:
     release_later(store, Release(name, token))
 
 
-def _stores(app: Celery, published: LockHeader) -> list[Backend]:
+def _stores(
+    app: Celery, published: LockHeader, locks_in: Callable[[Backend], Backend]
+) -> list[Backend]:
     """Return the store of a message's lock, or all stores that it may be in.
 
     One store may have two names. It does no harm to release a token in another store.
+
+    Arguments:
+        locks_in: returns a backend for those locks in the store of another backend.
     """
     settings = settings_of(app)
     classes = filter(None, map(guarded_class_of, app.tasks.values()))
@@ -198,7 +214,7 @@ def _stores(app: Celery, published: LockHeader) -> list[Backend]:
     stores: dict[Backend, None] = {}
     for option in options:
         try:
-            stores[backend_of(app, settings, option)] = None
+            stores[locks_in(backend_of(app, settings, option))] = None
         except ConfigurationError as error:
             logger.debug("a lock may not be released: %s", error)
     return [s for s in stores if s.fingerprint == published.store] or list(stores)

@@ -11,7 +11,7 @@ from celery import Task
 from celery.canvas import Signature
 from kombu.utils.uuid import uuid
 
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, UniqueError
 from ..keys.digest import source_of
 from ..leases.current import lease_for, progress_of, request_of
 from ..leases.lease import Lease
@@ -19,6 +19,7 @@ from ..messages.lock_header import LockHeader
 from ..messages.stamp import LOCK_HEADER
 from ..options.call_options import CallOptions
 from ..options.guarded_class import spec_of
+from ..options.shadow import goes_on_in_shadow
 
 
 def guarded_apply(apply: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,27 +28,36 @@ def guarded_apply(apply: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(apply)
     def guarded(task: Task, *args: Any, **options: Any) -> Any:
-        call_options = CallOptions.pop_from(options)
-        if call_options:
-            options.update(zip(names, args))
-            args = args[len(names) :]
-            task_id = options["task_id"] = options.get("task_id") or uuid()
-            spec = spec_of(task)
-            published = LockHeader(
-                str(task_id),
-                "",
-                spec.namespace(task),
-                own_key=call_options.has_key,
-                source=source_of(call_options.key) if call_options.has_key else None,
-                unique=call_options.header(),
-            )
-            headers = _headers(options)
-            options["headers"] = {**headers, LOCK_HEADER: published.header()}
+        try:
+            call_options = CallOptions.pop_from(options)
+            if call_options:
+                options.update(zip(names, args))
+                args = args[len(names) :]
+                options["headers"] = _with_lock(task, call_options, options)
+        except UniqueError as error:
+            if not goes_on_in_shadow(task.app, task.name, error):
+                raise
         result = apply(task, *args, **options)
         result.duplicate = False
         return result
 
     return guarded
+
+
+def _with_lock(
+    task: Task, call_options: CallOptions, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the headers of an eager call, with those of its options for the guard."""
+    task_id = options["task_id"] = options.get("task_id") or uuid()
+    published = LockHeader(
+        str(task_id),
+        "",
+        spec_of(task).namespace(task),
+        own_key=call_options.has_key,
+        source=source_of(call_options.key) if call_options.has_key else None,
+        unique=call_options.header(),
+    )
+    return {**_headers(options), LOCK_HEADER: published.header()}
 
 
 def _positional(apply: Callable[..., Any]) -> list[str]:

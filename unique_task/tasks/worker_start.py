@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from celery import Celery
@@ -16,6 +17,8 @@ from ..operating.app_tasks import guarded_tasks, stores_of
 from ..operating.checks_stores import complaint
 from ..operating.doctor import warnings_at_start
 from ..options.app_settings import settings_of
+from ..options.shadow import NOT_GUARDED, goes_on_in_shadow
+from ..options.task_spec import TaskSpec
 from ..running.orphans import watched
 from ..running.unreadable import Unreadable
 from ..waiting import commands  # noqa: F401 - which Celery finds once it is imported
@@ -47,12 +50,21 @@ def _make_ready(app: Celery) -> None:
     app.steps["consumer"].update((Unreadable, WaitingStep))
     for name, spec in guarded_tasks(app):
         task = app.tasks[name]
-        spec.check(task, settings_of(app))
+        _check(task, spec)
         defer_started(task)
     for error in filter(None, map(complaint, _stores(app))):
         # A store that does not answer yet may answer later.
-        if isinstance(error, LockStoreRefusedError):
+        if isinstance(error, LockStoreRefusedError) and not settings_of(app).shadow:
             raise error
+
+
+def _check(task: Any, spec: TaskSpec) -> None:
+    """Check the options of a task; what is wrong with them ends the worker."""
+    try:
+        spec.check(task, settings_of(task.app))
+    except UniqueError as error:
+        if not goes_on_in_shadow(task.app, task.name, error):
+            raise
 
 
 def report_worker(sender: Any) -> None:
@@ -62,18 +74,35 @@ def report_worker(sender: Any) -> None:
     if not count:
         return
     backends = _stores(app)
-    if not backends:
+    names = ", ".join(sorted(backend.name for backend in backends))
+    if settings_of(app).shadow:
+        logger.warning("%s, by locks in %s", NOT_GUARDED, names)
+    elif not backends:
         logger.warning("unique_enabled is False: no task is guarded against duplicates")
         return
-    names = ", ".join(sorted(backend.name for backend in backends))
-    logger.info("locks of %d unique tasks are in %s", count, names)
-    for warning in warnings_at_start(app, backends):
+    else:
+        logger.info("locks of %d unique tasks are in %s", count, names)
+    for warning in _warnings(app, backends):
         logger.warning("%s", warning)
     for error in filter(None, map(complaint, backends)):
         logger.error("the store of locks is out of order: %s", error)
 
 
+def _warnings(app: Celery, backends: Iterable[Backend]) -> list[str]:
+    try:
+        return warnings_at_start(app, backends)
+    except UniqueError:
+        if not settings_of(app).shadow:  # there it has been logged
+            raise
+        return []
+
+
 def _stores(app: Celery) -> list[Backend]:
     """Return the backends of a worker's tasks; none if all guards are switched off."""
     guarded = any(guarded_tasks(app)) and settings_of(app).enabled
-    return list(stores_of(app).values()) if guarded else []
+    try:
+        return list(stores_of(app).values()) if guarded else []
+    except UniqueError:
+        if not settings_of(app).shadow:  # there it has been logged
+            raise
+        return []
