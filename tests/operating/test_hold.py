@@ -53,10 +53,11 @@ def test_a_hold_tells_what_it_took(app):
     assert abs(taken.until - time.time() - 60) < 10
 
 
+@pytest.mark.parametrize("limit", [1, 2])
 @pytest.mark.parametrize("lock", LOCK_TYPES)
-def test_a_hold_of_any_lock_type_pauses_the_body(app, lock):
+def test_a_hold_of_any_lock_type_pauses_the_body(app, lock, limit):
     """Also of a message that was sent without a lock of its own."""
-    task = task_of(app, unique(lock=lock, on_duplicate={"run": "raise"}))
+    task = task_of(app, unique(lock=lock, limit=limit, on_duplicate={"run": "raise"}))
     hold_of(task)
 
     assert explained(task).at_run.duplicate
@@ -151,6 +152,27 @@ def test_a_hold_that_gets_some_places_gives_them_back(app):
 
     assert isinstance(answer, Lock)
     assert holders(task) == ["first"]
+
+
+@pytest.mark.parametrize("other, keeps", [("hold-0", 0), ("hold-z", 2)])
+def test_of_two_holds_that_wait_for_each_other_one_gives_way(
+    app, monkeypatch, other, keeps
+):
+    """With a place of three each, both would wait until their time is over."""
+    task = task_of(app, unique(limit=3))
+    record = Record(Token.of_attempt(other), task.name, state="held", by="ben")
+    store_of(app).acquire(key_of(task), record, 600, limit=3)
+    seen: list[int] = []
+
+    def look(seconds: float) -> None:
+        seen.append(len(holders(task)) - 1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unique_task.operating.holding.time.sleep", look)
+    with pytest.raises(KeyboardInterrupt):
+        hold_of(task, wait=30)
+
+    assert seen == [keeps]
 
 
 def test_a_hold_that_is_broken_off_gives_back_what_it_took(app, monkeypatch):
@@ -312,8 +334,9 @@ def test_a_hold_is_released_by_hand(app):
 RUNS = {
     "ignore": f"does not run: its result is REVOKED, {CALLED}",
     "skip": "does not run: it succeeds at once, with the value of the policy",
-    "cached": f"waits for the value of HOLD ({CALLED})",
-    "retry": f"waits for HOLD ({CALLED}) and comes back later",
+    **dict.fromkeys(
+        ("cached", "retry"), f"waits for HOLD ({CALLED}) and comes back later"
+    ),
     "raise": "does not run: it fails with DuplicateTaskError",
 }
 SENT = {

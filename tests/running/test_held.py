@@ -20,13 +20,13 @@ def held(worker_app):
     """Make a task with this policy, whose key Ann holds."""
     worker_app.conf.unique_backend = MemoryBackend()
 
-    def held(policy, **options):
+    def held(policy, seconds=60, **options):
         @worker_app.task(name="work")
         @unique(on_duplicate=policy, **options)
         def work(item=1):
             return item
 
-        hold_of(work)
+        hold_of(work, seconds=seconds)
         return work
 
     return held
@@ -70,6 +70,15 @@ def test_what_waits_runs_after_the_release_of_the_hold(held, caplog, policy):
     end_hold(work.app)
 
     assert value_of(result) == 1
+
+
+def test_what_waits_comes_back_when_the_time_of_the_hold_is_over(held, caplog):
+    work = held(retry(countdown=600, maximum=600, jitter=False), seconds=1.5)
+
+    assert value_of(work.delay()) == 1
+
+    [pause] = [line for line in caplog.messages if "back in" in line]
+    assert 0 < float(pause.split()[-2]) <= 1.5
 
 
 def test_a_hold_of_all_places_keeps_every_call_from_its_body(held):

@@ -178,8 +178,7 @@ def _fate_at_publish(call: Call, holder: Holder) -> str:
     if isinstance(policy, Replace) and holder.replaceable:
         return f"sent: it takes the place of {holder.owner}, which has not started"
     # Tasks that share a namespace cannot use each other's values.
-    has_value = holder.task == call.task.name and not holder.hold
-    if isinstance(policy, Cached) and not has_value:
+    if isinstance(policy, Cached) and holder.task != call.task.name:
         policy = Wait()
     return fate(policy, holder, published=True)
 

@@ -95,8 +95,24 @@ class Places:
         self._keep(lease)
         for record in self._records:
             if record.token not in self._fences and not self._take_one(record, lease):
+                self._give_way()
                 return False
         return self._keep(self._seconds)
+
+    def _give_way(self) -> None:
+        """Leave the places to another hold that waits for them, too.
+
+        Two holds with some places each would wait for each other until their time is
+        over. So the one that is not the first by name takes none::
+
+            one    has a place, wants two  has two
+            other  has a place, gives it back
+        """
+        owner = self.record.owner
+        holds = (one.record.owner for one in self.others() if one.record.hold)
+        if self._fences and any(other < owner for other in holds):
+            self.give_back()
+            self._fences.clear()
 
     def _take_one(self, record: Record, lease: float) -> bool:
         target = self._target

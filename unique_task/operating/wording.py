@@ -53,6 +53,8 @@ def fate(policy: Policy, holder: Holder, *, published: bool) -> str:
         holder: that it meets.
         published: when it is published; else when it runs.
     """
+    if isinstance(policy, Cached) and holder.hold:
+        policy = Wait()  # there is no value to wait for
     texts: dict[Any, str] = dict(_AT_PUBLISH if published else _AT_RUN)
     text = texts.get(policy) or texts.get(type(policy))
     owner = f"{holder.owner} ({holder.hold})" if holder.hold else holder.owner

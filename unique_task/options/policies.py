@@ -111,7 +111,7 @@ class Wait:
         requeue(
             duplicate.task,
             duplicate.request,
-            min(self.next_countdown(waited.times), left),
+            min(self.next_countdown(waited.times), left, _left_of_hold(duplicate)),
             duplicate.error,
             admitted=duplicate.admitted,
             waits_for=waits_for,
@@ -124,6 +124,13 @@ class Wait:
         except OverflowError:
             countdown = self.maximum
         return countdown * random.uniform(0.5, 1) if self.jitter else countdown
+
+
+def _left_of_hold(duplicate: Duplicate) -> float:
+    """Return the seconds until a hold ends, which an operator does not renew."""
+    if duplicate.hold is None or duplicate.remaining is None:
+        return inf
+    return duplicate.remaining
 
 
 def cached(ttl: Duration | None = None) -> Policy:
