@@ -11,7 +11,8 @@ from tests.operating.test_explain import hold as run_under
 from tests.published_calls import key_of, task_of
 from unique_task import unique
 from unique_task.cli.holding import hold_key
-from unique_task.cli.output import Failed
+from unique_task.cli.output import Away, Failed
+from unique_task.cli.releasing import release_locks
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -50,3 +51,20 @@ def test_a_key_that_others_hold_is_a_failure(app, capsys):
 
     assert failed.value.exit_code == 1
     assert "running is unknown" in capsys.readouterr().out
+
+
+def release_in_bulk(app: Any, capsys: Any, **options: Any) -> str:
+    """The last word of what the command prints."""
+    with pytest.raises(Away, match="each process has locks of its own"):
+        release_locks(app, None, None, None, 0, False, True, **options)
+    return str(capsys.readouterr().out.split()[-1])
+
+
+def test_in_bulk_a_hold_is_released_with_an_option_of_its_own_alone(app, capsys):
+    task_of(app)
+    hold_key(app, "work", True, "ann", **ASKED)
+    capsys.readouterr()
+
+    for options in ({"task": "*"}, {"pending": True}, {"dead": True, "held": True}):
+        assert release_in_bulk(app, capsys, **options) == "held"  # no such lock is
+    assert release_in_bulk(app, capsys, held=True, task="work") == "released"

@@ -48,15 +48,10 @@ def test_a_call_is_refused_until_the_hold_is_released(unique, ann, witness, key)
     with pytest.raises(TaskRevokedError, match=CALLED):
         RENEWED.delay(key).get(timeout=30)
 
-    listed = unique("ls", "--state", "held")
-    bulk = unique("release", "--task", RENEWED.name, "--force")
-    by_owner = unique("release", record.owner, "--force")
+    released = unique("release", record.owner, "--force")
     assert held.code == 0, held.err
     assert ["held", "by:", "ann:", "migration"] in held.rows
-    row = next(row for row in listed.rows if record.owner in row)
-    assert (row[2], row[-4:]) == ("held", CALLED.split())
-    assert bulk.rows[-1] == "no such lock is held".split()
-    assert (by_owner.code, by_owner.rows[-1][-1]) == (0, "released")
+    assert (released.code, released.rows[-1][-1]) == (0, "released")
     assert RENEWED.delay(key).get(timeout=30) == 1
 
 
@@ -65,8 +60,6 @@ def test_a_call_that_waits_runs_when_the_hold_is_released(unique, ann, witness, 
     witness.open(key)
     result = WAITING.delay(key)
     wait_until(lambda: result.state == "RETRY")
-    explained = unique("explain", *call_of(WAITING, key))
-    assert f"({CALLED}) and comes back later" in explained.out
 
     done = unique("release", "--held", "--task", WAITING.name, "--force")
 
