@@ -21,7 +21,7 @@ from benchmarks.stage import Stage
 from benchmarks.store import record
 from tests.forking import Fork
 from unique_task import MemoryBackend, RedisBackend, unique
-from unique_task.backends.steps import Acquired, Renewed
+from unique_task.backends.steps import Acquired, RenewAnswer
 from unique_task.leases.held_lease import HeldLease
 from unique_task.leases.keeper import keeper
 
@@ -58,7 +58,7 @@ class Timed(HeldLease):
 
     late: list[float] = []
 
-    def renewed(self, outcome: Renewed, asked_at: float) -> str | None:
+    def renewed(self, outcome: RenewAnswer, asked_at: float) -> str | None:
         due = self._end - self.expire + self.interval
         self.late.append((time.monotonic() - due) / self.interval)
         return super().renewed(outcome, asked_at)

@@ -25,6 +25,7 @@ from unique_task.backends.cells import (
     short_name,
 )
 from unique_task.backends.record import VERSION, Record, Token, attempt_of
+from unique_task.backends.renewing import ReleasedBy, Tombstone, tombstone_name
 from unique_task.backends.safe_names import fingerprint_of
 from unique_task.exceptions import LockRecordError
 
@@ -72,6 +73,18 @@ HOLDS = {
 }
 RECORDS.update(HOLDS)
 
+#: What is left where somebody has released the lock of a run that lives. Not of version
+#: 0.1, which does not look for it.
+TOMBSTONES = {
+    b"1 ann@mill": "ann@mill",
+    b"1 %C3%A9%20%0A%2F": "é \n/",
+}
+#: Those of a later version, which keep a token out all the same.
+LATER_TOMBSTONES = {
+    b"1 ann@mill and more": "ann@mill",
+    b"2 x": "somebody with a newer version of unique_task",
+}
+
 #: Names of cells, each with that in memcached, and in a table where it is too long.
 CELLS = {
     LOCK: ("lock", "unique:5f2b:lock"),
@@ -84,6 +97,10 @@ CELLS = {
     leaving_name(AGAIN): (
         f"leaving:{UUID}/12/3/0badcafe",
         "unique:57c72c6bf59987b10a6d0604121bb3a039f50a16",
+    ),
+    tombstone_name(AGAIN): (
+        f"released:{UUID}/12/3/0badcafe/a1b2c3d4e5f6",
+        "unique:6cb7aaf3801a8fdf2830fe9170526aa216286044",
     ),
     heir_name(AGAIN): (
         f"heir:{UUID}/12/3/0badcafe/a1b2c3d4e5f6",
@@ -171,6 +188,17 @@ def test_the_anchor_of_several_holders_is_read_and_written_as_ever():
 def test_version_0_1_leaves_a_lock_of_several_holders_alone():
     with pytest.raises(LockRecordError):
         Record.parse("2 1764393137123456 3")
+
+
+@pytest.mark.parametrize(("text", "name"), TOMBSTONES.items())
+def test_a_tombstone_is_read_and_written_as_ever(text, name):
+    assert ReleasedBy.parse(text) == ReleasedBy(name)
+    assert Tombstone(name, 1).text() == text
+
+
+@pytest.mark.parametrize(("text", "name"), LATER_TOMBSTONES.items())
+def test_a_tombstone_of_a_later_version_is_one(text, name):
+    assert ReleasedBy.parse(text) == ReleasedBy(name)
 
 
 def test_a_store_has_the_fingerprint_of_version_0_1():

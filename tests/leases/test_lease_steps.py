@@ -21,7 +21,7 @@ from unique_task import (
     unique,
 )
 from unique_task.backends.record import Record
-from unique_task.backends.steps import Acquired, Renewal, Renewed
+from unique_task.backends.steps import Acquired, Renewal, RenewAnswer, Renewed
 from unique_task.leases.departure import Departure
 from unique_task.leases.held_lease import HeldLease
 from unique_task.leases.keeper import keeper
@@ -43,7 +43,7 @@ class Held(MemoryBackend):
         self.held: set[str] = set()
         self.renewed: list[str] = []
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         if any(renewal.key in self.held for renewal in renewals):
             self._gate.hold()
         self.renewed += [renewal.key for renewal in renewals]

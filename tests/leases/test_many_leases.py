@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 from unique_task import LockStoreError, MemoryBackend
 from unique_task.backends.batches import MOST
 from unique_task.backends.record import Record, Token
-from unique_task.backends.steps import Renewal, Renewed
+from unique_task.backends.steps import Renewal, RenewAnswer
 from unique_task.leases.held_lease import HeldLease
 from unique_task.leases.keeper import Keeper
 
@@ -38,7 +38,7 @@ class Noting(MemoryBackend):
         super().__init__()
         self.has_renewed = Event()
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         self.has_renewed.set()
         return super()._renew(renewals)
 
@@ -107,7 +107,7 @@ class Picky(MemoryBackend):
         super().__init__()
         self.batches: list[list[str]] = []
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         keys = [renewal.key for renewal in renewals]
         self.batches.append(keys)
         if self.refused in keys:

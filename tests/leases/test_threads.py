@@ -23,7 +23,7 @@ from unique_task import (
 )
 from unique_task.backends.record import Record
 from unique_task.backends.sql import SQLBackend
-from unique_task.backends.steps import Renewal, Renewed
+from unique_task.backends.steps import Renewal, RenewAnswer
 from unique_task.leases.aside import SignalSender
 from unique_task.leases.background import StoreReleases
 
@@ -43,7 +43,7 @@ class Counting(MemoryBackend):
         self.renewed: list[str] = []
         self.errors: list[BaseException] = []
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         if self.errors:
             raise self.errors.pop()
         self.renewed += [renewal.key for renewal in renewals]

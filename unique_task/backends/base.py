@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 
 from ..exceptions import LockStoreError, LockStoreRefusedError
 from .batches import in_batches
@@ -19,7 +20,7 @@ from .steps import (
     Leaving,
     Release,
     Renewal,
-    Renewed,
+    RenewAnswer,
     Reservation,
     Reserved,
     StoreAnswer,
@@ -109,8 +110,8 @@ class Backend(ABC):
 
         :class:`.Reservation` has the arguments. It raises what :meth:`acquire` does.
         """
-        chain = replaceable, replace_within, remember_for
-        wanted = Reservation(key, record, expire, accept_value, *chain, limit)
+        more = replaceable, replace_within, remember_for, limit
+        wanted = Reservation(key, record, expire, accept_value, *more)
         return in_turn(self, self._reserve, wanted)
 
     def restore(self, key: str, token: str, held: Held) -> bool:
@@ -125,17 +126,14 @@ class Backend(ABC):
         """
         return in_turn(self, self._restore, key, token, held, urgent=True)
 
-    def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def renew(self, renewals: Sequence[Renewal]) -> list[RenewAnswer]:
         """Renew several locks, in one round trip for some hundreds on each node.
 
-        A lock that vanished and is free is taken again under its old fence. A lock is
-        :attr:`Renewed.UNKNOWN` if its part of the store does not answer while others
-        do.
+        A lock that vanished and is free is taken again under its old fence, see
+        :class:`Renewal`; :class:`.Renewed` has the outcomes.
         """
-        return in_batches(self._renew_batch, renewals, self.timeout)
-
-    def _renew_batch(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        return in_turn(self, self._renew, renewals, urgent=True)
+        renew = partial(in_turn, self, self._renew, urgent=True)
+        return in_batches(renew, renewals, self.timeout)
 
     def release(
         self,
@@ -164,11 +162,12 @@ class Backend(ABC):
         """Do what :meth:`release` does, for arguments that stand together."""
         return in_turn(self, self._release, left, urgent=True)
 
-    def get(self, key: str) -> Held | None:
-        """Return who holds a lock, None if it is free. Raises what `acquire` does.
+    def released_by(self, key: str, token: str) -> str | None:
+        """Return who released the lock of `token` with a tombstone; None if nobody."""
+        return in_turn(self, self._released_by, key, token)
 
-        Of several holders, it is the one whose lock ends first.
-        """
+    def get(self, key: str) -> Held | None:
+        """Return the holder that ends first, if any; raises what `acquire` does."""
         return in_turn(self, self._get, key)
 
     def holders(self, key: str) -> list[Held]:
@@ -188,17 +187,14 @@ class Backend(ABC):
         return PrefixedBackend(self, prefix)
 
     def findings(self) -> list[Finding]:
-        """Return what may end a lock before its time, or nothing does so.
-
-        It may ask the store, and raises what :meth:`get` does.
-        """
+        """Return what may end a lock before its time; raises what :meth:`get` does."""
         return self.promises.findings()
 
     def check(self) -> None:
         """Take a lock and release it, to see whether the store allows that."""
-        record = Record(Token.of_attempt("check"))
-        self.acquire("check", record, expire=1)
-        self.release("check", record.token)
+        taken = Record(Token.of_attempt("check"))
+        self.acquire("check", taken, expire=1)
+        self.release("check", taken.token)
 
     @property
     def fingerprint(self) -> str:
@@ -223,7 +219,7 @@ class Backend(ABC):
     def _restore(self, key: str, token: str, held: Held) -> bool: ...
 
     @abstractmethod
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]: ...
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]: ...
 
     @abstractmethod
     def _release(self, release: Release) -> bool: ...
@@ -231,10 +227,13 @@ class Backend(ABC):
     @abstractmethod
     def _get(self, key: str) -> Held | None: ...
 
+    def _released_by(self, key: str, token: str) -> str | None:
+        """A store that keeps no tombstones need not override this."""
+        return None
+
     def _holders(self, key: str) -> list[Held]:
         """A store of one holder for each lock need not override this."""
-        held = self._get(key)
-        return [] if held is None else [held]
+        return [held] if (held := self._get(key)) else []
 
     def _identity(self) -> str:
         """Return what tells this store from others, in every process that uses it."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..exceptions import LockStoreError
-from .steps import Renewal, Renewed
+from .renewing import Renewal, RenewAnswer, Renewed
 
 #: Locks in one batch. Thousands in one statement are too many for PostgreSQL's stack
 #: and SQLite's variables, and keep a Redis from its other work.
@@ -14,10 +14,10 @@ MOST = 300
 
 
 def in_batches(
-    renew: Callable[[Sequence[Renewal]], list[Renewed]],
+    renew: Callable[[Sequence[Renewal]], Sequence[RenewAnswer]],
     renewals: Sequence[Renewal],
     patience: float,
-) -> list[Renewed]:
+) -> list[RenewAnswer]:
     """Return the answers of `renew` to all batches, UNKNOWN for a batch that fails.
 
     Arguments:
@@ -27,7 +27,7 @@ def in_batches(
     Raises:
         LockStoreError: if no batch succeeds.
     """
-    outcomes: list[Renewed] = []
+    outcomes: list[RenewAnswer] = []
     errors: list[LockStoreError] = []
     for first in range(0, len(renewals), MOST):
         batch, begun = renewals[first : first + MOST], time.monotonic()

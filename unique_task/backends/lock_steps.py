@@ -12,7 +12,6 @@ from dataclasses import replace
 from .cells import (
     ADMITTED,
     FINISHED,
-    LOCK,
     VALUE,
     Cells,
     heir_name,
@@ -20,14 +19,13 @@ from .cells import (
     mark_name,
 )
 from .places import Places, places_of
+from .renewing import tombstone_name
 from .steps import (
     Acquired,
     Acquisition,
     Finished,
     Held,
     Release,
-    Renewal,
-    Renewed,
     Replaced,
     Reservation,
     Reserved,
@@ -143,40 +141,6 @@ def restore(cells: Cells, token: str, held: Held) -> bool:
     return True
 
 
-def renewed_names(renewal: Renewal) -> list[str]:
-    """Return the names of the cells that :func:`renew` reads."""
-    token = renewal.record.token
-    if renewal.leaving:
-        return [LOCK, leaving_name(token)]
-    return [LOCK, mark_name(token)] if renewal.remember_for else [LOCK]
-
-
-def renew(cells: Cells, renewal: Renewal) -> Renewed:
-    """Hold a lock for longer; see :class:`.Renewal`."""
-    record, expire = renewal.record, renewal.expire
-    if renewal.leaving:
-        cells.hold(record, renewal.fence or 0, expire, leaving_name(record.token))
-        return Renewed.HELD
-    places = places_of(cells, renewal.limit)
-    held = places.held_by(record.token)
-    if held is None and not _may_retake(cells, places, renewal):
-        return Renewed.TAKEN
-    mark = mark_name(record.token)
-    # An earlier delivery of the message may have finished since; that stays known.
-    if renewal.remember_for and cells.content(mark) != FINISHED:
-        cells.put(mark, ADMITTED, renewal.remember_for)
-    # Where tasks get no fences, the holder does not know its own.
-    known = held.record.fence if held is not None else None
-    places.keep(record, renewal.fence or known or 0, expire)
-    return Renewed.RETAKEN if held is None else Renewed.HELD
-
-
-def _may_retake(cells: Cells, places: Places, renewal: Renewal) -> bool:
-    # Several may have taken it since, and left.
-    taken = renewal.limit == 1 and cells.was_taken_since(renewal.fence)
-    return places.has_room() and not taken
-
-
 def releasing(left: Release, tries: list[bool]) -> Callable[[Cells], bool]:
     """Return the step that releases a lock, with the answers of earlier `tries`."""
 
@@ -204,6 +168,7 @@ def release(cells: Cells, left: Release) -> bool:
     _leave(cells, left)
     places = places_of(cells, left.limit)
     held = places.held_by(left.token)
+    _bury(cells, left, held)
     if held is None:
         return False
     if left.value is not None:
@@ -221,3 +186,12 @@ def _leave(cells: Cells, left: Release) -> None:
         cells.hold(leaving.record, leaving.record.fence or 0, leaving.expire, name)
     elif leaving is not None or left.finished_for:
         cells.drop(name)
+
+
+def _bury(cells: Cells, left: Release, held: Held | None) -> None:
+    tombstone, name = left.tombstone, leaving_name(left.token)
+    if tombstone is None:
+        return
+    cells.put(tombstone_name(left.token), tombstone.text(), tombstone.seconds)
+    if held is not None:
+        cells.hold(held.record, held.record.fence or 0, held.remaining, name)

@@ -16,7 +16,7 @@ from .steps import (
     Held,
     Release,
     Renewal,
-    Renewed,
+    RenewAnswer,
     Reservation,
     Reserved,
     StoreAnswer,
@@ -92,11 +92,14 @@ class PrefixedBackend(Lists, Counts):
     def _restore(self, key: str, token: str, held: Held) -> bool:
         return self.store._restore(self._prefix + key, token, held)
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         return self.store._renew([self._with_own_key(renewal) for renewal in renewals])
 
     def _release(self, release: Release) -> bool:
         return self.store._release(self._with_own_key(release))
+
+    def _released_by(self, key: str, token: str) -> str | None:
+        return self.store._released_by(self._prefix + key, token)
 
     def _get(self, key: str) -> Held | None:
         return self.store._get(self._prefix + key)

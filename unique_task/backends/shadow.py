@@ -16,7 +16,16 @@ from ..exceptions import LockRecordError, LockStoreError
 from .base import Backend
 from .counting import CountedMinute, Counter
 from .prefixed import PrefixedBackend
-from .steps import Held, Release, Renewal, Renewed, Reserved, StoreAnswer, Stored
+from .steps import (
+    Held,
+    Release,
+    Renewal,
+    RenewAnswer,
+    Renewed,
+    Reserved,
+    StoreAnswer,
+    Stored,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +65,7 @@ class ShadowBackend(PrefixedBackend):
     def reserve(self, *question: Any, **options: Any) -> Reserved | Held | Stored:
         return self._asked(super().reserve, *question, **options)
 
-    def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def renew(self, renewals: Sequence[Renewal]) -> list[RenewAnswer]:
         try:
             return self._asked(super().renew, renewals)
         except LockStoreError:

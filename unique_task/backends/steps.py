@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from . import renewing
 from .asked import Asked
 from .record import Record
+
+# Found here with all other questions and answers.
+Renewal = renewing.Renewal
+Renewed = renewing.Renewed
+ReleasedBy = renewing.ReleasedBy
+RenewAnswer = renewing.RenewAnswer
+Tombstone = renewing.Tombstone
 
 
 @dataclass
@@ -127,6 +134,8 @@ class Release(Asked):
         leaving: the attempt has yet to store its outcome, whether it still held the
             lock or not; until then no second delivery of its message gets the lock.
         limit: under which the lock was taken; see :class:`Acquisition`.
+        tombstone: keeps `token` from taking the lock again, whether it still held the
+            lock or not; given by whoever releases the lock of another.
     """
 
     key: str
@@ -137,30 +146,12 @@ class Release(Asked):
     heir: Heir | None = None
     leaving: Leaving | None = None
     limit: int = 1
+    tombstone: Tombstone | None = None
 
     @property
     def bare(self) -> bool:
-        left = self.finished_for or self.heir or self.leaving
+        left = self.finished_for or self.heir or self.leaving or self.tombstone
         return self.value is None and not left
-
-
-@dataclass
-class Renewal:
-    """A lock to hold for `expire` more seconds.
-
-    For `remember_for` more seconds (if not 0) the store remembers that the attempt got
-    the lock. With `leaving` the lock is free already, and the attempt renews only that
-    it is alive; see :class:`Leaving`. A lock that vanished is taken again if fewer than
-    `limit` tokens hold it.
-    """
-
-    key: str
-    record: Record
-    fence: int | None
-    expire: float
-    remember_for: float = 0
-    leaving: bool = False
-    limit: int = 1
 
 
 @dataclass
@@ -233,15 +224,3 @@ class Reserved:
 
 #: The answers of :meth:`.Backend.acquire`.
 StoreAnswer = Acquired | Held | Stored | Finished | Replaced
-
-
-class Renewed(Enum):
-    """The outcome of a renewal."""
-
-    HELD = "held"
-    #: The lock had vanished (restart, flush, stall) and was free: it was taken again.
-    RETAKEN = "retaken"
-    #: Another token holds it.
-    TAKEN = "taken"
-    #: Its part of the store did not answer, while others did.
-    UNKNOWN = "unknown"

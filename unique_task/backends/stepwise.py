@@ -18,14 +18,21 @@ from .cells import (
     leaving_name,
     mark_name,
 )
-from .lock_steps import acquire, releasing, renew, renewed_names, reserve, restore
+from .lock_steps import (
+    acquire,
+    releasing,
+    reserve,
+    restore,
+)
 from .places import places_of
+from .renew_steps import renew, renewed_names, retake, retaken_names
+from .renewing import ReleasedBy, tombstone_name
 from .steps import (
     Acquisition,
     Held,
     Release,
     Renewal,
-    Renewed,
+    RenewAnswer,
     Reservation,
     Reserved,
     StoreAnswer,
@@ -77,12 +84,23 @@ class StepwiseBackend(Backend):
         names = [LOCK, GENERATION, heir_name(held.record.token)]
         return self._change(key, names, lambda cells: restore(cells, token, held))
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         return [self._renew_one(renewal) for renewal in renewals]
 
-    def _renew_one(self, renewal: Renewal) -> Renewed:
+    def _renew_one(self, renewal: Renewal) -> RenewAnswer:
         names, tokens = renewed_names(renewal), [renewal.record.token]
-        return self._step(renewal, names, tokens, lambda cells: renew(cells, renewal))
+        held = self._step(renewal, names, tokens, lambda cells: renew(cells, renewal))
+        return held or self._retake(renewal)
+
+    def _retake(self, renewal: Renewal) -> RenewAnswer:
+        """Renew a lock that its token did not hold; few do, and these read more."""
+        names, tokens = retaken_names(renewal), [renewal.record.token]
+        return self._step(renewal, names, tokens, lambda cells: retake(cells, renewal))
+
+    def _released_by(self, key: str, token: str) -> str | None:
+        name = tombstone_name(token)
+        text = self._change(key, [LOCK, name], lambda cells: cells.content(name))
+        return None if text is None else ReleasedBy.parse(text).name
 
     def _release(self, left: Release) -> bool:
         return self._step(left, [LOCK], [left.token], releasing(left, []))

@@ -10,7 +10,7 @@ from threading import RLock
 from ..backends.base import Backend
 from ..backends.record import Record
 from ..backends.shadow import is_of_shadow
-from ..backends.steps import Leaving, Renewal, Renewed
+from ..backends.steps import Leaving, Renewal, RenewAnswer, Renewed
 from ..exceptions import LockStoreError
 from .keeper import StoreKeeper, keeper
 
@@ -75,7 +75,7 @@ class Departure:
         record = self.record
         return Renewal(self.lock, record, record.fence, self.expire, leaving=True)
 
-    def renewed(self, outcome: Renewed, asked_at: float) -> None:
+    def renewed(self, outcome: RenewAnswer, asked_at: float) -> None:
         """Note the outcome of a renewal for which the store was asked then."""
         if outcome is not Renewed.UNKNOWN:
             self._end = asked_at + self.expire

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..backends.base import Backend
 from ..backends.record import Record
-from ..backends.steps import Heir, Release, Renewal, Renewed
+from ..backends.renewing import ReleasedBy, Renewal, RenewAnswer, Renewed
+from ..backends.steps import Heir, Release
 from ..counting import names
 from ..counting.tally import count
 from ..durations import Duration
@@ -24,12 +25,7 @@ from .background import release_or_later
 from .departure import Departure
 from .keeper import StoreKeeper, keeper
 from .lease import Lease
-
-#: Outcomes of a renewal that mean that the lock was lost, and how.
-_LOSSES = {
-    Renewed.TAKEN: "another task holds it",
-    Renewed.RETAKEN: "it had vanished from the store, and was taken again",
-}
+from .losses import OVER, loss_at_end, loss_by
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +69,9 @@ class HeldLease(Lease):
     heir: Heir | None = field(default=None, init=False)
     successor: Heir | None = field(default=None, init=False)
     kept_by: StoreKeeper | None = field(default=None, init=False)
-    _lost: bool = field(default=False, init=False)
+    _loss: str = field(default="", init=False)
+    #: What it means if the time of the lease is over.
+    _over: str = field(default=OVER, init=False)
     _extended: float = field(default=-math.inf, init=False)
 
     def __post_init__(self, asked_at: float) -> None:
@@ -88,10 +86,10 @@ class HeldLease(Lease):
         return self.key == key and not self.released and backend in (None, self.backend)
 
     @property
-    def lost(self) -> bool:
-        if not self._lost and not self.released and not self.remaining():
-            self.note_loss("its lease ended before it was renewed")
-        return self._lost
+    def loss(self) -> str:
+        if not self._loss and not self.released and not self.remaining():
+            self.note_loss(self._over)
+        return self._loss
 
     @property
     def interval(self) -> float:
@@ -144,18 +142,27 @@ class HeldLease(Lease):
             self.lock, self.record, self.fence, expire, remember_for, limit=self.limit
         )
 
-    def renewed(self, outcome: Renewed, asked_at: float) -> str | None:
+    def renewed(self, outcome: RenewAnswer, asked_at: float) -> str | None:
         """Note the outcome of a renewal for which the store was asked then.
 
         Returns:
             How the lock was lost; None if it was not.
         """
-        if outcome is Renewed.TAKEN:
+        loss, released = loss_by(outcome), isinstance(outcome, ReleasedBy)
+        if loss and (released or outcome is Renewed.TAKEN):
+            # The reason first: the body may look at any time.
+            self._over = loss
             self._end, self.renew_at = asked_at, math.inf
         elif outcome is not Renewed.UNKNOWN:
             self._end = asked_at + self.renewal(asked_at).expire
             self.renew_at = asked_at + self.interval
-        return _LOSSES.get(outcome)
+        if released:
+            self._depart()
+            if self.departure is not None:
+                # Whoever released the lock left the mark for the rest of its lease.
+                self.departure.renew_at = asked_at
+                keeper.add(self.departure)
+        return loss
 
     def send_acquired(self) -> None:
         send_signal(lock_acquired, self.task, lock=self)
@@ -170,7 +177,7 @@ class HeldLease(Lease):
         Arguments:
             in_thread: send the signal in another thread, without waiting for receivers.
         """
-        known, self._lost = self._lost, True
+        known, self._loss = self._loss, self._loss or reason
         # A fork does not see the renewals, and only counts the time.
         if known or self._in_fork:
             return
@@ -199,8 +206,8 @@ class HeldLease(Lease):
         if self.departure is not None:
             keeper.add(self.departure)
         self._count(held)
-        if held is False:
-            self.note_loss("it was not held any more when the task ended")
+        if held is False and not self._loss:
+            self.note_loss(loss_at_end(self.backend, self.lock, self.record.token))
         if held is not None:
             self.send_released()
         return held
@@ -225,7 +232,11 @@ class HeldLease(Lease):
     def _leave(self) -> None:
         # Not if the body is broken off: it may run again, and before its successor.
         self.heir = self.heir or self.successor
-        if self.finished_for:
+        self._depart()
+
+    def _depart(self) -> None:
+        """From here on, a mark keeps a second delivery of the message from running."""
+        if self.finished_for and self.departure is None:
             record, limit = replace(self.record, fence=self.fence), self.limit
             self.departure = Departure(
                 self.backend, self.lock, record, self.expire, self.finished_for, limit

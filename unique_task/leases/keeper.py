@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, ref
 
 from ..backends.base import Backend
 from ..backends.batches import MOST
-from ..backends.steps import Renewed
+from ..backends.steps import RenewAnswer, Renewed
 from ..exceptions import LockStoreError
 from ..forks import in_forks
 from ..threads import start_thread
@@ -220,7 +220,7 @@ class StoreKeeper:
 
     @staticmethod
     def _note(
-        leases: Sequence[Renewable], outcomes: Sequence[Renewed], asked_at: float
+        leases: Sequence[Renewable], outcomes: Sequence[RenewAnswer], asked_at: float
     ) -> None:
         for lease, outcome in zip(leases, outcomes):
             loss = lease.renewed(outcome, asked_at)

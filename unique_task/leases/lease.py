@@ -43,9 +43,14 @@ class Lease(ABC):
     departure: Departure | None = None
 
     @property
-    @abstractmethod
     def lost(self) -> bool:
         """True once another call had the lock, or may have had it; it stays True."""
+        return bool(self.loss)
+
+    @property
+    @abstractmethod
+    def loss(self) -> str:
+        """How the lock was lost, such as "released by ann@mill"; empty if it is not."""
 
     @abstractmethod
     def remaining(self) -> float:
@@ -113,7 +118,7 @@ class Unguarded(Lease):
     key = ""
     fence = None
     released = True  # there is nothing to release
-    lost = False
+    loss = ""
 
     def remaining(self) -> float:
         return math.inf

@@ -7,7 +7,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Protocol
 
 from ..backends.base import Backend
-from ..backends.steps import Renewal, Renewed
+from ..backends.steps import Renewal, RenewAnswer
 
 if TYPE_CHECKING:
     from .keeper import StoreKeeper
@@ -49,7 +49,7 @@ class Renewable(Protocol):
 
     def renewal(self, now: float) -> Renewal: ...
 
-    def renewed(self, outcome: Renewed, asked_at: float) -> str | None: ...
+    def renewed(self, outcome: RenewAnswer, asked_at: float) -> str | None: ...
 
     def note_loss(self, reason: str, *, in_thread: bool) -> None: ...
 

@@ -25,8 +25,8 @@ class ShadowLease(HeldLease):
         self.fence = None
 
     @property
-    def lost(self) -> bool:
-        return False
+    def loss(self) -> str:
+        return ""
 
     def remaining(self) -> float:
         return math.inf

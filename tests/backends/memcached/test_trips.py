@@ -6,7 +6,7 @@ import pytest
 
 from tests.backends.stores import FIRST, REMEMBERED
 from unique_task.backends.memcached import MemcachedBackend
-from unique_task.backends.steps import Acquired
+from unique_task.backends.steps import Acquired, Renewal, Renewed
 
 
 @pytest.fixture
@@ -26,6 +26,16 @@ def test_a_lock_is_taken_by_one_trip_and_released_by_two(memcached_proxy):
     assert memcached_proxy.requests == before + 3
     backend.reserve("key", FIRST, expire=10, replaceable=False)
     assert memcached_proxy.requests == before + 4
+
+
+def test_a_lock_is_renewed_by_two_trips(memcached_proxy):
+    """Read and written; more is read only where the lock is not held."""
+    backend = MemcachedBackend(memcached_proxy.url)
+    backend.acquire("key", FIRST, expire=10)
+    before = memcached_proxy.requests
+
+    assert backend.renew([Renewal("key", FIRST, None, 10)]) == [Renewed.HELD]
+    assert memcached_proxy.requests == before + 2
 
 
 @pytest.mark.parametrize("request_start", [b"add ", b"mg "])

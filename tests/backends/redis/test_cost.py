@@ -11,7 +11,14 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 from unique_task import RedisBackend
 from unique_task.backends.record import Record, Token
-from unique_task.backends.steps import Acquired, Leaving, Renewal, Renewed
+from unique_task.backends.steps import (
+    Acquired,
+    Leaving,
+    Release,
+    Renewal,
+    Renewed,
+    Tombstone,
+)
 from unique_task.keys.digest import digest_of
 
 #: Commands for a message that comes once, and for one that may be delivered again.
@@ -85,6 +92,24 @@ def test_many_locks_are_renewed_in_one_round_trip(redis_proxy, redis_server):
     assert renewed.result() == [Renewed.RETAKEN] * 10
 
 
+@pytest.mark.parametrize("remember_for", [0, REMEMBERED])
+def test_a_renewal_looks_at_the_lock_and_its_mark_alone(
+    remember_for, backend, redis_server
+):
+    """Whether somebody has released it is asked only where it is not held."""
+    fence = backend.acquire("key", FIRST, expire=10, remember_for=remember_for).fence
+    renewal = Renewal("key", FIRST, fence, 10, remember_for)
+    backend.renew([renewal])  # brings the script
+    redis_server.reset_counts()
+
+    assert backend.renew([renewal]) == [Renewed.HELD]
+
+    of_mark = 1 if remember_for else 0
+    commands = {"evalsha": 1, "get": 1 + of_mark, "pexpire": 1, "set": of_mark}
+    counted = redis_server.command_counts()
+    assert counted == {name: count for name, count in commands.items() if count}
+
+
 def test_a_lock_takes_300_bytes_at_most(backend, redis_server):
     token = Token.of_attempt("1b671a64-40d5-491e-99b0-da01ff1f3341", retries=12)
     record = Record(token, "shop.billing.tasks.charge", "celery@web-12.shop/31415")
@@ -138,10 +163,12 @@ def test_every_mark_has_an_end(backend, redis_server):
     backend.release("lost", FIRST.token, finished_for=10)
     backend.release("lost", SECOND.token, leaving=Leaving(SECOND, 10))
     backend.renew([Renewal("taken", SECOND, 1, 10, leaving=True)])
+    backend.acquire("buried", FIRST, expire=10)
+    backend.release_as(Release("buried", FIRST.token, tombstone=Tombstone("ann", 10)))
 
-    # Two locks, three marks "admitted", two marks "finished", and two records of
-    # attempts that are leaving.
-    assert_ends(redis_server, 9)
+    # Two locks, three marks "admitted", two marks "finished", three records of attempts
+    # that are leaving, and a tombstone.
+    assert_ends(redis_server, 11)
 
 
 def test_a_mark_lasts_as_long_as_the_latest_step_wants(backend, redis_server):

@@ -14,7 +14,7 @@ from tests.waiting import in_time, wait_until
 from unique_task import MemoryBackend, RedisBackend, lock_lost
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
-from unique_task.backends.steps import Acquired, Renewal, Renewed
+from unique_task.backends.steps import Acquired, Renewal, RenewAnswer, Renewed
 from unique_task.leases.held_lease import HeldLease
 from unique_task.leases.keeper import Keeper
 from unique_task.leases.keeper import keeper as keeper_of_the_process
@@ -41,7 +41,7 @@ class Watched(RedisBackend):
         self.rounds: list[list[str]] = []
         self.ended = 0
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         self.rounds.append([renewal.key for renewal in renewals])
         try:
             return super()._renew(renewals)
@@ -61,7 +61,7 @@ class Faulty(MemoryBackend):
         super().__init__()
         self.asked: list[float] = []
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         self.asked.append(time.monotonic())
         raise KeyError("a bug")
 
@@ -69,7 +69,7 @@ class Faulty(MemoryBackend):
 class Halved(Watched):
     """Redis, of which the part with the lock "down" does not answer."""
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         return [
             Renewed.UNKNOWN if renewal.key == "down" else outcome
             for renewal, outcome in zip(renewals, super()._renew(renewals))

@@ -14,15 +14,21 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 from ...forks import in_forks_of
 from ..cells import LOCK, Cells
 from ..exercise import exercise
-from ..lock_steps import acquire, releasing, renew, renewed_names, reserve
+from ..lock_steps import (
+    acquire,
+    releasing,
+    reserve,
+)
 from ..operation import in_turn
 from ..promises import Promises
+from ..renew_steps import renew, renewed_names, retake, retaken_names
 from ..steps import (
     Acquired,
     Acquisition,
     Held,
     Release,
     Renewal,
+    RenewAnswer,
     Renewed,
     Reservation,
     Reserved,
@@ -150,7 +156,7 @@ class MemcachedBackend(StepwiseBackend):
             pass
         return self._change_until(end, node, left.key, [LOCK], releasing(left, tries))
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         end = time.monotonic() + self.timeout
         down: dict[str, Exception] = {}
         # Locks on a node that was down get the time that the others leave.
@@ -169,18 +175,23 @@ class MemcachedBackend(StepwiseBackend):
 
     def _renew_until(
         self, end: float, node: str, renewal: Renewal, down: dict[str, Exception]
-    ) -> Renewed:
+    ) -> RenewAnswer:
         """Renew a lock; UNKNOWN if its node is in `down`, or has to be put there."""
         check_end(renewal.expire)
-        key, names = renewal.key, renewed_names(renewal)
         if node not in down:
             try:
-                return self._change_until(
-                    end, node, key, names, lambda cells: renew(cells, renewal)
-                )
+                return self._renew_on(node, end, renewal)
             except self.driver_errors as error:
                 down[node] = error
         return Renewed.UNKNOWN
+
+    def _renew_on(self, node: str, end: float, renewal: Renewal) -> RenewAnswer:
+        key, change = renewal.key, self._change_until
+        names, more = renewed_names(renewal), retaken_names(renewal)
+        held = change(end, node, key, names, lambda cells: renew(cells, renewal))
+        return held or change(
+            end, node, key, more, lambda cells: retake(cells, renewal)
+        )
 
     def _node_of(self, key: str) -> str:
         """Return the name of the server that has all cells of `key`."""

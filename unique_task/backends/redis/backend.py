@@ -21,8 +21,9 @@ from ..steps import (
     Acquisition,
     Held,
     Release,
+    ReleasedBy,
     Renewal,
-    Renewed,
+    RenewAnswer,
     Reservation,
     Reserved,
     StoreAnswer,
@@ -50,6 +51,7 @@ from .scripts import GET, RESTORE
 from .server_state import server_state
 from .several_calls import (
     ACQUIRES,
+    BURIES,
     RELEASES,
     RESERVES,
     Scripts,
@@ -170,7 +172,8 @@ class RedisBackend(Lists, Counts):
 
     def _release(self, left: Release) -> bool:
         expect_answer()
-        done = self._run(RELEASES, left, release_call(self._names, left))
+        scripts = RELEASES if left.tombstone is None else BURIES
+        done = self._run(scripts, left, release_call(self._names, left))
         # The first try may have released the lock, and its answer was lost.
         return bool(done) or answer_was_lost()
 
@@ -184,7 +187,7 @@ class RedisBackend(Lists, Counts):
         more = several_call(self._names, question.key, question.limit, call)
         return scripts.several.run(self._client.driver, *more)
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         evals = [renew_eval(self._names, renewal) for renewal in renewals]
         answers = self._client.driver.eval_all(evals)
         again = [number for number, one in enumerate(answers) if is_of_several(one)]
@@ -205,6 +208,11 @@ class RedisBackend(Lists, Counts):
         except self.driver_errors as error:
             # What the first trip has renewed stays, and so do its answers.
             return [error] * len(renewals)
+
+    def _released_by(self, key: str, token: str) -> str | None:
+        name = self._names.tombstone(key, token)
+        text, _ = GET.run(self._client.driver, [name])
+        return None if text is None else ReleasedBy.parse(text).name
 
     def _get(self, key: str) -> Held | None:
         record, left = GET.run(self._client.driver, [self._names.lock(key)])

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..record import VERSION, Record, attempt_of
+from ..renewing import ReleasedBy, Renewal, RenewAnswer, Renewed, Tombstone
 from ..steps import (
     Acquired,
     Acquisition,
@@ -15,8 +16,6 @@ from ..steps import (
     Held,
     Leaving,
     Release,
-    Renewal,
-    Renewed,
     Replaced,
     Reservation,
     Reserved,
@@ -81,6 +80,9 @@ class Names:
 
     def mark(self, key: str, token: str) -> str:
         return f"{self.lock(key)}:attempt:{attempt_of(token)}"
+
+    def tombstone(self, key: str, token: str) -> str:
+        return f"{self.lock(key)}:released:{token}"
 
     def leaving(self, key: str, token: str) -> str:
         return f"{self.lock(key)}:leaving:{attempt_of(token)}"
@@ -173,6 +175,8 @@ def release_call(names: Names, left: Release) -> Call:
     args: list[Any] = [token]
     if left.plain:
         return keys, args
+    if left.tombstone is not None:
+        return _bury_call(names, left, left.tombstone)
     args.append(_milliseconds_or_0(left.finished_for))
     args += [heir.record.tail, _milliseconds(heir.expire)] if heir else ["", 0]
     args += _leaving(left.leaving)
@@ -182,6 +186,12 @@ def release_call(names: Names, left: Release) -> Call:
         keys.append(names.value(key))
         args += [value, _milliseconds(left.fresh_for)]
     return keys, args
+
+
+def _bury_call(names: Names, left: Release, tombstone: Tombstone) -> Call:
+    key, token = left.key, left.token
+    keys = [names.lock(key), names.tombstone(key, token), names.leaving(key, token)]
+    return keys, [token, tombstone.text(), _milliseconds(tombstone.seconds)]
 
 
 def _leaving(leaving: Leaving | None) -> list[Any]:
@@ -198,7 +208,8 @@ def leave_call(names: Names, renewal: Renewal) -> Call:
 
 def renew_call(names: Names, renewal: Renewal) -> Call:
     key, token = renewal.key, renewal.record.token
-    keys, args = [names.lock(key)], [token, *_renewed(renewal)]
+    keys = [names.lock(key), names.tombstone(key, token)]
+    args = [token, *_renewed(renewal)]
     if renewal.remember_for:
         keys.append(names.mark(key, token))
         args.append(_milliseconds(renewal.remember_for))
@@ -210,7 +221,9 @@ def _renewed(renewal: Renewal) -> list[Any]:
     return [text, _milliseconds(renewal.expire)]
 
 
-def renew_answer(answer: Any) -> Renewed:
+def renew_answer(answer: Any) -> RenewAnswer:
+    if isinstance(answer, bytes):
+        return ReleasedBy.parse(answer)
     return _RENEWED.get(answer, Renewed.UNKNOWN)
 
 

@@ -16,6 +16,7 @@ from .several_scripts import (
     RENEW_SEVERAL,
     RESERVE_SEVERAL,
 )
+from .tombstone_scripts import BURY, BURY_SEVERAL
 
 
 class Scripts(NamedTuple):
@@ -28,6 +29,7 @@ class Scripts(NamedTuple):
 ACQUIRES = Scripts(ACQUIRE, ACQUIRE_SEVERAL)
 RESERVES = Scripts(RESERVE, RESERVE_SEVERAL)
 RELEASES = Scripts(RELEASE, RELEASE_SEVERAL)
+BURIES = Scripts(BURY, BURY_SEVERAL)
 
 #: What a script for one holder returns if several hold the lock, and it did nothing.
 _SEVERAL = -1

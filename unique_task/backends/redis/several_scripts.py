@@ -21,7 +21,7 @@ from .scripts import ACQUIRE, KNOWN, LEAVE_BEHIND, RELEASE, RENEW, RESERVE
 # TIME decides, which never is behind the clock that ends keys: an anchor may stand
 # when all its holders have ended, but no holder lives when the anchor has. Times are
 # written by %.0f, as some servers write 1800000000000 as 1.8e+12.
-_BEGIN = """
+BEGIN = """
 local limit, records = tonumber(table.remove(ARGV)), table.remove(KEYS)
 local holders, clock = table.remove(KEYS), redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -118,7 +118,7 @@ end
 #
 # Returns what ACQUIRE does; {0, ...} of the holder that ends first, or of the attempt
 #   itself if it holds the lock.
-ACQUIRE_SEVERAL = Script(_BEGIN + KNOWN.replace("HOLDER", "first()") + """
+ACQUIRE_SEVERAL = Script(BEGIN + KNOWN.replace("HOLDER", "first()") + """
 local token, given, count = string.match(ARGV[2], '^%S+'), {}, living()
 for i = 7, #ARGV do given[ARGV[i]] = end_of(ARGV[i]) or nil end
 local own = end_of(token)
@@ -153,7 +153,7 @@ if last then clear() end
 # RESERVE does.
 #
 # Returns what RESERVE does.
-RESERVE_SEVERAL = Script(_BEGIN + """
+RESERVE_SEVERAL = Script(BEGIN + """
 local token, count = string.match(ARGV[2], '^%S+'), living()
 if end_of(token) then
   local fence = string.match(record_of(token), '^%d+ (%d+)')
@@ -174,7 +174,7 @@ if last then clear() end
 # that is out of memory refuses a script whose first write takes memory.
 #
 # Returns 1 released, 0 not held by this token.
-RELEASE_SEVERAL = Script(_BEGIN + "if not last then" + RELEASE.text + "end" + """
+RELEASE_SEVERAL = Script(BEGIN + "if not last then" + RELEASE.text + "end" + """
 local finished, heir = ARGV[2] or '0', ARGV[3] or ''
 local held = end_of(ARGV[1])
 if held and heir == '' then
@@ -190,27 +190,31 @@ end
 
 # Renews a lock, or takes one that vanished again if fewer than the limit hold it.
 #
-# Returns 1 renewed, 2 vanished and taken again, 0 held by others.
+# Returns what RENEW does; 0 held by others.
 RENEW_SEVERAL = Script(
     """
 if type(redis.pcall('GET', KEYS[1])) == 'table' then return 0 end
 """
-    + _BEGIN
+    + BEGIN
     + """
 local own = end_of(ARGV[1])
 if not last and (own or limit == 1) then"""
     + RENEW.text
     + """
 end
-if not own and living() >= limit then return 0 end
+if not own then
+  local tombstone = redis.pcall('GET', KEYS[2])
+  if type(tombstone) == 'string' then return tombstone end
+  if living() >= limit then return 0 end
+end
 open()
 if own then redis.call('ZADD', holders, text_of(now + ARGV[3]), ARGV[1])
 else put(ARGV[1], ARGV[2], now + ARGV[3]) end
 local fence = string.match(ARGV[2], '^%d+ (%d+)')
 if tonumber(fence) > tonumber(last) then last = fence end
 close(math.max(own or 0, now + ARGV[3]))
-if KEYS[2] and redis.pcall('GET', KEYS[2]) ~= 'finished' then
-  redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4])
+if KEYS[3] and redis.pcall('GET', KEYS[3]) ~= 'finished' then
+  redis.call('SET', KEYS[3], 'admitted', 'PX', ARGV[4])
 end
 return own and 1 or 2
 """
@@ -218,7 +222,7 @@ return own and 1 or 2
 
 # Returns the record and the milliseconds left of each holder, the one that ends first
 # at the front; in place of the limit: how many at most, or -1 for all.
-HOLDERS = Script(_BEGIN + """
+HOLDERS = Script(BEGIN + """
 if not place then return {} end
 if not last then return {{place, left}} end
 local found = redis.call('ZRANGEBYSCORE', holders, since, '+inf', 'WITHSCORES',

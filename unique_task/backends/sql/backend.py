@@ -17,6 +17,7 @@ from ..steps import (
     Held,
     Release,
     Renewal,
+    RenewAnswer,
     Renewed,
     Reservation,
     Reserved,
@@ -145,17 +146,17 @@ class SQLBackend(StepwiseBackend, Lists):
         is_shared = found is not None and found.is_shared()
         return is_shared and super()._release(release)
 
-    def _renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def _renew(self, renewals: Sequence[Renewal]) -> Sequence[RenewAnswer]:
         return self._database.one_operation(lambda: self._renew_in_time(renewals))
 
-    def _renew_in_time(self, renewals: Sequence[Renewal]) -> list[Renewed]:
-        outcomes: dict[int, Renewed] = {}
+    def _renew_in_time(self, renewals: Sequence[Renewal]) -> list[RenewAnswer]:
+        outcomes: dict[int, RenewAnswer] = {}
         for numbers in alike(renewals):
             found = self._renew_alike([renewals[n] for n in numbers])
             outcomes.update(zip(numbers, found))
         return [outcomes[number] for number in range(len(renewals))]
 
-    def _renew_alike(self, renewals: list[Renewal]) -> list[Renewed]:
+    def _renew_alike(self, renewals: list[Renewal]) -> list[RenewAnswer]:
         if renewals[0].leaving:  # they are few, and their locks are free
             return [self._renew_lost(one) for one in renewals]
         held = self._renewals.renew_all(renewals)
@@ -164,10 +165,10 @@ class SQLBackend(StepwiseBackend, Lists):
             for one, is_held in zip(renewals, held)
         ]
 
-    def _renew_lost(self, renewal: Renewal) -> Renewed:
+    def _renew_lost(self, renewal: Renewal) -> RenewAnswer:
         """Renew a lock that was not held; the others are renewed already."""
         try:
-            return self._renew_one(renewal)
+            return self._retake(renewal)
         except self.driver_errors:
             return Renewed.UNKNOWN
 
