@@ -301,8 +301,9 @@ def test_a_store_of_one_holder_does_not_hold_several(app):
         hold_key(app, key_of(task), limit=2)
 
 
-def test_where_no_task_is_guarded_a_hold_is_refused(app):
-    app.conf.unique_enabled = False
+@pytest.mark.parametrize("enabled", [False, "shadow"])
+def test_where_no_task_is_guarded_a_hold_is_refused(app, enabled):
+    app.conf.unique_enabled = enabled
 
     with pytest.raises(ConfigurationError, match="would pause nothing"):
         hold_of(task_of(app))

@@ -34,8 +34,11 @@ def target_of(
     Raises:
         UnknownCallError, ConfigurationError: see :func:`.hold`.
     """
-    if not settings_of(app).enabled:
-        raise ConfigurationError("unique_enabled is off: a hold would pause nothing")
+    settings = settings_of(app)
+    if settings.shadow or not settings.enabled:
+        raise ConfigurationError(
+            f"unique_enabled is {app.conf.unique_enabled!r}: a hold would pause nothing"
+        )
     if wanted not in app.tasks and KEY.fullmatch(wanted):
         backend = _store(app, store)
         return Target(backend, wanted, "", limit or _most_holders(app, backend))
