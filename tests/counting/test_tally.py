@@ -14,7 +14,7 @@ from tests.leases.test_interrupted import broken_off
 from tests.leases.thread_limit import no_new_threads
 from tests.waiting import wait_until
 from unique_task import MemoryBackend
-from unique_task.counting import ledger
+from unique_task.counting import ledger, names
 from unique_task.counting import tally as module
 from unique_task.counting.tally import Tally
 
@@ -48,23 +48,29 @@ def tally() -> Iterator[Tally]:
     tally.drop()
 
 
-def test_amounts_of_one_counter_are_added_up(tally, store):
-    for amount in (1, 2, 0.5):
-        tally.add(store, "work", "runs", amount)
-    tally.add(store, "other", "runs", 1)
+def test_what_is_counted_is_added_up_by_task_and_counter(tally, store):
+    for seconds in (1, 2, 0.5):
+        tally.count(store, "work", names.RUNS, seconds)
+    tally.count(store, "work", names.LOST)
+    tally.count(store, "other", names.LOST)
 
     assert tally.flush(30)
 
-    assert store.amounts() == {("work", "runs"): 3.5, ("other", "runs"): 1}
+    assert store.amounts() == {
+        ("work", "runs"): 3,
+        ("work", "held_seconds"): 3.5,
+        ("work", "lost"): 1,
+        ("other", "lost"): 1,
+    }
     assert len(store.flushes) == 1
 
 
 def test_they_are_flushed_without_being_asked_for(store):
     tally = Tally(SOON)
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
 
     wait_until(store.amounts)
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     wait_until(lambda: store.amounts() == {("work", "runs"): 2})
 
 
@@ -73,7 +79,7 @@ def test_what_many_threads_count_adds_up_exactly(store):
 
     def count(number: int) -> None:
         for _ in range(times):
-            tally.add(store, f"task {number % 3}", "runs", 1)
+            tally.count(store, f"task {number % 3}", "runs")
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(count, range(9)))
@@ -88,7 +94,7 @@ def test_wherever_a_signal_breaks_off_a_task_each_entry_counts_once(store):
 
     def count() -> None:
         tally._thread = None
-        tally.add(store, "work", "runs", 1)
+        tally.count(store, "work", "runs")
 
     moments = sum(1 for _ in broken_off(count))
 
@@ -104,10 +110,10 @@ def test_a_thread_without_work_ends_and_starts_again_with_the_next_entry(
 ):
     monkeypatch.setattr(module, "_IDLE", 0.05)
     tally = Tally(SOON)
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     wait_until(lambda: tally._thread is None)
 
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
 
     wait_until(lambda: store.amounts() == {("work", "runs"): 2})
 
@@ -116,7 +122,7 @@ def test_a_store_that_keeps_no_counters_costs_nothing(tally):
     class Without(MemoryBackend):
         promises = MemoryBackend.promises.__class__()
 
-    tally.add(Without(), "work", "runs", 1)
+    tally.count(Without(), "work", "runs")
 
     assert not tally._entries
     assert tally._thread is None
@@ -127,9 +133,9 @@ def test_a_store_that_keeps_no_counters_costs_nothing(tally):
 
 def test_what_a_store_could_not_take_comes_later(tally, store, caplog):
     store.away = True
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     assert not tally.flush(30)
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     assert not tally.flush(30)
     store.away = False
 
@@ -141,9 +147,9 @@ def test_what_a_store_could_not_take_comes_later(tally, store, caplog):
 
 def test_a_flush_whose_answer_is_lost_counts_once(tally, store):
     store.loses_answers = True
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     assert not tally.flush(30)
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     store.loses_answers = False
 
     assert tally.flush(30)
@@ -158,28 +164,28 @@ def test_a_flush_that_the_store_may_have_forgotten_is_dropped_and_no_other(
     """The first one may be counted already; those of the hours after cannot be."""
     monkeypatch.setattr(ledger, "_PATIENCE", 0.5)
     store.away = True
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     assert not tally.flush(30)
     [first] = store.flushes
     time.sleep(0.6)
-    tally.add(store, "work", "runs", 10)
+    tally.count(store, "work", "lost")
     assert not tally.flush(30)
     assert "dropped" not in caplog.text
     store.away = False
 
     assert tally.flush(30)
 
-    assert store.amounts() == {("work", "runs"): 10}
+    assert store.amounts() == {("work", "lost"): 1}
     assert store.flushes[first] == 1
     assert caplog.text.count("dropped") == 1
 
 
 def test_a_store_that_is_away_holds_up_no_other(tally, store):
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     store.away = True
     tally.flush(30)
     other = Away()
-    tally.add(other, "work", "runs", 1)
+    tally.count(other, "work", "runs")
 
     assert not tally.flush(30)
 
@@ -189,7 +195,7 @@ def test_a_store_that_is_away_holds_up_no_other(tally, store):
 def test_many_counters_are_flushed_in_batches(tally, store, monkeypatch):
     monkeypatch.setattr(ledger, "_BATCH", 10)
     for number in range(25):
-        tally.add(store, f"task {number}", "runs", 1)
+        tally.count(store, f"task {number}", "runs")
 
     assert tally.flush(30)
 
@@ -198,9 +204,9 @@ def test_many_counters_are_flushed_in_batches(tally, store, monkeypatch):
 
 
 def test_an_error_that_is_no_answer_of_the_store_drops_one_flush(tally, store, caplog):
-    tally.add(store, "work", "runs", -1)
+    tally.count(store, "work", names.RUNS, -1)
     assert tally.flush(30)
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     assert tally.flush(30)
 
     assert store.amounts() == {("work", "runs"): 1}
@@ -212,14 +218,14 @@ def test_an_error_that_is_no_answer_of_the_store_drops_one_flush(tally, store, c
 
 def test_a_fork_starts_empty_and_counts_for_itself(store: Away):
     tally = module.tally
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
 
     def in_child() -> dict[tuple[str, str], float]:
-        tally.add(store, "work", "runs", 10)
+        tally.count(store, "work", "lost")
         assert tally.flush(30)
         return store.amounts()
 
-    assert in_fork(in_child) == {("work", "runs"): 10}
+    assert in_fork(in_child) == {("work", "lost"): 1}
     assert tally.flush(30)
     assert store.amounts() == {("work", "runs"): 1}
 
@@ -228,9 +234,9 @@ def test_what_no_thread_could_flush_is_flushed_with_the_next_entry(store: Away):
     def in_child() -> dict[tuple[str, str], float]:
         tally = Tally(SOON)
         with no_new_threads():
-            tally.add(store, "work", "runs", 1)
+            tally.count(store, "work", "runs")
         assert not store.amounts()
-        tally.add(store, "work", "runs", 1)
+        tally.count(store, "work", "runs")
         wait_until(store.amounts)
         return store.amounts()
 
@@ -240,12 +246,12 @@ def test_what_no_thread_could_flush_is_flushed_with_the_next_entry(store: Away):
 def test_a_process_that_ends_flushes_and_waits_two_seconds_at_most(
     tally, store, caplog
 ):
-    tally.add(store, "work", "runs", 1)
+    tally.count(store, "work", "runs")
     tally.finish()
     assert store.amounts() == {("work", "runs"): 1}
 
     slow = Slow()
-    tally.add(slow, "work", "runs", 1)
+    tally.count(slow, "work", "runs")
     began = time.monotonic()
     tally.finish()
     tally.finish()

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from ..backends.counting import REMEMBERED, Counter, Counts
 from ..exceptions import LockStoreError
+from .names import SECONDS_OF
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,13 @@ class Ledger:
     def is_empty(self) -> bool:
         return not (self._amounts or self._flush)
 
-    def add(self, task: str, counter: str, amount: float) -> None:
+    def add(self, task: str, counter: str, seconds: float | None) -> None:
+        """Add what :meth:`.Tally.count` has counted."""
+        self._add(task, counter, 1.0)
+        if seconds is not None:
+            self._add(task, SECONDS_OF[counter], seconds)
+
+    def _add(self, task: str, counter: str, amount: float) -> None:
         known = self._amounts.get((task, counter), 0.0)
         self._amounts[task, counter] = known + amount
 

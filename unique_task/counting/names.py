@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: Bodies that ran under a lock, counted when the lock is released; and how long they
-#: had held it.
+#: Bodies that ran under a lock, counted when the lock is released.
 RUNS = "runs"
+
+#: How long they had held it.
 HELD_SECONDS = "held_seconds"
 
 #: Bodies whose lock was lost before they released it.
@@ -19,9 +20,10 @@ STORE_ERRORS = "store_errors"
 #: How often a call went back to its queue because its key was held.
 WAITS = "waits"
 
-#: Calls that got the lock, or a value in its place, after they had gone back to the
-#: queue; and how long they had waited since they first did.
+#: Calls that got the lock, or a value in its place, after they had gone back.
 WAITED = "waited"
+
+#: How long they had waited since they first went back.
 WAITED_SECONDS = "waited_seconds"
 
 #: Messages whose place a later one took.
@@ -30,6 +32,9 @@ REPLACED = "replaced"
 #: Calls that got the value of an earlier run. All but those that had waited for it are
 #: among the duplicates, too.
 CACHED = "cached"
+
+#: The counters of what takes some time, and those of the seconds that it took.
+SECONDS_OF = {RUNS: HELD_SECONDS, WAITED: WAITED_SECONDS}
 
 _DUPLICATES = "duplicates"
 _SHADOW = "shadow"

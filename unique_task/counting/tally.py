@@ -23,16 +23,16 @@ _IDLE = 60.0
 #: Seconds that a process which ends waits for its last flush, at most.
 _AT_END = 2.0
 
-#: Entries that wait while no thread can be started; the oldest goes for a new one.
+#: Entries that may wait for a thread to start; the oldest goes for a new one.
 _MOST = 100_000
 
-_Entry = tuple[Backend, str, str, float]
+_Entry = tuple[Backend, str, str, "float | None"]
 
 
 class Tally:
     """What this process has counted.
 
-    To count is to add an entry, in one step and without a lock: it waits for nobody,
+    To count is to add one entry, in one step and without a lock: it waits for nobody,
     and a signal that breaks off the task leaves nothing locked. A thread adds the
     entries up and flushes them. It starts with the first entry, and ends when there has
     been none for a while. Both announce first and look after that::
@@ -63,9 +63,22 @@ class Tally:
         self._ends_at: float | None = None
         self._hooked = self._warned = False
 
-    def add(self, backend: Backend, task: str, counter: str, amount: float) -> None:
+    def count(
+        self, backend: Backend, task: str, counter: str, seconds: float | None = None
+    ) -> None:
+        """Count something that has happened to a call.
+
+        This takes no lock and asks no store. Where the store keeps no counters, nothing
+        is counted.
+
+        Arguments:
+            backend: where the lock of the call is.
+            task: name of the task.
+            counter: one of :mod:`.names`.
+            seconds: that it took, for a counter that has :data:`.SECONDS_OF`.
+        """
         if backend.promises.counts:
-            self._entries.append((backend, task, counter, amount))
+            self._entries.append((backend, task, counter, seconds))
             if self._thread is None:
                 self._start()
 
@@ -110,9 +123,6 @@ class Tally:
             if not self._hooked:
                 self._hooked = True
                 call_at_end(self.finish)
-            if len(self._entries) == _MOST and not self._warned:
-                self._warned = True
-                logger.error("no thread flushes the counters: the oldest are dropped")
             # Where it cannot be started, the next entry tries again.
             self._thread = start_thread(self._run, "unique_task counters")
 
@@ -155,12 +165,14 @@ class Tally:
         return self._thread is current_thread()
 
     def _add_up(self) -> None:
+        if len(self._entries) == _MOST:
+            logger.error("more than %d counts waited: the oldest are dropped", _MOST)
         for _ in range(len(self._entries)):  # not of those that come meanwhile
-            backend, task, counter, amount = self._entries.popleft()
+            backend, task, counter, seconds = self._entries.popleft()
             if backend not in self._ledgers:
                 # It promises to be one.
                 self._ledgers[backend] = Ledger(cast(Counts, backend))
-            self._ledgers[backend].add(task, counter, amount)
+            self._ledgers[backend].add(task, counter, seconds)
 
     def _flush(self) -> None:
         # A store that is away takes its time: the others first.
@@ -176,16 +188,5 @@ tally = Tally()
 
 in_forks(tally.forget)
 
-
-def count(backend: Backend, task: str, counter: str, amount: float = 1.0) -> None:
-    """Count something that has happened to a call.
-
-    This takes no lock and asks no store. Where the store keeps no counters, nothing is
-    counted.
-
-    Arguments:
-        backend: where the lock of the call is.
-        task: name of the task.
-        counter: one of :mod:`.names`.
-    """
-    tally.add(backend, task, counter, amount)
+#: A function, for those who count: see :meth:`Tally.count`.
+count = tally.count

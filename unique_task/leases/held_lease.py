@@ -205,19 +205,17 @@ class HeldLease(Lease):
             )
         if self.departure is not None:
             keeper.add(self.departure)
-        self._count(held)
+        self._count_run(answered=held is not None)
         if held is False and not self._loss:
             self.note_loss(loss_at_end(self.backend, self.lock, self.record.token))
         if held is not None:
             self.send_released()
         return held
 
-    def _count(self, held: bool | None) -> None:
-        """Count the run, whose lock is released; `held` is None if nobody answered."""
+    def _count_run(self, *, answered: bool) -> None:
         backend, task = self.backend, self.record.task
-        count(backend, task, names.RUNS)
-        count(backend, task, names.HELD_SECONDS, time.monotonic() - self._since)
-        if held is None:
+        count(backend, task, names.RUNS, time.monotonic() - self._since)
+        if not answered:
             count(backend, task, names.STORE_ERRORS)
 
     def _release_step(self, value: bytes | None) -> Release:

@@ -112,16 +112,15 @@ class Attempt:
         if self.published is not None and self.reserved:
             progress_at(self.call.request).reservation_handled = True
 
-    def count(self, counter: str, amount: float = 1.0) -> None:
+    def count(self, counter: str, seconds: float | None = None) -> None:
         """Count something that has happened to the call."""
-        count(self.backend, self.record.task, counter, amount)
+        count(self.backend, self.record.task, counter, seconds)
 
     def count_waited(self) -> None:
         """Count for how long the call has waited, if it has gone back to its queue."""
         waited = self.call.waited
         if waited.times:
-            self.count(names.WAITED)
-            self.count(names.WAITED_SECONDS, max(0.0, time.time() - waited.since))
+            self.count(names.WAITED, max(0.0, time.time() - waited.since))
 
     def release_unused(self) -> None:
         """Release the lock that the store may have given, without waiting for it."""
