@@ -221,3 +221,4 @@ def test_a_store_keeps_counters_if_it_promises_to(backend):
     for one in (backend, backend.with_prefix("shop:")):
         assert (counter_of(one) is not None) is one.promises.counts
         assert isinstance(backend, Counts) or not one.promises.counts
+        assert one.promises.counts is one.promises.lists  # as the page of stores says

@@ -83,10 +83,11 @@ class MariaDBServer(ServerProcess):
             return False
 
     def forget_locks(self) -> None:
-        """Delete what is in our table, if there is one."""
+        """Delete what is in our tables, if there are any."""
         with self.connect() as connection, connection.cursor() as cursor:
-            with suppress(pymysql.ProgrammingError):
-                cursor.execute("DELETE FROM unique_task_locks")
+            for table in ("unique_task_locks", "unique_task_locks_counters"):
+                with suppress(pymysql.ProgrammingError):
+                    cursor.execute(f"DELETE FROM {table}")
 
     def connect(self) -> Any:
         """Return a connection of the owner, each statement of which counts at once."""

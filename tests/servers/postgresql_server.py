@@ -111,10 +111,11 @@ class PostgreSQLServer(ServerProcess):
         assert not alive, f"{alive} outlive their server"
 
     def forget_locks(self) -> None:
-        """Delete what is in our table, if there is one."""
+        """Delete what is in our tables, if there are any."""
         with self.connect() as connection:
-            with suppress(psycopg.errors.UndefinedTable):
-                connection.execute("DELETE FROM unique_task_locks")
+            for table in ("unique_task_locks", "unique_task_locks_counters"):
+                with suppress(psycopg.errors.UndefinedTable):
+                    connection.execute(f"DELETE FROM {table}")
 
     def connect(self, database: str = "shop") -> psycopg.Connection[tuple[object, ...]]:
         """Return a connection of the owner, each statement of which counts at once."""

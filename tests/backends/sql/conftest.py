@@ -11,6 +11,12 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def commit(url: str) -> bytes:
+    """What a request to commit contains, and none to begin: READ COMMITTED."""
+    return b"COMMIT\0" if url.startswith("postgresql") else b"COMMIT"
+
+
+@pytest.fixture
 def backend(url: str) -> SQLBackend:
     backend = SQLBackend(url)
     backend.get("key")

@@ -91,11 +91,13 @@ def test_an_acquisition_whose_answer_was_lost_is_ours(proxy, backend):
 
 
 @pytest.mark.parametrize("more", [{}, {"finished_for": 5}])
-def test_a_release_whose_answer_was_lost_has_freed_the_lock(proxy, backend, more):
+def test_a_release_whose_answer_was_lost_has_freed_the_lock(
+    proxy, backend, more, commit
+):
     through_proxy = SQLBackend(proxy.url)
     through_proxy.check()
     through_proxy.acquire("key", FIRST, expire=10)
-    to = b"COMMIT" if more else RELEASE[proxy.url.partition(":")[0]]
+    to = commit if more else RELEASE[proxy.url.partition(":")[0]]
     proxy.swallow_replies(1, to=to)
 
     assert through_proxy.release("key", FIRST.token, **more)
@@ -103,10 +105,12 @@ def test_a_release_whose_answer_was_lost_has_freed_the_lock(proxy, backend, more
     assert not through_proxy.release("key", FIRST.token, **more)
 
 
-def test_a_transaction_that_is_interrupted_leaves_nothing_behind(proxy, backend):
+def test_a_transaction_that_is_interrupted_leaves_nothing_behind(
+    proxy, backend, commit
+):
     through_proxy = SQLBackend(proxy.url)
     through_proxy.get("key")
-    proxy.swallow_replies(1, to=b"COMMIT")
+    proxy.swallow_replies(1, to=commit)
 
     taken = through_proxy.acquire("key", FIRST, expire=10, remember_for=10)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..cells import Cells
+from ..counting import CountedMinute, Counter, Counts
 from ..exercise import exercise
 from ..findings import Finding
 from ..listing import ListedLock, Lists
@@ -28,6 +29,8 @@ from ..stepwise import Answer, StepwiseBackend
 from ..turns import Turns
 from .at_once import AtOnce
 from .changes import Changes
+from .counter_table import counter_table
+from .counters import Counters
 from .database import Database
 from .engine import CONNECTIONS, engine_url, identity
 from .errors import is_refusal, reason_of
@@ -41,7 +44,7 @@ from .sweeper import RETENTION, Sweeper
 from .table import lock_table
 
 
-class SQLBackend(StepwiseBackend, Lists):
+class SQLBackend(StepwiseBackend, Lists, Counts):
     """Locks in a database, timed by its clock; they survive its restart.
 
     It has connections of its own and never takes part in a task's transaction.
@@ -82,15 +85,19 @@ class SQLBackend(StepwiseBackend, Lists):
         self._at_once = AtOnce(self._database, self._statements, places)
         self._changes = Changes(self._database, self._statements, holders)
         self._renewals = Renewals(self._database, self._statements, holders)
-        self._sweeper = Sweeper(self.name, self._database, self._statements)
+        counted = counter_table(self._table)
+        self._counters = Counters(self._database.beside(counted), counted)
+        self._sweeper = Sweeper(
+            self.name, self._database, self._statements, self._counters
+        )
 
     @classmethod
     def from_url(cls, url: str, timeout: float) -> SQLBackend:
         return cls(url, timeout=timeout)
 
     def ddl(self) -> str:
-        """Return the SQL that creates the table if it is missing."""
-        return self._database.ddl()
+        """Return the SQL that creates the tables that are missing."""
+        return f"{self._database.ddl()}\n{self._counters.ddl()}"
 
     def findings(self) -> list[Finding]:
         return [*super().findings(), in_turn(self, self._database.index)]
@@ -198,6 +205,20 @@ class SQLBackend(StepwiseBackend, Lists):
     def _pages(self, size: int, prefix: str) -> Iterator[Sequence[ListedLock]]:
         where = self._database, self._table, prefix
         return iter(Pages(*where, size, self._first_holders))
+
+    def _count(self, flush: str, amounts: Mapping[Counter, float], prefix: str) -> None:
+        self._counters.add(flush, amounts, prefix)
+
+    def _try_to_count(self) -> None:
+        self._counters.check()
+
+    def _now(self) -> float:
+        return self._counters.now()
+
+    def _counted_pages(
+        self, minutes: range, prefix: str
+    ) -> Iterator[Sequence[CountedMinute]]:
+        return self._counters.pages(minutes, prefix)
 
     def sweep(self, retention: float = RETENTION) -> int:
         """Delete rows that have been over for `retention` seconds; return how many.

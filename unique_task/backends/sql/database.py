@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from typing import TypeVar
 
@@ -75,6 +76,12 @@ class Database:
             self._connections = FileConnections(self._connect, file)
             # An operation under way may take longer than its timeout by a half.
             self._gate = ForkGate(self._connections.close, timeout * 2)
+
+    def beside(self, table: sa.Table) -> Database:
+        """Return the same database, to which `table` is ours; it is created alone."""
+        twin = copy(self)
+        twin._table = table
+        return twin
 
     def one_operation(self, work: Callable[[], Result]) -> Result:
         """Do `work` in the time of one operation; see :func:`limited`."""

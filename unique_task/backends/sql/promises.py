@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..promises import Promises
 
-_SQL = Promises(granularity=1e-6, several_holders=True, lists=True)
+_SQL = Promises(granularity=1e-6, several_holders=True, lists=True, counts=True)
 
 #: Name of the kind -> its promises.
 PROMISES = {

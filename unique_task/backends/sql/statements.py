@@ -41,7 +41,7 @@ class Statements:
     def __init__(self, table: sa.Table, dialect: sa.Dialect) -> None:
         self._table = table
         self._dialect = dialect
-        self._insert = _INSERT[dialect.name]
+        self.insert = _INSERT[dialect.name]
         self._takes: dict[int, DirectStatement] = {}
         #: The functions that return the greatest and the least of their arguments.
         self.greatest: Any = sa.func.greatest
@@ -49,7 +49,7 @@ class Statements:
         if dialect.name == "sqlite":
             self.greatest, self.least = sa.func.max, sa.func.min
         #: Whether an INSERT that meets a row can update it on a condition.
-        self.on_conflict = hasattr(self._insert(table), "on_conflict_do_update")
+        self.on_conflict = hasattr(self.insert(table), "on_conflict_do_update")
 
     def take(self, over: int = 0) -> DirectStatement:
         """Take a lock that is free or over, or that one of `over` tokens gives up.
@@ -67,8 +67,8 @@ class Statements:
         now, ends = self._now_and_end(new)
         changes = {
             "fence": self.greatest(now, table.fence + _ONE),
-            "token": _given(new).token,
-            "content": _given(new).content,
+            "token": given(new).token,
+            "content": given(new).content,
             "ends": ends,
         }
         free = sa.or_(table.ends <= now, *[self._gives_up(n) for n in range(over)])
@@ -78,7 +78,7 @@ class Statements:
         return taken
 
     def _new_lock(self) -> Any:
-        return self._insert(self._table).values(
+        return self.insert(self._table).values(
             name=sa.bindparam("name"),
             token=sa.bindparam("token"),
             content=sa.bindparam("content"),
@@ -91,7 +91,7 @@ class Statements:
         if self._dialect.name == "postgresql":
             # Its INSERT may wait for a row, and go on with what it had read before.
             return clock(), _end()
-        return _given(new).fence, _given(new).ends
+        return given(new).fence, given(new).ends
 
     def _gives_up(self, number: int) -> sa.ColumnElement[bool]:
         table = self._table.c
@@ -103,7 +103,7 @@ class Statements:
         self, free: sa.ColumnElement[bool], new: Any, changes: dict[str, Any]
     ) -> Any:
         if self.on_conflict:
-            return self._or_update(new, changes, where=free)
+            return self.or_update(new, changes, where=free)
         # MariaDB knows no condition for the whole update, and sets the columns one
         # after the other: the end decides whether the lock is free, so it is the last.
         return new.on_duplicate_key_update(
@@ -115,7 +115,7 @@ class Statements:
 
     def keep_new(self, row: Any) -> Any:
         """Keep a selected row, or the values of one, unless it exists."""
-        new = self._insert(self._table)
+        new = self.insert(self._table)
         is_select = isinstance(row, sa.Select)
         columns = self._table.c.keys()
         new = new.from_select(columns, row) if is_select else new.values(row)
@@ -126,8 +126,8 @@ class Statements:
     @cached_property
     def lock_row(self) -> Any:
         """Lock the row `name` for this transaction; create it if it is missing."""
-        new = self._insert(self._table).values(content=b"", fence=0, ends=0)
-        return self._or_update(new, {"name": self._table.c.name})
+        new = self.insert(self._table).values(content=b"", fence=0, ends=0)
+        return self.or_update(new, {"name": self._table.c.name})
 
     def rows(self, connection: sa.Connection, names: Iterable[str]) -> Sequence[Any]:
         """Return the rows with those names, each with the time."""
@@ -144,15 +144,15 @@ class Statements:
     @cached_property
     def keep(self) -> Any:
         """Keep a cell, whatever its row holds; the parameters are the columns."""
-        new = self._insert(self._table)
+        new = self.insert(self._table)
         columns = ("token", "content", "fence", "ends")
-        return self._or_update(new, {name: _given(new)[name] for name in columns})
+        return self.or_update(new, {name: given(new)[name] for name in columns})
 
     @cached_property
     def prolong(self) -> Any:
         """The same, but a row that exists gets a new end only."""
-        new = self._insert(self._table)
-        return self._or_update(new, {"ends": _given(new).ends})
+        new = self.insert(self._table)
+        return self.or_update(new, {"ends": given(new).ends})
 
     @cached_property
     def release(self) -> DirectStatement:
@@ -216,7 +216,7 @@ class Statements:
         # The fence is the time at which a lock was taken, however it ended.
         return sa.and_(self._table.c.ends < _PAST, self._table.c.fence < _PAST)
 
-    def _or_update(self, new: Any, values: dict[str, Any], where: Any = None) -> Any:
+    def or_update(self, new: Any, values: dict[str, Any], where: Any = None) -> Any:
         if not self.on_conflict:
             return new.on_duplicate_key_update(**values)
         names = [self._table.c.name]
@@ -236,7 +236,7 @@ def _end() -> sa.ColumnElement[int]:
     return clock() + sa.bindparam("length", type_=_NUMBER)
 
 
-def _given(new: Any) -> Any:
+def given(new: Any) -> Any:
     """Return the row of an INSERT that met another one."""
     return new.inserted if hasattr(new, "inserted") else new.excluded
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ...exceptions import LockStoreError
 from ...threads import start_thread
+from .counters import Counters
 from .database import Database
 from .errors import reason_of
 from .statements import Statements, microseconds
@@ -35,12 +36,20 @@ class Sweeper:
         name: of the store, for the log.
         database: the one with the table.
         statements: for this table.
+        counters: swept as well, if this process has counted.
     """
 
-    def __init__(self, name: str, database: Database, statements: Statements) -> None:
+    def __init__(
+        self,
+        name: str,
+        database: Database,
+        statements: Statements,
+        counters: Counters,
+    ) -> None:
         self._name = name
         self._database = database
         self._statements = statements
+        self._counters = counters
         # Random: where no process lives for an hour, some of them sweep all the same.
         self.due = time.monotonic() + random.uniform(0, EVERY)
 
@@ -58,6 +67,7 @@ class Sweeper:
         try:
             for old in self._statements.swept:
                 deleted += self._sweep_all(old, retention)
+            deleted += self._counters.sweep() if self._counters.used else 0
         except (SQLAlchemyError, OSError, LockStoreError) as error:
             reason = reason_of(error)
             logger.warning("%s: old rows are left for later: %s", self._name, reason)

@@ -50,8 +50,8 @@ def _sqlite_clock(element: clock, compiler: Any, **options: Any) -> str:
     return f"{SQLITE_CLOCK}()"
 
 
-_BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-_NAME = sa.String(NAME_LENGTH).with_variant(
+BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+NAME = sa.String(NAME_LENGTH).with_variant(
     mysql.VARCHAR(NAME_LENGTH, charset="ascii", collation="ascii_bin"),
     "mysql",
     "mariadb",
@@ -69,12 +69,12 @@ def lock_table(name: str, schema: str | None = None) -> sa.Table:
         name,
         sa.MetaData(),
         # Of a cell, see row_name().
-        sa.Column("name", _NAME, primary_key=True),
+        sa.Column("name", NAME, primary_key=True),
         # The holder's, empty in an anchor; NULL in cells that are neither a lock nor a
         # holder. Databases compare bytes alike.
-        sa.Column("token", _BYTES),
+        sa.Column("token", BYTES),
         # Of the cell; a record or an anchor is without its fence.
-        sa.Column("content", _BYTES, nullable=False),
+        sa.Column("content", BYTES, nullable=False),
         # The lock's last one, also when it is free; a holder's; 0 in all other cells.
         sa.Column("fence", sa.BigInteger, nullable=False),
         # End of the cell, in microseconds since 1970; 0 once it was released.
