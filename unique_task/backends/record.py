@@ -194,7 +194,7 @@ class Record:
             if version != VERSION:
                 raise ValueError(f"version {version}")
             first = next((int(word) for word in more if word.isdigit()), None)
-            return cls(
+            record = cls(
                 token,
                 unquote(task),
                 unquote(worker),
@@ -203,9 +203,10 @@ class Record:
                 int(fence),
                 first,
                 _FINAL in more,
-                _after(_BY, more),
-                _after(_WHY, more),
             )
+            if state == HELD:
+                record.by, record.why = _after(_BY, more), _after(_WHY, more)
+            return record
         except ValueError as error:
             raise LockRecordError(
                 f"the lock's record {text[:40]!r} has a format that this version of "

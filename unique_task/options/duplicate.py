@@ -90,9 +90,8 @@ class Duplicate:
 
         Then `owner` is no task.
         """
-        records = (held.record for held in self.holders)
-        named = (record.hold for record in records if record.owner == self.owner)
-        return next(named, None)
+        holds = (held.record for held in self.holders if held.record.hold)
+        return next((one.hold for one in holds if one.owner == self.owner), None)
 
     @property
     def refusal(self) -> str:
