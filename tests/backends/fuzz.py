@@ -29,8 +29,8 @@ PROCESSES = 8
 #: Limit -> the locks, with fewer places in all than there are processes.
 KEYS = {1: ["one", "two", "three", "four", "five"], 2: ["one", "two"], 7: ["one"]}
 
-#: Of a thousand turns, a process dies in some.
-DEADLY = 0.004
+#: In this part of its turns a process dies.
+DEADLY = 0.01
 
 #: And in this part of them who has the lock is known again, which takes more steps.
 KNOWN = 0.1

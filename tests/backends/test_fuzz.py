@@ -20,14 +20,11 @@ from tests.docs.test_readme import ROOT
 from tests.worker.worker_process import unmeasured
 
 #: Turns of each process; ``make fuzz`` has each take 2000.
-TURNS = int(os.environ.get("UNIQUE_TEST_TURNS", "500"))
+TURNS = int(os.environ.get("UNIQUE_TEST_TURNS", "200"))
 
-#: Memory is of one process; the others speak as Redis does.
-SHARED = [
-    name
-    for name in STORES
-    if name not in ("memory", "django-redis-cache", "redis-6.2", "valkey")
-]
+#: Memory is of one process; the others run the scripts of Redis in one such server.
+ALIKE = ("memory", "django-redis-cache", "redis-6.2", "redis-sentinel", "valkey")
+SHARED = [name for name in STORES if name not in ALIKE]
 
 
 #: Seconds, of which pytest's own limit leaves some to end the processes.
