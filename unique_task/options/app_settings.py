@@ -19,6 +19,7 @@ from celery import Celery
 from ..backends.base import Backend
 from ..backends.registry import check_is_backend, known_schemes, open_backend
 from ..exceptions import ConfigurationError
+from .in_tests import in_tests
 from .settings import READ, READ_FOR_STORE, Settings, read
 
 #: Attribute of an app: its settings, and the configuration they were read from.
@@ -54,7 +55,7 @@ def settings_of(app: Celery) -> Settings:
     cached: tuple[Snapshot, Settings] | None = vars(app).get(_CACHE)
     if cached is None or not cached[0].holds(app.conf):
         cached = vars(app)[_CACHE] = _read_with_snapshot(app.conf)
-    return cached[1]
+    return cached[1] if in_tests.enabled is None else in_tests.settings(cached[1])
 
 
 def _read_with_snapshot(conf: Any) -> tuple[Snapshot, Settings]:
@@ -79,6 +80,17 @@ def backend_of(
     Raises:
         ConfigurationError: if there is none.
     """
+    if in_tests.store is not None:
+        return in_tests.store
+    backend = _backend_of(app, settings, option, eager)
+    if in_tests.warns and (eager or app.conf.task_always_eager):
+        in_tests.warn_of(backend)
+    return backend
+
+
+def _backend_of(
+    app: Celery, settings: Settings, option: object, eager: bool
+) -> Backend:
     choice = settings.backend if option is None else option
     prefix = settings.key_prefix
     if prefix is None:

@@ -1,0 +1,109 @@
+"""The plugin of pytest: a fixture, a marker, and a warning."""
+
+import os
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.programs import run
+
+ROOT = Path(__file__).parents[2]
+
+SHOP = """
+    from celery import Celery
+    from unique_task import unique
+
+    app = Celery("shop", broker="memory://")
+    app.conf.update(task_always_eager=True, unique_backend="{store}")
+
+    @app.task
+    @unique(lock="until_expired", on_duplicate="raise")
+    def charge(order_id):
+        return order_id
+"""
+
+
+@pytest.fixture
+def run_tests(tmp_path):
+    """Run tests of a project with pytest, in a process of their own."""
+
+    def run_tests(code, *options, store="redis://nowhere.invalid/0"):
+        (tmp_path / "shop.py").write_text(dedent(SHOP.format(store=store)))
+        (tmp_path / "test_it.py").write_text(dedent(code))
+        done = run(
+            *(sys.executable, "-m", "pytest", "-p", "unique_task.pytest_plugin"),
+            *("--strict-markers", "-q", *options, tmp_path),
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        return done.stdout
+
+    return run_tests
+
+
+def test_each_test_has_a_store_of_its_own_and_a_marker_for_guards(run_tests):
+    code = """
+        import pytest
+        from shop import charge
+
+        @pytest.mark.parametrize("time", range(2))
+        def test_fresh(unique_store, time):
+            assert charge(1) == 1
+
+        @pytest.mark.unique_task(enabled=False)
+        def test_off(unique_store):
+            with unique_store.hold(charge, 1):
+                assert charge(1) == 1
+
+        @pytest.mark.unique_task(enabled=False)
+        class TestOn:
+            @pytest.mark.unique_task(enabled=True)
+            def test_the_inner_marker_counts(self, unique_store):
+                with unique_store.hold(charge, 1), pytest.raises(Exception):
+                    charge(1)
+
+        @pytest.mark.unique_task(False)
+        def test_wrong():
+            pass
+    """
+
+    output = run_tests(code, "-W", "error")
+
+    assert "4 passed, 1 error" in output
+    assert "give enabled=True or enabled=False" in output
+
+
+def test_locks_in_a_shared_store_are_warned_of_once(run_tests, tmp_path):
+    code = """
+        from shop import charge
+
+        def test_one():
+            assert charge.delay(1).get() == 1
+
+        def test_other():
+            assert charge.delay(2).get() == 2
+    """
+    store = f"sqlite:///{tmp_path}/locks.db"
+
+    output = run_tests(code, store=store)
+
+    assert "2 passed, 1 warning" in output
+    assert "SharedStoreWarning: an eager task of this test run" in output
+    assert store in output and "unique_store" in output
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///{folder}/locks.db"])
+def test_a_test_with_locks_of_its_own_is_not_warned_of(run_tests, tmp_path, store):
+    fixture = "" if store == "memory://" else "unique_store"
+    code = f"""
+        from shop import charge
+
+        def test_one({fixture}):
+            assert charge.delay(1).get() == 1
+    """
+
+    output = run_tests(code, "-W", "error", store=store.format(folder=tmp_path))
+
+    assert "1 passed" in output
