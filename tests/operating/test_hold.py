@@ -288,6 +288,13 @@ def test_a_value_that_is_not_allowed_takes_nothing(app, wrong, message):
     assert holders(task) == []
 
 
+def test_a_key_has_no_arguments(app):
+    key = key_of(task_of(app))
+
+    with pytest.raises(UnknownCallError, match="no task"):
+        hold_key(app, key, args=[1])
+
+
 def test_a_call_has_its_own_limit(app):
     with pytest.raises(UnknownCallError, match="are for a key"):
         hold_of(task_of(app), limit=3)

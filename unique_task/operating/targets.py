@@ -39,7 +39,8 @@ def target_of(
         raise ConfigurationError(
             f"unique_enabled is {app.conf.unique_enabled!r}: a hold would pause nothing"
         )
-    if wanted not in app.tasks and KEY.fullmatch(wanted):
+    is_call = args is not None or kwargs is not None or wanted in app.tasks
+    if not is_call and KEY.fullmatch(wanted):
         backend = _store(app, store)
         return Target(backend, wanted, "", limit or _most_holders(app, backend))
     if limit is not None or store is not None:
