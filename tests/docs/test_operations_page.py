@@ -76,17 +76,28 @@ class Shop:
     def output(self, command: str) -> str:
         """What a line of a shell prints."""
         celery = f"{sys.executable} -m celery"
-        line = re.sub(r"\bcelery\b", celery, command, count=1)
+        line = re.sub(r"\bcelery(?= -A)", celery, command)
         done = run("bash", "-c", line, env=self.environment)
         return done.stdout + done.stderr
+
+
+def write_apps(folder: Path, redis_url: str) -> None:
+    """Write the app of the page, and what becomes of it, as modules."""
+    blocks = python_blocks(PAGE, redis_url)
+    [code] = [block for block in blocks if "app =" in block]
+    [moved] = [block for block in blocks if block.startswith("# shop_moved.py")]
+    next_release = code.replace('key="{order_id}"', 'key=["order_id", "seconds"]')
+    assert next_release != code and 'key=["order_id", "seconds"]' in PAGE.read_text()
+    (folder / "shop.py").write_text(code)
+    (folder / "shop_next.py").write_text(next_release)
+    (folder / "shop_moved.py").write_text(moved)
 
 
 @pytest.fixture
 def shop(tmp_path: Path, redis_url: str) -> Iterator[Shop]:
     """A worker that runs one call; one waits for it, one is lost in a queue."""
     install_entry_points(tmp_path)
-    code = next(block for block in python_blocks(PAGE, redis_url) if "app =" in block)
-    (tmp_path / "shop.py").write_text(code)
+    write_apps(tmp_path, redis_url)
     shop = Shop(tmp_path)
     words = [
         "-A",
@@ -141,7 +152,11 @@ def test_each_command_prints_what_stands_on_the_page(shop):
 
 def test_its_code_runs(shop, redis_url):
     blocks = python_blocks(PAGE, redis_url)
-    code = [block for block in blocks if "from shop import" in block]
+    code = [
+        block
+        for block in blocks
+        if "from shop import" in block and "app.conf" not in block
+    ]
 
     done = run_python("\n".join(code), check=True, env=shop.environment)
 

@@ -110,6 +110,7 @@ def doctor(context: click.Context, /, **given: Any) -> None:
     default=0,
     help="Seconds for which it has been held at least.",
 )
+@_option("--keys", "only_keys", is_flag=True, help="Print the keys only, one a line.")
 @_timeout
 @_json
 @click.pass_context

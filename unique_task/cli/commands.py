@@ -88,13 +88,18 @@ def show_lock(
         raise Away("; ".join(map(named, away)))
 
 
-def list_locks(app: Celery, timeout: float, as_json: bool, **filters: Any) -> None:
+def list_locks(
+    app: Celery, timeout: float, as_json: bool, only_keys: bool, **filters: Any
+) -> None:
     """Print the locks that are held."""
     wanted = operating.Wanted(**filters)
     found = Found(operating.locks(app, wanted, timeout=timeout))
     if as_json:
         for lock in found:
             echo_json(operating.as_plain(lock))
+    elif only_keys:
+        for lock in found:
+            echo(lock.key or "-")
     else:
         for store in operating.stores(app):
             echo("store:", store)
