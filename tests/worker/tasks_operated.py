@@ -21,7 +21,6 @@ def operated(name: str, **options: Any) -> Any:
 
 RENEWED = operated("renewed")
 NOT_RENEWED = operated("not_renewed", renew=False, expire=LONG)
-SEVERAL = operated("several", limit=3, on_duplicate="retry")
 WAITING = operated("waiting", on_duplicate="retry")
 EXECUTED = operated("executed", lock="until_executed", expire=LONG)
 QUEUED = operated("queued", lock="until_and_while_executing", expire=LONG)

@@ -10,6 +10,7 @@ from tests.worker import tasks_waiting
 from tests.worker.app import app
 from tests.worker.tasks import PROBED, SOON, hold, witness
 from tests.worker.tasks_exits import leave_body
+from tests.worker.tasks_operated import operated
 from tests.worker.tasks_redelivery import work
 from unique_task import unique
 from unique_task.options.option_types import PolicyOption
@@ -54,6 +55,10 @@ def long(lock: Any) -> Any:
 
 
 LONG = {lock: long(lock) for lock in (*LIMITED, "until_executing", "until_expired")}
+
+
+#: Three of them, as operators see them.
+SEVERAL = operated("several", limit=3, on_duplicate="retry")
 
 
 @app.task

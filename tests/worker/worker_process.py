@@ -63,9 +63,10 @@ class WorkerProcess:
     options: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
     def __post_init__(self) -> None:
-        self.name = f"{self.pool}-{uuid4().hex[:8]}@localhost"
+        self.name = self.name or f"{self.pool}-{uuid4().hex[:8]}@localhost"
         self._log = self.directory / f"{self.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -8,7 +8,8 @@ import pytest
 from celery.exceptions import TaskRevokedError
 
 from tests.waiting import wait_until
-from tests.worker.tasks_operated import RENEWED, SEVERAL, WAITING
+from tests.worker.tasks_operated import RENEWED, WAITING
+from tests.worker.tasks_several import SEVERAL
 from unique_task.backends.record import Record
 from unique_task.options.app_settings import backend_of, settings_of
 from unique_task.options.guarded_class import spec_of

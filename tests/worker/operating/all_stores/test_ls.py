@@ -7,7 +7,8 @@ import pytest
 from tests.waiting import wait_until
 from tests.worker.operating.command import Unique
 from tests.worker.published.shelf import Shelf
-from tests.worker.tasks_operated import QUEUED, RENEWED, SEVERAL, WAITING, WINDOW
+from tests.worker.tasks_operated import QUEUED, RENEWED, WAITING, WINDOW
+from tests.worker.tasks_several import SEVERAL
 
 pytestmark = pytest.mark.worker
 
