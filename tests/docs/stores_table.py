@@ -12,7 +12,7 @@ from unique_task.backends.django import DjangoCacheBackend
 from unique_task.backends.django.any_cache import AnyCacheBackend
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.promises import Promises
-from unique_task.backends.redis.backend import REPLICATED
+from unique_task.backends.redis.promises import REPLICATED
 from unique_task.backends.sql.promises import PROMISES
 
 README = Path(__file__).parents[2] / "README.rst"

@@ -80,4 +80,4 @@ class Witness:
 
     def wait_at(self, gate: str) -> None:
         """Return when the gate is open; it stays so."""
-        wait_until(lambda: self._client.exists(f"gate {gate}"), timeout=240)
+        wait_until(lambda: self._client.exists(f"gate {gate}"), timeout=400)

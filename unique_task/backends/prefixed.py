@@ -11,6 +11,7 @@ from .base import Backend
 from .counting import CountedMinute, Counter, Counts
 from .findings import Finding
 from .listing import ListedLock, Lists
+from .remembering import Remembered, Remembers
 from .steps import (
     Acquisition,
     Held,
@@ -48,7 +49,7 @@ def checked_prefix(setting: str, prefix: object) -> str:
     )
 
 
-class PrefixedBackend(Lists, Counts):
+class PrefixedBackend(Lists, Counts, Remembers):
     """Another backend with a prefix before every key.
 
     Arguments:
@@ -106,6 +107,11 @@ class PrefixedBackend(Lists, Counts):
 
     def _holders(self, key: str) -> list[Held]:
         return self.store._holders(self._prefix + key)
+
+    def _remembered(self, key: str, tokens: Sequence[str]) -> Remembered | None:
+        if not isinstance(self.store, Remembers):
+            return None
+        return self.store._remembered(self._prefix + key, tokens)
 
     def _pages(self, size: int, prefix: str) -> Iterator[Sequence[ListedLock]]:
         assert isinstance(self.store, Lists)  # its promises say so

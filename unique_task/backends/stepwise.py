@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ..exceptions import ConfigurationError
-from .base import Backend
 from .cells import (
     GENERATION,
     LOCK,
@@ -25,6 +24,7 @@ from .lock_steps import (
     restore,
 )
 from .places import places_of
+from .remembering import Remembered, Remembers, remembered_in
 from .renew_steps import renew, renewed_names, retake, retaken_names
 from .renewing import ReleasedBy, tombstone_name
 from .steps import (
@@ -42,7 +42,7 @@ from .steps import (
 Answer = TypeVar("Answer")
 
 
-class StepwiseBackend(Backend):
+class StepwiseBackend(Remembers):
     """A backend for a store that keeps cells, see :class:`.cells.Cell`."""
 
     @abstractmethod
@@ -101,6 +101,10 @@ class StepwiseBackend(Backend):
         name = tombstone_name(token)
         text = self._change(key, [LOCK, name], lambda cells: cells.content(name))
         return None if text is None else ReleasedBy.parse(text).name
+
+    def _remembered(self, key: str, tokens: Sequence[str]) -> Remembered | None:
+        names = [LOCK, VALUE, *map(mark_name, tokens)]
+        return self._change(key, names, lambda cells: remembered_in(cells, tokens))
 
     def _release(self, left: Release) -> bool:
         return self._step(left, [LOCK], [left.token], releasing(left, []))

@@ -118,6 +118,8 @@ def _echo_detail(detail: operating.Detail) -> None:
         echo_holders(detail.locks)
     else:
         echo("the lock is free")
+    if detail.left_behind is not None:
+        echo_fields(left_behind_fields(detail.left_behind))
     for waiting in detail.waiting:
         since = ago(waiting.since)
         echo(f"waiting: {waiting.count} in {waiting.worker}, the first came {since}")
@@ -125,6 +127,20 @@ def _echo_detail(detail: operating.Detail) -> None:
         echo(f"waiting: unknown ({detail.missing[0].reason})")
     elif not detail.waiting:
         echo("waiting: none in the workers that answered")
+
+
+def left_behind_fields(left: operating.LeftBehind) -> Iterable[tuple[str, str]]:
+    """Return what runs have left behind, in words."""
+    if left.has_value:
+        age = [] if left.age is None else [f"stored {duration(left.age)} ago"]
+        fresh = (
+            [] if left.fresh_for is None else [f"fresh for {duration(left.fresh_for)}"]
+        )
+        yield "value", ", ".join(age + fresh) or "there is one"
+    for mark in left.marks:
+        again = "does not run" if mark.finished else "waits for this one"
+        told = f"a second delivery of {mark.owner} {again}"
+        yield "remembered", f"{told}; for {duration(mark.remaining)}"
 
 
 def echo_holders(locks: Sequence[operating.Lock]) -> None:

@@ -10,6 +10,7 @@ from .freeing import OFFERED, REFUSED, Released, release
 from .holders import Holder, Lock, Missing, Waiting, as_plain
 from .holding import Hold, hold
 from .inventory import Wanted, locks
+from .left_behind import LeftBehind, Marked
 
 __all__ = [
     # operations
@@ -33,8 +34,10 @@ __all__ = [
     "Finding",
     "Hold",
     "Holder",
+    "LeftBehind",
     "Level",
     "Lock",
+    "Marked",
     "Missing",
     "Place",
     "Released",

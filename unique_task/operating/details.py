@@ -14,6 +14,7 @@ from ..exceptions import LockRecordError, LockStoreError
 from .app_tasks import Call, stores_of
 from .holders import Holder, Lock, Missing, Waiting
 from .inventory import Wanted, locks
+from .left_behind import LeftBehind, left_behind
 from .targets import KEY
 from .verdicts import judged
 from .workers import TIMEOUT, Workers, waiting_for
@@ -32,6 +33,7 @@ class Detail:
         locks: those of the key that are held.
         waiting: the calls that wait for the key, by worker.
         missing: what could not be seen.
+        left_behind: by runs of the key; None if the store does not tell.
     """
 
     key: str | None
@@ -39,6 +41,7 @@ class Detail:
     locks: tuple[Lock, ...]
     waiting: tuple[Waiting, ...]
     missing: tuple[Missing, ...] = ()
+    left_behind: LeftBehind | None = None
 
 
 def show(
@@ -65,7 +68,8 @@ def show(
     workers = Workers(app, timeout)
     if args is not None or kwargs is not None or wanted in app.tasks:
         call = Call.of(app, wanted, list(args or ()), dict(kwargs or {}))
-        return [_detail(app, call.backend, call.key, workers)]
+        ttl = call.plan.value_ttl
+        return [_detail(app, call.backend, call.key, workers, ttl)]
     stores = stores_of(app)
     if KEY.fullmatch(wanted):
         return [_detail(app, store, wanted, workers) for store in stores.values()]
@@ -90,9 +94,16 @@ def _missing(missing: Missing) -> Detail:
     return Detail(None, missing.what, (), (), (missing,))
 
 
-def _detail(app: Celery, backend: Backend, key: str, workers: Workers) -> Detail:
+def _detail(
+    app: Celery,
+    backend: Backend,
+    key: str,
+    workers: Workers,
+    value_ttl: float | None = None,
+) -> Detail:
     try:
         found = locks_of_key(backend, key)
+        left = left_behind(backend, key, found, value_ttl)
     except LockStoreError as error:
         return Detail(key, backend.name, (), (), (Missing(backend.name, str(error)),))
     answers = workers.ask("unique_waiting")
@@ -102,6 +113,7 @@ def _detail(app: Celery, backend: Backend, key: str, workers: Workers) -> Detail
         tuple(judged(app, found, workers)),
         waiting_for(answers, key),
         () if answers.missing is None else (answers.missing,),
+        left,
     )
 
 

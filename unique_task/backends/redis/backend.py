@@ -16,7 +16,7 @@ from ..exercise import exercise
 from ..findings import Finding
 from ..listing import ListedLock, Lists
 from ..operation import in_turn
-from ..promises import Promises
+from ..remembering import Remembered, Remembers
 from ..steps import (
     Acquisition,
     Held,
@@ -34,7 +34,9 @@ from .clients import adopt, connect
 from .connections import answer_was_lost, expect_answer
 from .counters import Counters
 from .errors import is_missing_right, is_refusal, reason_of
+from .left_behind import left_behind
 from .pages import Pages
+from .promises import ONE_SERVER, REPLICATED
 from .script_calls import (
     Call,
     Names,
@@ -69,16 +71,8 @@ Answer = TypeVar("Answer")
 #: A step of a lock that has a limit of holders.
 Question = Acquisition | Reservation | Release
 
-#: The promises of Sentinels and of a Cluster, which replicate their keys.
-REPLICATED = Promises(
-    several_holders=True,
-    lists=True,
-    counts=True,
-    restart="what was saved; a fail-over, what was replicated",
-)
 
-
-class RedisBackend(Lists, Counts):
+class RedisBackend(Lists, Counts, Remembers):
     """Locks in Redis (6.2 or newer) or Valkey, timed by the server's clock.
 
     Arguments:
@@ -92,9 +86,7 @@ class RedisBackend(Lists, Counts):
 
     driver_errors = (redis.RedisError, RedisClusterException, OSError)
 
-    promises = Promises(
-        restart="what was saved", several_holders=True, lists=True, counts=True
-    )
+    promises = ONE_SERVER
 
     def __init__(
         self,
@@ -213,6 +205,9 @@ class RedisBackend(Lists, Counts):
         name = self._names.tombstone(key, token)
         text, _ = GET.run(self._client.driver, [name])
         return None if text is None else ReleasedBy.parse(text).name
+
+    def _remembered(self, key: str, tokens: Sequence[str]) -> Remembered:
+        return left_behind(self._client.driver, self._names, key, tokens)
 
     def _get(self, key: str) -> Held | None:
         record, left = GET.run(self._client.driver, [self._names.lock(key)])

@@ -19,7 +19,7 @@ from tests.worker.tasks_operated import LONG, RENEWED
 from tests.worker.witness import Witness
 from tests.worker.worker_process import WorkerProcess
 
-pytestmark = [pytest.mark.worker, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.worker, pytest.mark.timeout(400)]
 
 #: Seconds that a worker has to answer.
 TIMEOUT = 3
@@ -115,7 +115,9 @@ def test_what_is_stuck_is_found_and_freed_and_what_lives_is_not(
     running = [stuck.pop(name) for name in ("killed worker", "hung body")]
     assert after.keys() == {call.owner for call in (*living.values(), *running)}
     kept = after.keys() & before.keys()
-    assert [after[one]["token"] for one in kept] == [before[one]["token"] for one in kept]
+    assert [after[one]["token"] for one in kept] == [
+        before[one]["token"] for one in kept
+    ]
     assert_next_calls_run(scene, stuck)
     assert_all_end(scene, living)
 
