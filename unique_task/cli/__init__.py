@@ -41,6 +41,7 @@ _timeout = _option(
 )
 _SECONDS = click.FloatRange(min=0, min_open=True)
 _WAIT = click.FloatRange(min=0)
+_tasks = _option("--task", default="*", help="Name of the task, or a pattern: shop.*")
 _args = _option(
     "-a", "--args", type=JSON_ARRAY, help="Arguments of a call, as a JSON array."
 )
@@ -100,7 +101,7 @@ def doctor(context: click.Context, /, **given: Any) -> None:
 
 
 @unique.command(cls=CeleryCommand)
-@_option("--task", default="*", help="Name of the task, or a pattern: shop.*")
+@_tasks
 @_option("--worker", default="*", help="Name of the worker, or a pattern.")
 @_option("--state", "states", multiple=True, type=click.Choice(STATES))
 @_option("--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS))
@@ -173,6 +174,44 @@ def release(context: click.Context, /, **given: Any) -> None:
 
     with _errors_for_people():
         release_locks(_app(context), **given)
+
+
+@unique.command(cls=CeleryCommand)
+@_tasks
+@_option(
+    "--minutes",
+    type=click.IntRange(1, 360),
+    default=60,
+    show_default=True,
+    help="How far to look back.",
+)
+@_json
+@click.pass_context
+def stats(context: click.Context, /, **given: Any) -> None:
+    """Count the runs, duplicates and waits of each task, lately."""
+    from .counting import print_counters
+
+    with _errors_for_people():
+        print_counters(_app(context), **given)
+
+
+@unique.command(cls=CeleryCommand)
+@_tasks
+@_option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=2.0,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@_option("--count", type=click.IntRange(min=1), help="End after so many looks.")
+@click.pass_context
+def watch(context: click.Context, /, **given: Any) -> None:
+    """Watch what is held, and the rates of the last minutes; Ctrl-C ends it."""
+    from .watching import watch_locks
+
+    with _errors_for_people():
+        watch_locks(_app(context), **given)
 
 
 def _app(context: click.Context) -> Any:

@@ -1,38 +1,45 @@
-"""Locks as a command finds them, and what it could not see."""
+"""What a command finds, as locks, and what it could not see."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
 
 from .. import operating
 from .output import Away
 
+One = TypeVar("One")
 
-class Found:
-    """Locks as they come in, without what is missing, which it keeps for the end."""
 
-    def __init__(self, found: Iterable[operating.Lock | operating.Missing]) -> None:
+class Found(Generic[One]):
+    """What comes in, without what is missing, which it keeps for the end.
+
+    Attributes:
+        count: how many have come in.
+        missing: what is missing so far, for people.
+    """
+
+    def __init__(self, found: Iterable[One | operating.Missing]) -> None:
         self.count = 0
+        self.missing: list[str] = []
         self._found = found
-        self._missing: list[operating.Missing] = []
 
-    def __iter__(self) -> Iterator[operating.Lock]:
+    def __iter__(self) -> Iterator[One]:
         for one in self._found:
             if isinstance(one, operating.Missing):
-                self._missing.append(one)
+                self.missing.append(named(one))
             else:
                 self.count += 1
                 yield one
 
-    def say_what_is_missing(self) -> None:
-        """Fail if locks of some store are missing.
+    def say_what_is_missing(self, what: str = "locks") -> None:
+        """Fail if something of some store is missing.
 
         Raises:
             Away: it names the stores.
         """
-        texts = [named(missing) for missing in self._missing]
-        if texts:
-            raise Away(f"locks are missing: {'; '.join(texts)}")
+        if self.missing:
+            raise Away(f"{what} are missing: {'; '.join(self.missing)}")
 
 
 def named(missing: operating.Missing) -> str:

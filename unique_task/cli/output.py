@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -62,6 +62,12 @@ def echo_json(value: Any) -> None:
 
 def echo_table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
     """Print rows in columns that are as wide as their widest cell."""
+    for line in table(head, rows):
+        click.echo(line)
+
+
+def table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """Yield the lines of a table, made safe."""
     lines, widths = chain([head], rows), [0] * len(head)
     # Page by page: of a million rows, nobody waits for the last one.
     while page := [list(map(shown, line)) for line in islice(lines, _PAGE)]:
@@ -69,7 +75,7 @@ def echo_table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
         widths = list(map(max, widths, longest))
         for line in page:
             cells = (cell.ljust(width) for cell, width in zip(line, widths))
-            click.echo("  ".join(cells).rstrip())
+            yield "  ".join(cells).rstrip()
 
 
 def echo_fields(fields: Iterable[tuple[str, object]]) -> None:

@@ -24,12 +24,14 @@ class Counters:
     Attributes:
         store: of the locks of the calls.
         task: its name.
-        seconds: that the amounts are of; the last minute is not over.
+        minutes: how many; the last one is not over.
+        seconds: from the begin of the first one until now.
         amounts: by the names of counters. One that is not there is 0.
     """
 
     store: str
     task: str
+    minutes: int
     seconds: float
     amounts: Mapping[str, float]
 
@@ -131,10 +133,9 @@ def _of_store(backend: Backend, minutes: int) -> Iterator[Counters | Missing]:
     except LockStoreError as error:
         yield Missing(backend.name, str(error))
         return
-    # From the beginning of the first minute on.
     seconds = (minutes - 1) * 60 + counted.now % 60
     for task, amounts in sorted(found.items()):
-        yield Counters(backend.name, task, seconds, dict(amounts))
+        yield Counters(backend.name, task, minutes, seconds, dict(amounts))
 
 
 def _by_task(counted: Counted) -> Mapping[str, Mapping[str, float]]:

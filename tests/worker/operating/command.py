@@ -67,10 +67,14 @@ class Unique:
         return Done(done.returncode, done.stdout, done.stderr)
 
     @contextmanager
-    def started(self, *words: object) -> Iterator[subprocess.Popen[bytes]]:
-        """Have the command under way; in the end it is killed."""
+    def started(self, *words: object, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Have the command under way; in the end it is killed.
+
+        Arguments:
+            how: options of ``Popen``.
+        """
         command = [str(word) for word in self._command(words)]
-        with subprocess.Popen(command, env=self._environment()) as process:
+        with subprocess.Popen(command, env=self._environment(), **how) as process:
             try:
                 yield process
             finally:

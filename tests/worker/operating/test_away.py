@@ -28,14 +28,14 @@ def away(request, redis_server):
 
 
 def words(command: str) -> tuple[str, ...]:
-    if command == "ls":
+    if command in ("ls", "stats"):
         return (command,)
     if command in ("show", "release"):
         return command, "0" * 32
     return command, leave.name, "--args", '["key"]'
 
 
-@pytest.mark.parametrize("command", ["show", "explain", "ls", "release"])
+@pytest.mark.parametrize("command", ["show", "explain", "ls", "release", "stats"])
 def test_a_store_that_is_away_is_named(unique, away, command):
     unique = replace(unique, urls={**unique.urls, "locks": away})
     began = time.monotonic()
