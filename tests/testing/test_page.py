@@ -5,6 +5,7 @@ import sys
 
 from tests.docs.test_readme import ROOT, python_blocks
 from tests.programs import run
+from tests.testing.test_plugin import PLUGIN
 
 PAGE = ROOT / "docs" / "testing.rst"
 
@@ -19,7 +20,7 @@ def test_the_tests_on_the_page_pass(tmp_path):
     (tmp_path / "test_unittest.py").write_text(unittest)
 
     done = run(
-        *(sys.executable, "-m", "pytest", "-p", "unique_task.pytest_plugin", "-q"),
+        *(sys.executable, "-m", "pytest", "-q", *PLUGIN),
         *("-W", "error", tmp_path),
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

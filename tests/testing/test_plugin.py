@@ -2,6 +2,8 @@
 
 import os
 import sys
+from configparser import ConfigParser
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,6 +12,9 @@ import pytest
 from tests.programs import run
 
 ROOT = Path(__file__).parents[2]
+
+#: Not by its entry point, which only an installed copy has.
+PLUGIN = ("-p", "no:unique_task", "-p", "unique_task.pytest_plugin")
 
 SHOP = """
     from celery import Celery
@@ -33,7 +38,7 @@ def run_tests(tmp_path):
         (tmp_path / "shop.py").write_text(dedent(SHOP.format(store=store)))
         (tmp_path / "test_it.py").write_text(dedent(code))
         done = run(
-            *(sys.executable, "-m", "pytest", "-p", "unique_task.pytest_plugin"),
+            *(sys.executable, "-m", "pytest", *PLUGIN),
             *("--strict-markers", "-q", *options, tmp_path),
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -41,6 +46,16 @@ def run_tests(tmp_path):
         return done.stdout
 
     return run_tests
+
+
+def test_pytest_finds_the_plugin_by_itself():
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    [line] = config["options.entry_points"]["pytest11"].split("\n")[1:]
+    name, _, module = line.partition(" = ")
+
+    assert name == "unique_task"
+    assert hasattr(import_module(module), "unique_store")
 
 
 def test_each_test_has_a_store_of_its_own_and_a_marker_for_guards(run_tests):
