@@ -5,20 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from typing import Any, NoReturn
-from weakref import WeakSet
 
-from celery import Celery, Task, states
+from celery import Task, states
 from celery.app.task import Context
 from celery.backends.base import DisabledBackend
 from celery.backends.rpc import RPCBackend
 from celery.exceptions import Ignore, TaskRevokedError
 
+from .events import send_event
 from .waits_for import WaitsFor
 
 logger = logging.getLogger(__name__)
-
-#: Apps whose worker was started with ``-E``.
-apps_with_events: WeakSet[Celery] = WeakSet()
 
 #: Attribute of a task for which the guard stores the state STARTED, in place of Celery.
 _DEFERRED = "__unique_started__"
@@ -96,9 +93,8 @@ def end_as_revoked(task: Task, request: Any, reason: str) -> NoReturn:
         call_errbacks=False,
         state=states.REVOKED,
     )
-    # An event is a message: publish it only where a monitor listens.
-    if task.app in apps_with_events or task.app.conf.worker_send_task_events:
-        task.send_event("task-revoked", terminated=False, signum=None, expired=False)
+    how = {"terminated": False, "signum": None, "expired": False}
+    send_event(task, request, "task-revoked", **how)
     raise Ended(reason)
 
 

@@ -15,6 +15,7 @@ from ..backends.steps import Held
 from ..counting import names
 from ..counting.tally import count
 from ..exceptions import DuplicateTaskError
+from ..messages.events import send_event, send_event_of_publisher
 from ..messages.waited import Waited, is_queued
 from ..signals import send_signal, task_duplicate, task_waits
 from .task_name import name_of
@@ -24,6 +25,9 @@ logger = logging.getLogger("unique_task.duplicates")
 
 #: How many duplicates each task has met in this process, by the task's name.
 duplicates: Counter[str] = Counter()
+
+#: The type of Celery's event.
+_EVENT = "task-duplicate"
 
 #: What happens to a duplicate: the values of ``outcome`` of ``task_duplicate``.
 DROPPED = "dropped"
@@ -116,7 +120,7 @@ Policy = Callable[[Duplicate], Any]
 def report(
     duplicate: Duplicate, task_id: str | None, outcome: str, policy: str
 ) -> None:
-    """Report a duplicate: log line, signal, counters.
+    """Report a duplicate: log line, signal, counters, event.
 
     Arguments:
         task_id: of the duplicate itself; None for a direct call.
@@ -145,6 +149,24 @@ def report(
         outcome=outcome,
         at=duplicate.at,
     )
+    _send_event(duplicate, task_id, outcome=outcome, policy=policy)
+
+
+def _send_event(duplicate: Duplicate, task_id: str | None, **fate: str) -> None:
+    """Send the event of a duplicate where events are on; a direct call has no id."""
+    task = duplicate.task
+    # Documented, and so not to be renamed.
+    fields = {
+        "name": task.name,
+        "key": duplicate.key,
+        "owner": duplicate.owner,
+        "at": duplicate.at,
+        **fate,
+    }
+    if duplicate.at == "publish":
+        send_event_of_publisher(task, _EVENT, uuid=task_id, **fields)
+    elif duplicate.queued:
+        send_event(task, duplicate.request, _EVENT, **fields)
 
 
 def report_value(duplicate: Duplicate, task_id: str | None, *, known: bool) -> None:

@@ -19,6 +19,7 @@ from ..backends.record import Record
 from ..exceptions import LockStoreError
 from ..leases.background import in_background
 from ..leases.process import is_gone
+from ..messages.events import note_events
 from ..messages.lock_header import LockHeader
 from ..options.guarded_class import guarded_class_of, spec_of
 from ..options.plan import CallPlan
@@ -61,6 +62,7 @@ class _Watched(_Request):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        note_events(self)
         if self.eta is not None:
             enter_if_waiting(self)
 

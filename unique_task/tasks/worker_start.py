@@ -11,7 +11,7 @@ from kombu.utils.imports import symbol_by_name
 
 from ..backends.base import Backend
 from ..exceptions import LockStoreRefusedError, UniqueError
-from ..messages.states import apps_with_events, defer_started
+from ..messages.states import defer_started
 from ..operating import commands as _about  # noqa: F401 - as those of waiting
 from ..operating.app_tasks import guarded_tasks, stores_of
 from ..operating.checks_stores import complaint
@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 def start_worker(sender: Any) -> None:
     """Make the tasks of a worker ready; end a worker that cannot guard them."""
-    if sender.task_events:
-        apps_with_events.add(sender.app)
     # Celery logs what a receiver raises and goes on, except for a SystemExit.
     try:
         _make_ready(sender.app)
