@@ -273,7 +273,7 @@ def test_a_stranger_frees_no_place(store, rows):
 
 @pytest.mark.parametrize("url", ["mariadb"], indirect=True)
 def test_a_session_in_the_mode_of_another_database_holds_locks(url):
-    backend = SQLBackend(f"{url}?init_command=SET sql_mode=ORACLE")
+    backend = SQLBackend(f"{url}&init_command=SET sql_mode=ORACLE")
     for record in (FIRST, SECOND):
         assert isinstance(backend.acquire("key", record, LEASE, limit=2), Acquired)
 

@@ -135,7 +135,9 @@ def test_a_database_that_is_not_there_ends_the_worker(start, server):
 
 
 def test_an_option_that_no_driver_takes_ends_the_worker(start, server):
-    assert "frobnicate" in refusal(start, f"{server.url}?frobnicate=yes")
+    asked = sa.make_url(server.url).update_query_dict({"frobnicate": "yes"})
+
+    assert "frobnicate" in refusal(start, asked.render_as_string(False))
 
 
 def test_who_may_not_make_the_table_ends_with_what_would(start, server):
