@@ -1,12 +1,17 @@
 """What every store that keeps counters has counted."""
 
 import math
+import sys
 import time
 from threading import Thread
 
 import pytest
 
-from tests.backends.stores import FIRST, LEASE
+from tests.backends.flushes import AMOUNTS, PROCESSES
+from tests.backends.stores import FIRST, KINDS, LEASE, STORES, open_store
+from tests.docs.test_readme import ROOT
+from tests.programs import run
+from tests.worker.worker_process import unmeasured
 from unique_task import ConfigurationError
 from unique_task.backends.base import Backend
 from unique_task.backends.counting import (
@@ -143,6 +148,20 @@ def test_flushes_of_many_threads_add_up(counts, hasty_threads):
         thread.join()
 
     assert sums(counts) == {counter: 80 * SOME[counter] for counter in SOME}
+
+
+@pytest.mark.parametrize("kind", [one for one in STORES if one in (*KINDS, "sqlite")])
+def test_flushes_of_many_processes_add_up(kind, request):
+    url = request.getfixturevalue(STORES[kind])
+    counts = counter_of(open_store(url))
+    if counts is None or not counts.shared:
+        pytest.skip("no other process counts there")
+
+    program = (sys.executable, "-m", "tests.backends.flushes", url, "10")
+    run(*program, check=True, cwd=ROOT, env=unmeasured())
+
+    flushes = 10 * PROCESSES
+    assert sums(counts) == {one: flushes * AMOUNTS[one] for one in AMOUNTS}
 
 
 # Whose
