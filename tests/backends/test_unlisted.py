@@ -1,4 +1,4 @@
-"""What a store does that cannot list its locks."""
+"""What a store does that cannot list its locks, and keeps no counters."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,8 @@ from tests.backends.stores import open_store
 from tests.django_settings import django_caches
 from unique_task import ConfigurationError
 from unique_task.backends.base import Backend
+from unique_task.backends.counting import Counts, counter_of
+from unique_task.backends.findings import Level
 from unique_task.backends.listing import Lists, lister_of
 
 
@@ -32,3 +34,17 @@ def test_a_store_that_cannot_list_its_locks_says_so(unlisted, prefix):
     if isinstance(backend, Lists):
         with pytest.raises(ConfigurationError, match="cannot list its locks"):
             backend.locks()
+
+
+@pytest.mark.parametrize("prefix", ["", "shop:"])
+def test_a_store_that_keeps_no_counters_says_so(unlisted, prefix):
+    backend = unlisted.with_prefix(prefix)
+
+    assert counter_of(backend) is None
+    [finding] = [one for one in backend.findings() if one.name == "counters"]
+    assert finding.level is Level.OK
+    assert "keeps no counters" in finding.found
+    if isinstance(backend, Counts):
+        for ask in (backend.counted, lambda: backend.count("flush", {})):
+            with pytest.raises(ConfigurationError, match="keeps no counters"):
+                ask()

@@ -177,6 +177,19 @@ def test_the_prefix_of_a_cache_tells_apart_two_projects(redis_url):
     assert one.fingerprint != two.fingerprint
 
 
+def test_two_projects_in_one_cache_count_apart(redis_url, redis_server):
+    counter, prefixes = ("shop.charge", "runs"), ("1", "2")
+    stores = [opened(REDIS_CACHE, redis_url, KEY_PREFIX=name) for name in prefixes]
+    for number, store in enumerate(stores, start=1):
+        store.count("flush", {counter: number})
+
+    found = [[row.amount for row in store.counted().rows] for store in stores]
+
+    assert found == [[1], [2]]
+    names = redis_server.client.keys()
+    assert all(name.startswith(("unique:{1:", "unique:{2:")) for name in names)
+
+
 def test_every_step_is_behind_the_prefix(redis_url, redis_server):
     backend = opened(REDIS_CACHE, redis_url, KEY_PREFIX="shop", VERSION=7)
 
