@@ -159,6 +159,9 @@ def hold(context: click.Context, /, **given: Any) -> None:
 @_option("--dead", is_flag=True, help="Of holders that are dead.")
 @_option("--pending", is_flag=True, help="Of messages that have not started.")
 @_option("--held", is_flag=True, help="Of operators, who hold them.")
+@_option("--running", is_flag=True, help="Of runs, and calls in place, that may live.")
+@_option("--revoke", is_flag=True, help="Revoke their tasks, and terminate those.")
+@_option("--by", help="Who releases them, for the runs.  [default: user@host]")
 @_option("-f", "--force", is_flag=True, help="Release; without it, only tell.")
 @_timeout
 @_json
@@ -166,9 +169,10 @@ def hold(context: click.Context, /, **given: Any) -> None:
 def release(context: click.Context, /, **given: Any) -> None:
     """Release locks: those of one key, or all that fit the options.
 
-    Only of holders that are dead, of messages, of direct calls, and of operators; what
-    runs and lives is refused. By options, what operators hold is released with --held
-    alone. Without --force, nothing is released.
+    Of holders that are dead, of messages, of direct calls, and of operators; what runs
+    and may live is refused without --running. With it, the run goes on without its
+    lock, and hears who released it; --revoke ends it. By options, what operators hold
+    is released with --held alone. Without --force, nothing is released.
     """
     from .releasing import release_locks
 

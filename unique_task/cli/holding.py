@@ -20,7 +20,7 @@ def hold_key(
     app: Celery, wanted: str, as_json: bool, by: str | None, **asked: Any
 ) -> None:
     """Hold a key, or tell who holds it."""
-    answer = operating.hold(app, wanted, by=by or _user(), **asked)
+    answer = operating.hold(app, wanted, by=by or user_at_host(), **asked)
     if as_json:
         echo_json(operating.as_plain(answer))
     elif isinstance(answer, operating.Hold):
@@ -52,7 +52,8 @@ def _held(hold: operating.Hold) -> Iterable[tuple[str, object]]:
     yield "to end it", f"celery -A proj unique release {hold.key} --force"
 
 
-def _user() -> str:
+def user_at_host() -> str:
+    """Return who calls the command."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container may have no name for it

@@ -10,6 +10,7 @@ from celery import Celery
 from .. import operating
 from . import STATES
 from .found import Found
+from .holding import user_at_host
 from .output import Failed, Usage, echo, echo_json, echo_table
 
 _HEAD = ("TASK", "KEY", "STATE", "OWNER", "OUTCOME", "REASON")
@@ -23,28 +24,38 @@ def release_locks(
     timeout: float,
     as_json: bool,
     force: bool,
+    running: bool,
+    revoke: bool,
+    by: str | None,
     **filters: Any,
 ) -> None:
     """Release locks, or tell which ones would be released."""
     given = {name: value for name, value in filters.items() if value}
-    if (wanted is None) == (not given):
+    if bool(given) if wanted is not None else not (given or running):
         raise Usage(
             "which locks? Give either a key, a task id or a call of a task, or some of "
-            "--task, --worker, --dead, --pending and --held"
+            "--task, --worker, --dead, --pending, --running and --held"
         )
     if wanted is None:
-        found = Found(operating.locks(app, _filter(**given), timeout=timeout))
+        chosen = _filter(running=running, **given)
+        found = Found(operating.locks(app, chosen, timeout=timeout))
     else:
         found = Found(_of_one(app, wanted, args, kwargs, timeout))
-    outcomes = Outcomes(operating.release(app, found, force=force))
+    wish: dict[str, Any] = {"force": force, "running": running, "revoke": revoke}
+    outcomes = Outcomes(operating.release(app, found, by=by or user_at_host(), **wish))
     if as_json:
         for released in outcomes:
             echo_json(operating.as_plain(released))
     else:
         _print(app, outcomes)
     found.say_what_is_missing()
-    if outcomes.refused:
-        raise Failed(f"{outcomes.refused} refused")
+    if outcomes.refused or outcomes.unrevoked:
+        raise Failed(_failures(outcomes))
+
+
+def _failures(outcomes: Outcomes) -> str:
+    counted = {"refused": outcomes.refused, "not revoked": outcomes.unrevoked}
+    return ", ".join(f"{count} {what}" for what, count in counted.items() if count)
 
 
 def _filter(
@@ -53,8 +64,9 @@ def _filter(
     dead: bool = False,
     pending: bool = False,
     held: bool = False,
+    running: bool = False,
 ) -> operating.Wanted:
-    given = {"pending": pending, "held": held}
+    given = {"pending": pending, "held": held, "running": running, "called": running}
     chosen = tuple(state for state, wanted in given.items() if wanted)
     return operating.Wanted(
         task,
@@ -78,7 +90,7 @@ class Outcomes:
     """What became of each lock, as it comes in, counted."""
 
     def __init__(self, outcomes: Iterable[operating.Released]) -> None:
-        self.count = self.refused = self.offered = 0
+        self.count = self.refused = self.offered = self.unrevoked = 0
         self._outcomes = outcomes
 
     def __iter__(self) -> Iterator[operating.Released]:
@@ -86,6 +98,7 @@ class Outcomes:
             self.count += 1
             self.refused += released.outcome == operating.REFUSED
             self.offered += released.outcome == operating.OFFERED
+            self.unrevoked += released.revoked is False
             yield released
 
 

@@ -97,7 +97,7 @@ def hold(
         LockStoreError: if the store does not answer.
     """
     duration, patience = in_seconds("seconds", seconds), _patience(wait)
-    by, reason = _words("by", by), _words("reason", reason)
+    by, reason = one_line("by", by), one_line("reason", reason)
     target = target_of(app, wanted, args, kwargs, limit, store)
     target.check(duration)
     places = Places(target, by, reason, duration)
@@ -115,7 +115,12 @@ def _patience(wait: Duration) -> float:
     return in_seconds("wait", wait, zero=True)
 
 
-def _words(name: str, text: str) -> str:
+def one_line(name: str, text: str) -> str:
+    """Return the words of a person that stand in the log lines of others.
+
+    Raises:
+        ConfigurationError: if they are none, or too many, or several lines.
+    """
     text = text.strip()
     if 0 < len(text) <= _LONGEST and text.isprintable():
         return text
