@@ -16,6 +16,7 @@ from celery.bin.base import (
 )
 
 from ..exceptions import LockStoreError, UniqueError
+from . import inspecting  # noqa: F401 - for celery inspect
 from .output import Away, Failed, Usage
 
 # Every celery command imports this module: what only one of ours needs, that imports.

@@ -61,10 +61,10 @@ def _rules(task: Task, spec: TaskSpec, settings: Settings) -> dict[str, str]:
     rule = spec.key_rule(task)
     return {
         "store": spec.backend(task, settings).fingerprint,
-        "key": _digest(_described_key(task, spec, rule)),
+        "key": digest(_described_key(task, spec, rule)),
         # Apart, because each version of Python compiles it anew.
-        "code": _digest(_code(rule.__code__)) if isinstance(rule, FunctionType) else "",
-        "options": _digest(described(spec.plan(task, settings))),
+        "code": digest(_code(rule.__code__)) if isinstance(rule, FunctionType) else "",
+        "options": digest(described(spec.plan(task, settings))),
     }
 
 
@@ -107,5 +107,6 @@ def _constant(value: object) -> str:
     return repr(value)
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return a short digest of a text; that of an empty one is empty."""
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest() if text else ""

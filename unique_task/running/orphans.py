@@ -20,9 +20,7 @@ from ..exceptions import LockStoreError
 from ..leases.background import in_background
 from ..leases.process import is_gone
 from ..messages.events import note_events
-from ..messages.lock_header import LockHeader
-from ..options.guarded_class import guarded_class_of, spec_of
-from ..options.plan import CallPlan
+from ..options.guarded_class import guarded_class_of
 from ..threads import start_thread
 from ..waiting.line import Waiting
 from ..waiting.reports import (
@@ -31,6 +29,7 @@ from ..waiting.reports import (
     leave_if_waiting,
     run_ended,
 )
+from .locks_of_requests import LockOfRequest, lock_of_request
 from .redelivery import Redelivery, redelivery_after_loss, release_for
 
 logger = logging.getLogger(__name__)
@@ -174,31 +173,24 @@ def _end_soon(request: Any, error: Any) -> None:
 def _release_soon(request: Any) -> None:
     task = request.task
     try:
-        published = LockHeader.of(request.request_dict)
-        call_plan = spec_of(task).call_plan(
-            task, published, request.args, request.kwargs
-        )
+        lock = lock_of_request(request)
     except Exception:  # of the key's callable, among others
         logger.exception("%s[%s]: its lock ends by its time", task.name, request.id)
         return
-    if call_plan is None:
+    if lock is None:
         return
     try:
-        _release(request, call_plan)
+        _release(task.name, lock)
     except LockStoreError:
-        in_background(call_plan.backend, partial(_release, request, call_plan))
+        in_background(lock.backend, partial(_release, task.name, lock))
 
 
-def _release(request: Any, call_plan: CallPlan) -> None:
+def _release(task: str, lock: LockOfRequest) -> None:
     """Release the lock that a task holds, once its process is gone."""
-    lock_type, backend = call_plan.plan.lock, call_plan.backend
-    owner, limit = str(request.id), lock_type.run_limit(call_plan.limit)
-    lock = lock_type.run_name(call_plan.key, owner)
-    holders = [held.record for held in backend.holders(lock)]
-    own = [record for record in holders if record.owner == owner and record.process]
+    own = [held.record for held in lock.own_holders() if held.record.process]
     for record in _gone_in_time(own):
-        if backend.release(lock, record.token, limit=limit):
-            logger.info("%s[%s] died; its lock is free", request.task.name, owner)
+        if lock.backend.release(lock.name, record.token, limit=lock.limit):
+            logger.info("%s[%s] died; its lock is free", task, lock.owner)
 
 
 def _gone_in_time(records: list[Record]) -> list[Record]:

@@ -9,10 +9,11 @@ from typing import Any
 from celery import Celery
 from kombu.utils.imports import symbol_by_name
 
+from .. import inspecting  # noqa: F401 - which Celery finds once it is imported
 from ..backends.base import Backend
 from ..exceptions import LockStoreRefusedError, UniqueError
 from ..messages.states import defer_started
-from ..operating import commands as _about  # noqa: F401 - as those of waiting
+from ..operating import commands as _about  # noqa: F401 - as inspecting
 from ..operating.app_tasks import guarded_tasks, stores_of
 from ..operating.checks_stores import complaint
 from ..operating.doctor import warnings_at_start
@@ -21,7 +22,7 @@ from ..options.shadow import NOT_GUARDED, goes_on_in_shadow
 from ..options.task_spec import TaskSpec
 from ..running.orphans import watched
 from ..running.unreadable import Unreadable
-from ..waiting import commands  # noqa: F401 - which Celery finds once it is imported
+from ..waiting import commands  # noqa: F401 - as inspecting
 from ..waiting.step import WaitingStep
 from .run_hooks import hook_runs
 

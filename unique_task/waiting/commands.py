@@ -45,7 +45,8 @@ def _do(state: Any, decide: Callable[[Room], Next]) -> None:
         step.do(decide)
 
 
-@inspect_command(name="unique_waiting")
+# For our own commands, which look for one key; people see it by "inspect unique".
+@inspect_command(name="unique_waiting", visible=False)
 def waiting(state: Any, **_: Any) -> list[dict[str, Any]]:
     """Calls that wait for a lock in this worker: how many for each key, since when."""
     step = step_of(state.hostname)

@@ -55,12 +55,14 @@ class Unique:
     Attributes:
         directory: with our entry points.
         urls: of broker, results and locks, as for a worker.
+        command: of Celery; another one to see what ours does there.
     """
 
     directory: Path
     urls: Mapping[str, str]
     settings: Mapping[str, Any] = field(default_factory=dict)
     app: str | None = "tests.worker.app"
+    command: str = "unique"
 
     def __call__(self, *words: object, **environment: str) -> Done:
         done = run(*self._command(words), env={**self._environment(), **environment})
@@ -82,7 +84,7 @@ class Unique:
 
     def _command(self, words: Sequence[object]) -> tuple[object, ...]:
         app = () if self.app is None else ("-A", self.app)
-        return sys.executable, "-m", "celery", *app, "unique", *words
+        return sys.executable, "-m", "celery", *app, self.command, *words
 
     def _environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(self.directory), str(ROOT)))
