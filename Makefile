@@ -2,10 +2,15 @@ PYTHON ?= python3
 PY := .venv/bin/python
 OLDEST := .venv-celery53/bin/python
 SUITE := .venv-celery-suite/bin/python
-# Most tests wait for servers and workers. Those of a file share theirs; files are taken
-# in the order of tests/conftest.py, and not those with the most tests first.
-PYTEST := -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Most tests wait for servers and workers: half of a core is enough for a process. Those
+# of a file share theirs; files are taken in the order of tests/conftest.py, and not those
+# with the most tests first.
+PYTEST := -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 CODE := $(wildcard setup.py unique_task tests benchmarks docs)
+
+# An image may forbid Python to keep what it has compiled. Workers and commands start by
+# the hundred, and each would compile all that it imports of ours.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test lint types servers coverage oldest fuzz soak celery-suite exits stores \
 	scaling bench figures matrix clean
