@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.docs.test_readme import ROOT
 from tests.programs import run
+from tests.worker.worker_process import unmeasured
 
 
 def install_entry_points(directory: Path) -> None:
@@ -88,8 +89,11 @@ class Unique:
 
     def _environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(self.directory), str(ROOT)))
+        # A command does the same on each store: its coverage is that on one of them.
+        measured = self.urls["locks"].startswith("redis:")
+        inherited = os.environ if measured else unmeasured()
         return {
-            **os.environ,
+            **inherited,
             "PYTHONPATH": path,
             "UNIQUE_TEST_BROKER": self.urls["broker"],
             "UNIQUE_TEST_BACKEND": self.urls["backend"],

@@ -12,6 +12,11 @@ from tests.worker.tasks_several import SEVERAL
 
 pytestmark = pytest.mark.worker
 
+#: For what a command does with a list, wherever that comes from.
+redis_only = pytest.mark.parametrize(
+    "module_urls", ["redis"], indirect=True, scope="module"
+)
+
 
 @pytest.fixture(scope="module")
 def worker(start_module_worker):
@@ -89,6 +94,7 @@ def test_a_call_that_waits_holds_no_lock(unique, running, witness, key):
     assert [one["count"] for one in shown["waiting"]] == [1]
 
 
+@redis_only
 def test_a_lock_that_stands_for_a_time_is_alive_when_its_task_has_ended(
     unique, worker, witness, key
 ):
@@ -102,6 +108,7 @@ def test_a_lock_that_stands_for_a_time_is_alive_when_its_task_has_ended(
     assert holder["reason"] == "it stands until its time is over"
 
 
+@redis_only
 def test_filters_choose(unique, running, worker, key):
     [result] = running(RENEWED)
 
@@ -115,6 +122,7 @@ def test_filters_choose(unique, running, worker, key):
     assert not found("--task", "*.other")
 
 
+@redis_only
 def test_an_empty_list_says_so(unique):
     done = unique("ls", "--task", "nothing.*")
 
@@ -130,6 +138,7 @@ def test_a_lock_is_shown_by_the_id_of_its_task(unique, running, key):
     assert f"{result.id} is alive" in done.out
 
 
+@redis_only
 def test_an_id_that_holds_nothing_is_not_found(unique):
     done = unique("show", "no-such-id")
 
