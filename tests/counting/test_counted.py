@@ -21,7 +21,6 @@ from unique_task import (
     unique,
 )
 from unique_task.backends.record import Record
-from unique_task.counting.names import duplicates_in
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -249,9 +248,3 @@ def test_a_body_without_a_lock_is_no_run(app):
     task_of(app)()
 
     assert counted(app) == {}
-
-
-def test_names_of_a_newer_version_do_no_harm():
-    amounts = {"duplicates.ignore.run": 1.0, "duplicates.a.b.c": 2.0, "new": 3.0}
-
-    assert duplicates_in(amounts) == {("ignore", "run"): 1.0}

@@ -1,5 +1,6 @@
 """The counters of a process reach their store, each amount once, whatever happens."""
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -88,9 +89,16 @@ def test_what_many_threads_count_adds_up_exactly(store):
     assert store.amounts() == {(f"task {n}", "runs"): 3 * times for n in range(3)}
 
 
+def flushers() -> int:
+    """How many threads of all tallies run."""
+    named = [one for one in threading.enumerate() if one.name == "unique_task counters"]
+    # Python also names one whose start was broken off.
+    return sum(one.is_alive() for one in named)
+
+
 def test_wherever_a_signal_breaks_off_a_task_each_entry_counts_once(store):
     """The thread starts anew each time, in the middle of which it may be."""
-    tally = Tally(NEVER)
+    before, tally = flushers(), Tally(SOON)
 
     def count() -> None:
         tally._thread = None
@@ -103,6 +111,16 @@ def test_wherever_a_signal_breaks_off_a_task_each_entry_counts_once(store):
     counted = store.amounts()["work", "runs"]
     # All but those that were broken off before they were counted.
     assert moments - 3 <= counted <= moments
+    # Of several threads that have started, all but one end.
+    wait_until(lambda: flushers() <= before + 1)
+
+
+def test_a_thread_whose_start_was_broken_off_flushes(store):
+    tally = Tally(0.2)
+    tally.count(store, "work", "runs")
+    tally._thread = None
+
+    wait_until(store.amounts)
 
 
 def test_a_thread_without_work_ends_and_starts_again_with_the_next_entry(
@@ -180,15 +198,24 @@ def test_a_flush_that_the_store_may_have_forgotten_is_dropped_and_no_other(
     assert caplog.text.count("dropped") == 1
 
 
-def test_a_store_that_is_away_holds_up_no_other(tally, store):
-    tally.count(store, "work", "runs")
-    store.away = True
-    tally.flush(30)
-    other = Away()
+def test_a_store_that_is_away_is_asked_after_the_others(tally):
+    asked: list[Away] = []
+
+    class Noting(Away):
+        def _count(self, *flush: Any) -> None:
+            asked.append(self)
+            super()._count(*flush)
+
+    first, other = Noting(), Noting()
+    first.away = True
+    tally.count(first, "work", "runs")
+    assert not tally.flush(30)
     tally.count(other, "work", "runs")
+    asked.clear()
 
     assert not tally.flush(30)
 
+    assert asked == [other, first]
     assert other.amounts() == {("work", "runs"): 1}
 
 
