@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from tests.backends.flushes import AMOUNTS, PROCESSES
-from tests.backends.stores import FIRST, KINDS, LEASE, STORES, open_store
+from tests.backends.stores import AWKWARD, FIRST, KINDS, LEASE, STORES, open_store
 from tests.docs.test_readme import ROOT
 from tests.programs import run
 from tests.worker.worker_process import unmeasured
@@ -88,15 +88,10 @@ def test_a_counter_has_one_row_in_a_minute(counts):
     assert len(rows) == len(set(rows))
 
 
-def test_an_awkward_name_is_returned_as_it_was(counts, awkward):
-    counts.count("flush", {(awkward, "runs"): 2})
-
-    assert sums(counts) == {(awkward, "runs"): 2}
-
-
-def test_names_that_are_alike_are_counted_apart(counts):
-    alike = [("a", "b"), ("A", "b"), ("a", "B"), ("a ", "b"), ("ä", "b"), ("a b", "b")]
-    amounts = {counter: 2.0**number for number, counter in enumerate(alike)}
+def test_awkward_names_and_those_that_are_alike_are_counted_apart(counts):
+    alike = ["a", "A", "a ", "ä", "a b", "a\0", *AWKWARD.values()]
+    names = [*((name, "b") for name in alike), ("a", "B"), ("a", "\0b")]
+    amounts = {counter: 2.0**number for number, counter in enumerate(names)}
     counts.count("flush", amounts)
 
     assert sums(counts) == amounts
@@ -126,11 +121,12 @@ def test_a_flush_that_is_repeated_counts_once(counts):
     assert sums(counts) == SOME
 
 
-def test_an_awkward_flush_is_counted_once_beside_others(counts, awkward):
-    for flush in (awkward, awkward, f"{awkward}.", f"-{awkward}"):
+def test_awkward_flushes_are_counted_once_each(counts):
+    flushes = {f"{text}{end}" for text in AWKWARD.values() for end in ("", ".", "-")}
+    for flush in [*flushes, *flushes]:
         counts.count(flush, {RUNS: 1})
 
-    assert sums(counts) == {RUNS: 3}
+    assert sums(counts) == {RUNS: len(flushes)}
 
 
 def test_flushes_of_many_threads_add_up(counts, hasty_threads):
@@ -167,16 +163,23 @@ def test_flushes_of_many_processes_add_up(kind, request):
 # Whose
 
 
-@pytest.mark.parametrize("prefix", ["shop:", "{shop}:", "}x", "sh?p*[a]\\:", "Läden ☃"])
-def test_projects_count_apart_each_under_its_prefix(counts, prefix):
-    own, others = counts.with_prefix(prefix), ["", "a", f"{prefix}2", "shapa:"]
-    for other in others:
-        counts.with_prefix(other).count("flush", {RUNS: 1})
-    own.count("flush", {RUNS: 10})
+def test_projects_count_apart_each_under_its_prefix(counts):
+    prefixes = [
+        "",
+        "shop:",
+        "shop",
+        "shop:2",
+        "{shop}:",
+        "}x",
+        "sh?p*[a]\\:",
+        "Läden ☃",
+    ]
+    amounts = {prefix: 2.0**number for number, prefix in enumerate(prefixes)}
+    for prefix, amount in amounts.items():
+        counts.with_prefix(prefix).count("flush", {RUNS: amount})
 
-    assert sums(own) == {RUNS: 10}
-    for other in others:
-        assert sums(counts.with_prefix(other)) == {RUNS: 1}
+    for prefix, amount in amounts.items():
+        assert sums(counts.with_prefix(prefix)) == {RUNS: amount}
 
 
 def test_prefixes_of_counters_add_up(counts):
@@ -191,49 +194,49 @@ def test_prefixes_of_counters_add_up(counts):
 # Beside locks
 
 
-@pytest.mark.parametrize("prefix", ["", "shop:", "counters"])
-def test_counters_are_no_locks(counts, prefix):
-    own = counts.with_prefix(prefix)
-    own.count("flush", SOME)
-    own.count("}", SOME)
+def test_counters_are_no_locks(counts):
+    stores = [counts.with_prefix(prefix) for prefix in ("", "shop:", "counters")]
+    for store in stores:
+        store.count("flush", SOME)
+        store.count("}", SOME)
 
-    for one in (counts, own):
-        assert not isinstance(one, Lists) or list(one.locks()) == []
+    for store in stores:
+        assert not isinstance(store, Lists) or list(store.locks()) == []
 
 
-@pytest.mark.parametrize("key", ["counters", "counter", "flush"])
-def test_a_lock_of_any_name_counts_nothing(counts, key):
+def test_a_lock_of_any_name_counts_nothing(counts):
     counts.count("flush", SOME)
-    counts.acquire(key, FIRST, LEASE, remember_for=LEASE)
-    counts.count("another", SOME)
+    for key in ("counters", "counter", "flush"):
+        counts.acquire(key, FIRST, LEASE, remember_for=LEASE)
+        counts.count(f"beside {key}", SOME)
 
-    assert counts.get(key).record.owner == "first"
-    assert counts.release(key, FIRST.token, value=b"1", fresh_for=LEASE)
-    assert sums(counts) == {counter: 2 * SOME[counter] for counter in SOME}
+        assert counts.get(key).record.owner == "first"
+        assert counts.release(key, FIRST.token, value=b"1", fresh_for=LEASE)
+    assert sums(counts) == {counter: 4 * SOME[counter] for counter in SOME}
 
 
 # What is refused
 
 
-@pytest.mark.parametrize("amount", [-1, -0.001, math.nan, math.inf, -math.inf])
-def test_what_is_no_amount_is_an_error_and_counts_nothing(counts, amount):
-    with pytest.raises(ValueError, match="waits=.*an amount is a number from 0 on"):
-        counts.count("flush", {RUNS: 1, WAITS: amount})
+def test_what_is_no_amount_is_an_error_and_counts_nothing(counts):
+    for amount in (-1, -0.001, math.nan, math.inf, -math.inf):
+        with pytest.raises(ValueError, match="waits=.*an amount is a number from 0 on"):
+            counts.count("flush", {RUNS: 1, WAITS: amount})
 
     counts.count("flush", SOME)
     assert sums(counts) == SOME
 
 
-@pytest.mark.parametrize("name", ["", "two words"])
-def test_what_is_no_name_of_a_counter_is_an_error(counts, name):
-    with pytest.raises(ValueError, match="a word without blanks"):
-        counts.count("flush", {("shop.charge", name): 1})
+def test_what_is_no_name_of_a_counter_is_an_error(counts):
+    for name in ("", "two words"):
+        with pytest.raises(ValueError, match="a word without blanks"):
+            counts.count("flush", {("shop.charge", name): 1})
 
 
-@pytest.mark.parametrize("minutes", [0, -1, True, 1.5, 2.0, "10", None, KEPT + 1])
-def test_what_is_no_number_of_minutes_is_an_error(counts, minutes):
-    with pytest.raises(ConfigurationError, match=f"minutes=.*from 1 to {KEPT}"):
-        counts.counted(minutes)
+def test_what_is_no_number_of_minutes_is_an_error(counts):
+    for minutes in (0, -1, True, 1.5, 2.0, "10", None, KEPT + 1):
+        with pytest.raises(ConfigurationError, match=f"minutes=.*from 1 to {KEPT}"):
+            counts.counted(minutes)
 
 
 def test_a_store_keeps_counters_if_it_promises_to(backend):
