@@ -24,9 +24,9 @@ def release_locks(
     timeout: float,
     as_json: bool,
     force: bool,
-    running: bool,
-    revoke: bool,
-    by: str | None,
+    running: bool = False,
+    revoke: bool = False,
+    by: str | None = None,
     **filters: Any,
 ) -> None:
     """Release locks, or tell which ones would be released."""
