@@ -208,11 +208,69 @@ def test_a_retry_is_not_counted(worker_app, counted, gate):
     assert counted == [("ignore", "publish")]
 
 
+def test_a_retry_that_meets_another_task_is_not_counted(worker_app, gate, counted):
+    @worker_app.task(bind=True)
+    @unique(key=())
+    def work(self, retries=True):
+        if retries and not self.request.retries:
+            self.retry(countdown=0.3)
+        gate.hold()
+        return "ran"
+
+    first = work.delay()
+    wait_until(lambda: first.state == states.RETRY)
+    second = work.delay(retries=False)
+    gate.wait_for_arrival()
+    gate.wait_for_arrival()
+    gate.open()
+
+    assert [value_of(first), value_of(second)] == ["ran", "ran"]
+    assert counted == []
+
+
+def test_a_retry_does_not_wait_for_the_try_that_has_sent_it(worker_app, gate, counted):
+    @worker_app.task(bind=True)
+    @unique(key=())
+    def work(self):
+        if not self.request.retries:
+            self.retry(countdown=0, throw=False)
+        gate.hold()
+
+    work.delay()
+    gate.wait_for_arrival()
+    gate.wait_for_arrival()
+
+    assert counted == []
+
+
+def test_a_call_that_was_sent_to_wait_by_who_enforces_runs_and_is_not_counted(
+    worker_app, gate, counted
+):
+    @worker_app.task
+    @unique(on_duplicate=retry(countdown=0.2, jitter=False))
+    def work():
+        gate.hold()
+        return "ran"
+
+    worker_app.conf.unique_enabled = True
+    first = work.delay()
+    gate.wait_for_arrival()
+    waits = work.delay()
+    wait_until(lambda: waits.state == states.RETRY)
+    worker_app.conf.unique_enabled = "shadow"
+    with gate.holding(work):
+        gate.wait_for_arrival()
+
+    assert [value_of(first), value_of(waits)] == ["ran", "ran"]
+    assert counted == []
+
+
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("lock", LOCK_TYPES)
 def test_a_message_that_is_delivered_again_runs_and_is_not_counted(
-    worker_app, gate, sent, counted, lock
+    worker_app, gate, sent, counted, lock, late
 ):
-    @worker_app.task(acks_late=True)
+    @worker_app.task(acks_late=late)
     @unique(lock=lock)
     def work():
         gate.hold()
