@@ -271,6 +271,7 @@ FIELDS: dict[str, list[Any]] = {
     "until": [-1, 1e300, 10**400, float("nan"), float("inf"), True],
     "lock": [[], {}, ["until_executed"], 3, True, 256 * "u"],
     "source": ["?", "a", 3, "\u00e9"],
+    "shadow": ["all", 3, [], {"token": "?"}, {"until": -1}, {"lock": []}, {"store": 3}],
 }
 
 

@@ -8,7 +8,7 @@ from tests.inprocess import value_of
 from tests.published_calls import holder, key_of, task_of
 from tests.waiting import wait_until
 from unique_task import MemoryBackend, cached, replace, retry, skip, unique
-from unique_task.backends.shadow import shadow_of
+from unique_task.backends.shadow import ShadowBackend, shadow_of
 from unique_task.options.lock_types import TAKEN_AT_PUBLISH
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -188,3 +188,32 @@ def test_a_message_that_is_not_sent_leaves_no_lock(app, monkeypatch, counted):
         work.apply_async(serializer="no such one")
 
     assert shadow_of(app.conf.unique_backend).get(key_of(work)) is None
+
+
+def test_what_is_reserved_in_shadow_travels_where_older_versions_do_not_look(app, sent):
+    """A wire format: processes of two versions share a broker."""
+    work = task_of(app, unique(lock="until_executing", on_duplicate=replace()))
+
+    work.apply_async(task_id="mine")
+    lock, reserved = dict(sent.last.lock), dict(sent.last.lock["shadow"])
+
+    assert lock.keys() == {"id", "message", "namespace", "key", "shadow"}
+    assert reserved.keys() == {"token", "generation", "until", "store", "lock"}
+    assert reserved["token"].startswith("mine/0/0/")
+    assert reserved["lock"] == "until_executing"
+    locks = shadow_of(app.conf.unique_backend)
+    assert reserved["store"] == locks.fingerprint != locks.store.fingerprint
+
+
+def test_a_duplicate_in_shadow_travels_as_one(app, sent):
+    """A wire format, as above."""
+    work = task_of(app)
+
+    work.delay()
+    work.delay()
+
+    assert sent.last.lock["shadow"] == {"duplicate": True}
+
+
+def test_the_names_of_locks_are_shared_by_all_versions():
+    assert ShadowBackend(MemoryBackend())._prefix == "unique-shadow:"

@@ -1,5 +1,6 @@
 """What operators see of shadow mode: workers, the doctor, explain, ls and release."""
 
+import time
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from tests.published_calls import ForOne, key_of, task_of
 from unique_task import unique
 from unique_task.backends.findings import Level
 from unique_task.operating import Counters, Lock, counters, explain, locks, release
+from unique_task.operating.about import about
+from unique_task.operating.checks_workers import _stores
 from unique_task.operating.doctor import examine
 from unique_task.tasks.worker_start import report_worker
 
@@ -111,3 +114,18 @@ def test_the_counters_show_what_would_be_a_duplicate_also_to_who_enforces(app, g
         [counted] = [each for each in counters(app) if isinstance(each, Counters)]
         assert (counted.runs, counted.shadow) == (1, {"ignore": 1})
         assert counted.duplicates == {}
+
+
+def test_the_doctor_finds_workers_that_enforce_locks_beside_those_that_count(app):
+    task_of(app)
+    here = about(app, time.time)
+    app.conf.unique_enabled = True
+    there = about(app, time.time)
+
+    assert not list(_stores(here, here))
+    [found] = _stores(here, there)
+    assert 'unique_enabled is "shadow" only here' in found.found
+    [found] = _stores(there, here)
+    assert 'unique_enabled is "shadow" only there' in found.found
+    older = {name: value for name, value in there.items() if name != "shadow"}
+    assert not list(_stores(there, older))

@@ -45,6 +45,7 @@ def about(app: Celery, now: Callable[[], float]) -> dict[str, Any]:
         "version": version(),
         "python": sys.implementation.cache_tag,
         "now": now(),
+        "shadow": settings.shadow,
         "tasks": tasks,
     }
 

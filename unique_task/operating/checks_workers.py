@@ -19,6 +19,7 @@ About = Mapping[str, Any]
 #: Compares what a worker is with what this process is.
 Check = Callable[[About, About], Iterator[Finding]]
 
+_SWITCH = "set unique_enabled alike everywhere, once all are to enforce locks"
 _DEPLOY = "end the deploy, or restart what runs older code or settings"
 
 
@@ -95,7 +96,13 @@ def _versions(own: About, other: About) -> Iterator[Finding]:
 def _stores(own: About, other: About) -> Iterator[Finding]:
     elsewhere = _differing(own, other, "store")
     unguarded = sorted(own["tasks"].keys() - other["tasks"].keys())
-    if elsewhere:
+    if elsewhere and own["shadow"] != other.get("shadow", False):
+        where = "here" if own["shadow"] else "there"
+        found = (
+            f'unique_enabled is "shadow" only {where}, so calls do not see each other'
+        )
+        yield Finding("stores", Level.WARN, found, _SWITCH)
+    elif elsewhere:
         yield Finding(
             "stores",
             Level.WARN,
