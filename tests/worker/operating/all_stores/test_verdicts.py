@@ -1,5 +1,7 @@
 """Who is alive and who is dead, where no process can be seen from here."""
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,13 +50,14 @@ def test_a_worker_says_that_it_has_the_task(unique, started):
 
 
 def test_of_a_killed_worker_nobody_knows_until_one_of_its_name_answers(
-    unique, started, tmp_path, module_urls, elsewhere
+    unique, started, tmp_path, module_urls
 ):
     result, worker = started(NOT_RENEWED)
     worker.kill()
 
     before = ls(unique)[result.id]
-    with worker_named(worker.name, tmp_path, module_urls, elsewhere):
+    # On another machine, where the process cannot be seen.
+    with worker_named(worker.name, tmp_path, module_urls, {}):
         after = ls(unique)[result.id]
 
     assert before["verdict"] == "unknown"
@@ -63,15 +66,33 @@ def test_of_a_killed_worker_nobody_knows_until_one_of_its_name_answers(
 
 
 def test_a_lease_that_was_renewed_a_moment_ago_is_not_dead(
-    unique, started, tmp_path, module_urls, elsewhere
+    unique, started, tmp_path, module_urls
 ):
     """A worker of the same name may take over while the old one ends its tasks."""
     unique.settings = {"unique_lease": 600}
     result, worker = started(RENEWED)
     worker.kill()
 
-    with worker_named(worker.name, tmp_path, module_urls, elsewhere):
+    with worker_named(worker.name, tmp_path, module_urls, {}):
         holder = ls(unique)[result.id]
 
     assert holder["verdict"] == "unknown"
     assert "but the lease was renewed" in holder["reason"]
+
+
+def test_a_worker_sees_the_processes_of_its_machine(
+    unique, started, witness, tmp_path, module_urls, elsewhere, key
+):
+    """The old worker ends its tasks and answers no more; one of its name does."""
+    result, worker = started(NOT_RENEWED)
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.wait_for_log("Warm shutdown")
+
+    with worker_named(worker.name, tmp_path, module_urls, elsewhere):
+        ends = ls(unique)[result.id]
+        worker.kill()
+        killed = ls(unique)[result.id]
+
+    assert (ends["verdict"], killed["verdict"]) == ("alive", "dead")
+    assert ends["reason"] == f"its process lives, says {worker.name}"
+    assert killed["reason"] == f"its process is gone, says {worker.name}"
