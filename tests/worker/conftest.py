@@ -41,6 +41,34 @@ def urls_on(redis_url: str) -> dict[str, str]:
     return {name: f"{server}/{number}" for number, name in enumerate(names)}
 
 
+@pytest.fixture(scope="module")
+def broker() -> str:
+    """Where messages wait; `broker = on_both_brokers` runs a module's tests on each."""
+    return "redis"
+
+
+@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
+def on_both_brokers(request: pytest.FixtureRequest) -> str:
+    """Where messages wait; results, locks and the witness are in Redis."""
+    return str(request.param)
+
+
+#: For what no other broker does, or no broker has a part in.
+redis_only = pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module")
+
+
+def urls_with(
+    broker: str, redis_url: str, request: pytest.FixtureRequest
+) -> dict[str, str]:
+    """As `urls_on`, but for messages, which nobody has left in their default queue."""
+    urls = urls_on(redis_url)
+    if broker == "rabbitmq":
+        server = request.getfixturevalue("rabbitmq_server")
+        server.delete_queue(app.conf.task_default_queue)
+        urls["broker"] = server.url
+    return urls
+
+
 @contextmanager
 def starter(directory: Path, urls: dict[str, str]) -> Iterator[StartWorker]:
     """Give what starts workers; they end with the block, all at one time."""
@@ -59,9 +87,9 @@ def starter(directory: Path, urls: dict[str, str]) -> Iterator[StartWorker]:
 
 
 @pytest.fixture
-def urls(redis_url: str) -> dict[str, str]:
-    """Databases of one empty Redis."""
-    return urls_on(redis_url)
+def urls(request: pytest.FixtureRequest, redis_url: str, broker: str) -> dict[str, str]:
+    """Databases of one empty Redis, and the broker."""
+    return urls_with(broker, redis_url, request)
 
 
 @pytest.fixture
@@ -92,10 +120,12 @@ def start_worker(urls: dict[str, str], tmp_path: Path) -> Iterator[StartWorker]:
 
 
 @pytest.fixture(scope="module")
-def module_urls(redis_server: RedisServer) -> Iterator[dict[str, str]]:
-    """Databases that are empty when the module begins; the app uses them."""
+def module_urls(
+    request: pytest.FixtureRequest, redis_server: RedisServer, broker: str
+) -> Iterator[dict[str, str]]:
+    """As `urls`, but empty when the module begins; the app uses them."""
     redis_server.client.flushall()
-    urls = urls_on(redis_server.url)
+    urls = urls_with(broker, redis_server.url, request)
     configure(**urls)
     yield urls
     close_app()
@@ -117,6 +147,17 @@ def witness(module_urls: dict[str, str]) -> Iterator[Witness]:
     yield witness
     # A worker that is stopped while a task ends may take half a minute to stop.
     witness.wait_until_idle()
+    witness.close()
+
+
+@pytest.fixture
+def hasty_witness(urls: dict[str, str]) -> Iterator[Witness]:
+    """In place of `witness` where workers are the test's own, and are killed at times.
+
+    A run that is killed never ends: nobody waits for that.
+    """
+    witness = Witness(urls["witness"])
+    yield witness
     witness.close()
 
 

@@ -4,29 +4,11 @@ import pytest
 from celery import Celery
 
 from tests.waiting import wait_until
-from tests.worker.app import app, configure
-from tests.worker.conftest import close_app, urls_on
+from tests.worker.conftest import on_both_brokers
 from tests.worker.published.shelf import Shelf
 from tests.worker.tasks_published import LONG, RETRIES
 
-
-@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
-def broker(request):
-    """Where messages wait; results, locks and the witness are in Redis."""
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def module_urls(request, redis_server, broker):
-    redis_server.client.flushall()
-    urls = urls_on(redis_server.url)
-    if broker == "rabbitmq":
-        server = request.getfixturevalue("rabbitmq_server")
-        server.delete_queue(app.conf.task_default_queue)
-        urls["broker"] = server.url
-    configure(**urls)
-    yield urls
-    close_app()
+broker = on_both_brokers
 
 
 @pytest.fixture(scope="module")

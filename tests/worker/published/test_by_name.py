@@ -4,6 +4,7 @@ import pytest
 from celery.exceptions import TaskRevokedError
 
 from tests.waiting import wait_until
+from tests.worker.conftest import redis_only
 from tests.worker.published.locks import held
 from tests.worker.tasks_published import AT_PUBLISH, GUARDED_BY, computed
 from unique_task import DuplicateTaskError
@@ -11,7 +12,7 @@ from unique_task import DuplicateTaskError
 pytestmark = [
     pytest.mark.worker,
     pytest.mark.usefixtures("worker"),
-    pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module"),
+    redis_only,
 ]
 
 TIMEOUT = 20

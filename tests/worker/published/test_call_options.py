@@ -3,13 +3,14 @@
 import pytest
 
 from tests.waiting import wait_until
+from tests.worker.conftest import redis_only
 from tests.worker.published.locks import held, held_as
 from tests.worker.tasks_published import GUARDED_BY, LEAVING
 
 pytestmark = [
     pytest.mark.worker,
     pytest.mark.usefixtures("worker"),
-    pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module"),
+    redis_only,
 ]
 
 TIMEOUT = 20

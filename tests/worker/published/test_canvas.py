@@ -9,6 +9,7 @@ from celery import chain, chord, group
 from celery.exceptions import ChordError, TaskRevokedError
 
 from tests.waiting import wait_until
+from tests.worker.conftest import redis_only
 from tests.worker.published.locks import held
 from tests.worker.tasks import collect, note
 from tests.worker.tasks_published import (
@@ -23,7 +24,7 @@ from unique_task import DuplicateTaskError
 pytestmark = [
     pytest.mark.worker,
     pytest.mark.usefixtures("worker"),
-    pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module"),
+    redis_only,
 ]
 
 TIMEOUT = 20

@@ -8,6 +8,7 @@ from billiard.exceptions import WorkerLostError
 
 from tests.servers import Proxy
 from tests.waiting import wait_until
+from tests.worker.conftest import hasty_witness, redis_only
 from tests.worker.published.locks import held
 from tests.worker.redelivery.conftest import SETTINGS
 from tests.worker.tasks_published import AT_PUBLISH, DYING, SURVIVING
@@ -21,18 +22,7 @@ TIMEOUT = 30
 LEASE = 5
 
 
-@pytest.fixture(params=["redis", "rabbitmq"])
-def urls(request, urls):
-    if request.param == "rabbitmq":
-        urls["broker"] = request.getfixturevalue("rabbitmq_url")
-    return urls
-
-
-@pytest.fixture
-def witness(urls):
-    witness = Witness(urls["witness"])
-    yield witness
-    witness.close()
+witness = hasty_witness
 
 
 @pytest.fixture
@@ -95,7 +85,7 @@ def test_a_task_whose_worker_was_killed_runs_again_once(start, running, witness,
     all_end_after(2, witness, keys, results)
 
 
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_a_lock_is_freed_if_the_child_that_ran_its_task_was_killed(start, witness, key):
     start(pool="prefork", concurrency=4)
     keys = {lock: f"{key} {lock}" for lock in AT_PUBLISH}

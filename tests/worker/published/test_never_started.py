@@ -8,6 +8,7 @@ from celery.exceptions import TaskRevokedError
 
 from tests.waiting import wait_until
 from tests.worker.app import app
+from tests.worker.conftest import redis_only
 from tests.worker.published.locks import pending
 from tests.worker.tasks_published import AT_PUBLISH, GUARDED_BY, LEAVING, LONG
 from unique_task import ConfigurationError, DuplicateTaskError
@@ -17,9 +18,6 @@ pytestmark = [pytest.mark.worker, pytest.mark.usefixtures("worker")]
 TIMEOUT = 20
 
 each_lock = pytest.mark.parametrize("lock", AT_PUBLISH)
-
-#: For what no broker has a part in.
-redis_only = pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module")
 
 #: Lock types of whose pending calls a later one is a duplicate.
 EXCLUDING = [lock for lock in AT_PUBLISH if lock != "until_and_while_executing"]

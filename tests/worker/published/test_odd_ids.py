@@ -13,13 +13,14 @@ import pytest
 from celery import chain
 
 from tests.waiting import wait_until
+from tests.worker.conftest import redis_only
 from tests.worker.published.locks import held
 from tests.worker.tasks_published import AT_PUBLISH, GUARDED_BY, LEAVING
 
 pytestmark = [
     pytest.mark.worker,
     pytest.mark.usefixtures("worker"),
-    pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module"),
+    redis_only,
 ]
 
 #: Makes an id by its kind.

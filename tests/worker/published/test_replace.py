@@ -10,6 +10,7 @@ from celery import chain, chord, group
 from celery.exceptions import TaskRevokedError
 
 from tests.waiting import in_time, wait_until
+from tests.worker.conftest import redis_only
 from tests.worker.published.locks import pending
 from tests.worker.tasks import collect
 from tests.worker.tasks_published import (
@@ -200,7 +201,7 @@ def test_what_has_waited_for_max_wait_is_not_put_off_once_more(shelf, witness, k
     assert (result.id, result.duplicate) == (first.id, True)
 
 
-@pytest.mark.parametrize("broker", ["redis"], indirect=True, scope="module")
+@redis_only
 def test_no_queue_is_searched_for_who_is_replaced(redis_server, shelf, key):
     redis_server.client.config_resetstat()
 

@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests.worker.conftest import hasty_witness, on_both_brokers
 from tests.worker.redelivery.sending import VISIBILITY
 from tests.worker.tasks_policies import POLICIES
-from tests.worker.witness import Witness
 
 SETTINGS = {
     "broker_transport_options": {
@@ -23,20 +23,8 @@ SETTINGS = {
 LONG = 600
 
 
-@pytest.fixture(params=["redis", "rabbitmq"])
-def urls(request, urls):
-    """The broker is one of two; results, locks and the witness are in Redis."""
-    if request.param == "rabbitmq":
-        # It needs no polling, and knows nothing of options for Redis.
-        urls["broker"] = request.getfixturevalue("rabbitmq_url")
-    return urls
-
-
-@pytest.fixture
-def witness(urls):
-    witness = Witness(urls["witness"])
-    yield witness
-    witness.close()
+broker = on_both_brokers
+witness = hasty_witness
 
 
 @pytest.fixture

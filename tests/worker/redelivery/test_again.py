@@ -10,6 +10,7 @@ import pytest
 
 from tests.waiting import wait_until
 from tests.worker.app import app
+from tests.worker.conftest import redis_only
 from tests.worker.redelivery.sending import (
     SHORT,
     TIMEOUT,
@@ -103,7 +104,7 @@ def test_a_task_runs_again_if_it_died_before_its_result_was_stored(
     assert result.get(timeout=TIMEOUT) == "stored"
 
 
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_a_task_can_replace_itself_by_an_equal_one(start, witness, keys):
     key = keys["ignore"]
     witness.open(key)

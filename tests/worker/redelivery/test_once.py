@@ -13,6 +13,7 @@ from redis import Redis
 from tests.servers import Proxy
 from tests.waiting import wait_until
 from tests.worker.app import app
+from tests.worker.conftest import redis_only
 from tests.worker.redelivery.sending import (
     SHORT,
     TIMEOUT,
@@ -61,7 +62,7 @@ def has_finished(urls: dict[str, str], task_id: str) -> bool:
         return [locks.get(mark) for mark in marks] == [FINISHED]
 
 
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_a_task_that_outlives_the_visibility_timeout_runs_once(start, witness, keys):
     start(SHORT)
     start(SHORT)
@@ -85,7 +86,7 @@ def test_a_task_runs_once_if_the_connection_to_the_broker_was_lost(
         check_that_none_runs_again(witness, keys, results)
 
 
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_a_task_whose_eta_is_past_the_visibility_timeout_runs_once(
     start, witness, keys
 ):
@@ -130,7 +131,7 @@ def test_a_task_does_not_run_again_if_it_died_after_its_result_was_stored(
         assert witness.runs(key) == 1
 
 
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_only_a_body_that_runs_is_started(start, witness, keys):
     """With ``track_started``, which would overwrite what the first delivery stored."""
     key = keys["ignore"]
@@ -172,7 +173,7 @@ def test_a_duplicate_that_no_worker_began_with_is_still_one(start, witness, keys
     assert witness.runs(key) == 1
 
 
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_what_waited_for_a_slot_for_too_long_runs_once(start, witness, keys):
     """Acknowledged when it starts, and delivered to another worker before that."""
     key, other = keys["ignore"], keys["skip"]

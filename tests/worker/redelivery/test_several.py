@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers import Proxy
 from tests.waiting import wait_until
+from tests.worker.conftest import redis_only
 from tests.worker.redelivery.sending import (
     SHORT,
     TIMEOUT,
@@ -57,7 +58,7 @@ def check_that_each_runs_once(
         assert (witness.runs(key), witness.most_at_once(key)) == (1, 1)
 
 
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_one_that_outlives_the_visibility_timeout_runs_once(start, witness, keys):
     start(SHORT)
     start(SHORT)
@@ -67,7 +68,7 @@ def test_one_that_outlives_the_visibility_timeout_runs_once(start, witness, keys
     check_that_each_runs_once(witness, keys, results)
 
 
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_one_runs_once_if_the_connection_to_the_broker_was_lost(
     start, witness, keys, urls
 ):
@@ -81,7 +82,7 @@ def test_one_runs_once_if_the_connection_to_the_broker_was_lost(
 
 
 @pytest.mark.parametrize("killed", ["child", "worker"])
-@pytest.mark.parametrize("urls", ["redis"], indirect=True)
+@redis_only
 def test_one_runs_again_if_its_first_run_was_killed(start, witness, keys, killed):
     first = start()
     results = send_all(witness, keys)

@@ -13,6 +13,7 @@ import pytest
 from tests.servers import Proxy
 from tests.waiting import wait_until
 from tests.worker import tasks_waiting as tasks
+from tests.worker.conftest import hasty_witness, on_both_brokers, redis_only
 from tests.worker.redelivery.conftest import SETTINGS
 from tests.worker.waiting.line import waiting_in
 from tests.worker.witness import Witness
@@ -27,22 +28,8 @@ SOON = 40.0
 VISIBILITY = 6
 
 
-@pytest.fixture(params=["redis", "rabbitmq"])
-def urls(request, urls):
-    """The broker is one of two."""
-    if request.param == "rabbitmq":
-        urls["broker"] = request.getfixturevalue("rabbitmq_url")
-    return urls
-
-
-on_redis = pytest.mark.parametrize("urls", ["redis"], indirect=True)
-
-
-@pytest.fixture
-def witness(urls):
-    witness = Witness(urls["witness"])
-    yield witness
-    witness.close()
+broker = on_both_brokers
+witness = hasty_witness
 
 
 @pytest.fixture
@@ -95,7 +82,7 @@ def test_a_worker_is_killed(start, hold, line_up, witness, key):
     check_that_all_run(witness, key, others)
 
 
-@on_redis
+@redis_only
 def test_a_worker_shuts_down_warm(start, hold, line_up, witness, key):
     first = start()
     hold(tasks.LATE, "holder")
@@ -114,7 +101,7 @@ COLD: Any = {}
 SOFT: Any = {"worker_soft_shutdown_timeout": 1}
 
 
-@on_redis
+@redis_only
 @pytest.mark.parametrize("settings", [COLD, SOFT], ids=["cold", "soft"])
 def test_a_worker_shuts_down_though_a_task_runs(
     start, hold, line_up, witness, key, settings
@@ -151,7 +138,7 @@ def test_the_connection_to_the_broker_is_lost(start, hold, line_up, witness, key
         check_that_all_run_once(witness, key, others)
 
 
-@on_redis
+@redis_only
 def test_what_waits_for_longer_than_the_broker_does_runs_once(
     start, hold, line_up, witness, key
 ):
@@ -175,7 +162,7 @@ def test_what_waits_for_longer_than_the_broker_does_runs_once(
     assert witness.runs(key) == 4
 
 
-@on_redis
+@redis_only
 def test_a_worker_is_killed_whose_turn_it_was(start, hold, line_up, witness, key):
     start(options=("-Q", "first"))
     second = start(options=("-Q", "second"))
