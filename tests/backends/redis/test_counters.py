@@ -1,5 +1,6 @@
 """What is special about counters in Redis: keys, trips, memory, rights."""
 
+import re
 from typing import Any
 
 import pytest
@@ -73,6 +74,16 @@ def test_the_last_minutes_are_read_and_no_others(backend, client):
         last = minute_of(counted.now)
         wanted = {minute for minute in kept if minute > last - asked}
         assert {row.minute for row in counted.rows} == wanted
+
+
+def test_counters_are_stored_as_ever(backend, client):
+    """Workers of two versions add to the same keys: do not change a text."""
+    backend.with_prefix("shop:").count("0bad", {("shop.charge é", "waits"): 2.5})
+
+    [minute, flush] = sorted(client.keys())
+    assert re.fullmatch(rb"shop:unique:\{counters\}:\d{8}", minute)
+    assert flush == b"shop:unique:{counters}:0bad:flush"
+    assert client.hgetall(minute) == {"waits shop.charge é".encode(): b"2.5"}
 
 
 def test_a_flush_takes_one_trip(redis_proxy):

@@ -11,7 +11,11 @@ from unique_task import LockStoreError
 from unique_task.backends.counting import KEPT, REMEMBERED, minute_of
 from unique_task.backends.findings import Finding, Level
 from unique_task.backends.sql import SQLBackend
-from unique_task.backends.sql.counter_table import counter_rows, counter_table
+from unique_task.backends.sql.counter_table import (
+    counter_rows,
+    counter_table,
+    flush_row,
+)
 from unique_task.backends.sql.counters import _SOME
 from unique_task.backends.sql.table import lock_table
 from unique_task.backends.steps import Acquired
@@ -188,6 +192,25 @@ def test_two_processes_change_the_rows_in_one_order():
     others = dict(reversed(amounts.items()))
 
     assert counter_rows(amounts, 7, "") == counter_rows(others, 7, "")
+
+
+def test_counters_are_stored_as_ever():
+    """Workers of two versions add to the same rows: do not change a text."""
+    counter = ("shop.charge é", "duplicates.ignore.run")
+
+    assert counter_rows({counter: 2}, 29933253, "shop:") == [
+        {
+            "name": "29933253:0cab8ca3a0f97c9a49f990ab909c795a",
+            "flush": 0,
+            "minute": 29933253,
+            "prefix": b"shop:",
+            "task": "shop.charge é".encode(),
+            "counter": b"duplicates.ignore.run",
+            "amount": 2.0,
+        }
+    ]
+    flush = flush_row("1b671a6440d5491e99b0da01ff1f3341", 29933253, "shop:")
+    assert flush["name"] == "flush:9a35744b3309ff09edc9e5113da5b456"
 
 
 # The sweep
