@@ -26,7 +26,14 @@ from tests.backends.search import (
 )
 from tests.backends.stores import REMEMBERED, record_of, redelivered
 from tests.waiting import wait_until
-from unique_task.backends.steps import Acquired, Heir, Leaving, Renewal, Renewed
+from unique_task.backends.steps import (
+    Acquired,
+    Heir,
+    Leaving,
+    Renewal,
+    RenewAnswer,
+    Renewed,
+)
 
 
 class Clients(RuleBasedStateMachine):
@@ -141,7 +148,7 @@ class Clients(RuleBasedStateMachine):
     def renew_late(self, attempt: Attempt, lease: float) -> None:
         """Also of one who does not hold the lock any more; it finds that out here."""
         [outcome] = self._renew(attempt.client, [attempt.renewal(lease)])
-        attempt.works = outcome is not Renewed.TAKEN
+        attempt.works = outcome in (Renewed.HELD, Renewed.RETAKEN)
 
     @if_any(alive)
     @rule(
@@ -186,6 +193,16 @@ class Clients(RuleBasedStateMachine):
         expected = self.model.release(key, token, **how)
         for store in self.stores:
             store.release(attempt.client, expected, key, token, **dict(how))
+
+    @if_any(once_held)
+    @rule(attempt=any_of(working, once_held))
+    def bury(self, attempt: Attempt) -> None:
+        """Somebody else releases the lock of an attempt, which may not have it."""
+        attempt.works = False
+        key, token = attempt.key, attempt.record.token
+        expected = self.model.bury(key, token, "ann")
+        for store in self.stores:
+            store.bury(expected, key, token, "ann", limit=1)
 
     @precondition(lambda self: bool(self.model.locks))
     @rule(data=st.data())
@@ -246,7 +263,7 @@ class Clients(RuleBasedStateMachine):
             if fate is Fate.ANSWERED:
                 attempt.number, attempt.works = expected.fence, bool(attempt.lease)
 
-    def _renew(self, client: int, renewals: list[Renewal]) -> list[Renewed]:
+    def _renew(self, client: int, renewals: list[Renewal]) -> list[RenewAnswer]:
         expected = self.model.renew(renewals)
         for store in self.stores:
             store.renew(client, expected, renewals)

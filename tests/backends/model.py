@@ -16,7 +16,9 @@ from unique_task.backends.steps import (
     Heir,
     Held,
     Leaving,
+    ReleasedBy,
     Renewal,
+    RenewAnswer,
     Renewed,
     Replaced,
     Reserved,
@@ -44,6 +46,8 @@ class Model:
     heirs: dict[tuple[str, str], Held] = field(default_factory=dict)
     #: Attempts that are out of their bodies, and have not stored their outcome.
     leaving: dict[tuple[str, str], Held] = field(default_factory=dict)
+    #: Tokens whose locks somebody else has released, and who that was.
+    buried: dict[tuple[str, str], str] = field(default_factory=dict)
     acquisitions: Counter[str] = field(default_factory=Counter)
 
     def acquire(
@@ -128,17 +132,20 @@ class Model:
             del self.locks[key]
         return True
 
-    def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+    def renew(self, renewals: Sequence[Renewal]) -> list[RenewAnswer]:
         return [self._renew(renewal) for renewal in renewals]
 
-    def _renew(self, renewal: Renewal) -> Renewed:
+    def _renew(self, renewal: Renewal) -> RenewAnswer:
         record = replace(renewal.record, fence=renewal.fence)
         if renewal.leaving:
             attempt = renewal.key, message_of(renewal.record.token)
             self.leaving[attempt] = Held(record, renewal.expire)
             return Renewed.HELD
-        held = self.locks.get(renewal.key)
-        if held is not None and held.record.token != renewal.record.token:
+        held, token = self.locks.get(renewal.key), renewal.record.token
+        if held is None or held.record.token != token:
+            if name := self.buried.get((renewal.key, token)):
+                return ReleasedBy(name)
+        if held is not None and held.record.token != token:
             return Renewed.TAKEN
         if renewal.remember_for:
             self.admitted.add((renewal.key, message_of(renewal.record.token)))
@@ -172,6 +179,15 @@ class Model:
         if heir is not None:
             record = replace(heir.record, fence=held.record.fence)
             self.locks[key] = Held(record, heir.expire)
+        return True
+
+    def bury(self, key: str, token: str, by: str) -> bool:
+        """Somebody else releases the lock of a token."""
+        self.buried[key, token] = by
+        held = self.locks.get(key)
+        if held is None or held.record.token != token:
+            return False
+        self.leaving[key, message_of(token)] = self.locks.pop(key)
         return True
 
     def _put(self, key: str, record: Record, expire: float) -> int:

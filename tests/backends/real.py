@@ -10,17 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from tests.backends.model import AGES
-from tests.backends.stores import open_store
+from tests.backends.stores import REMEMBERED, open_store
 from unique_task.backends.record import Record
 from unique_task.backends.steps import (
     Acquired,
     Held,
     Leaving,
+    Release,
     Renewal,
-    Renewed,
+    RenewAnswer,
     Reserved,
     StoreAnswer,
     Stored,
+    Tombstone,
 )
 
 
@@ -73,7 +75,7 @@ class Store:
         assert self._backends[client].restore(key, token, real) is expected
 
     def renew(
-        self, client: int, expected: list[Renewed], renewals: Sequence[Renewal]
+        self, client: int, expected: list[RenewAnswer], renewals: Sequence[Renewal]
     ) -> None:
         real = [
             replace(
@@ -91,6 +93,11 @@ class Store:
             record = self._real(args[0], leaving.record)
             how["leaving"] = replace(leaving, record=record)
         assert self._backends[client].release(*args, **how) is expected
+
+    def bury(self, expected: bool, key: str, token: str, by: str, limit: int) -> None:
+        tombstone = Tombstone(by, REMEMBERED)
+        left = Release(key, token, limit=limit, tombstone=tombstone)
+        assert self._backends[0].release_as(left) is expected
 
     def is_free(self, key: str) -> bool:
         return self._backends[0].get(key) is None

@@ -15,7 +15,15 @@ from tests.backends.real import Store
 from tests.backends.search import any_of, clients, if_any, keys
 from tests.backends.stores import record_of
 from unique_task.backends.record import Record
-from unique_task.backends.steps import Acquired, Heir, Held, Renewal, Renewed
+from unique_task.backends.steps import (
+    Acquired,
+    Heir,
+    Held,
+    ReleasedBy,
+    Renewal,
+    RenewAnswer,
+    Renewed,
+)
 
 limits = st.sampled_from([1, 2, 2, 7])
 
@@ -38,6 +46,8 @@ class Sharers(RuleBasedStateMachine):
         self.held: dict[str, dict[str, Held]] = defaultdict(dict)
         self.acquisitions: Counter[str] = Counter()
         self.all: list[Sharer] = []
+        #: Keys and tokens whose locks somebody else has released.
+        self.buried: set[tuple[str, str]] = set()
 
     def once_held(self) -> list[Sharer]:
         return self.all
@@ -89,10 +99,14 @@ class Sharers(RuleBasedStateMachine):
         places = self.held[key]
         if record.token in places and places[record.token].record.fence != record.fence:
             return  # it has the lock again since, and knows its new number
-        expected = Renewed.HELD if record.token in places else Renewed.RETAKEN
-        if expected is Renewed.RETAKEN and len(places) >= limit:
+        expected: RenewAnswer = Renewed.RETAKEN
+        if record.token in places:
+            expected = Renewed.HELD
+        elif (key, record.token) in self.buried:
+            expected = ReleasedBy("ann")
+        elif len(places) >= limit:
             expected = Renewed.TAKEN
-        else:
+        if isinstance(expected, Renewed) and expected is not Renewed.TAKEN:
             places[record.token] = Held(record, lease)
         renewal = Renewal(key, record, record.fence, lease, limit=limit)
         for store in self.stores:
@@ -115,6 +129,16 @@ class Sharers(RuleBasedStateMachine):
         for store in self.stores:
             how: Any = {"heir": heir, "limit": limit}
             store.release(client, held is not None, key, record.token, **how)
+
+    @if_any(once_held)
+    @rule(one=any_of(holding, once_held))
+    def bury(self, one: Sharer) -> None:
+        """Somebody else releases the lock of one, which may not have it."""
+        key, record, limit = one
+        self.buried.add((key, record.token))
+        held = self.held[key].pop(record.token, None) is not None
+        for store in self.stores:
+            store.bury(held, key, record.token, "ann", limit)
 
     @invariant()
     def stores_have_the_holders_of_the_model(self) -> None:
