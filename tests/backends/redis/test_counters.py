@@ -80,7 +80,7 @@ def test_counters_are_stored_as_ever(backend, client):
     """Workers of two versions add to the same keys: do not change a text."""
     backend.with_prefix("shop:").count("0bad", {("shop.charge é", "waits"): 2.5})
 
-    [minute, flush] = sorted(client.keys())
+    [flush, minute] = sorted(client.keys())
     assert re.fullmatch(rb"shop:unique:\{counters\}:\d{8}", minute)
     assert flush == b"shop:unique:{counters}:0bad:flush"
     assert client.hgetall(minute) == {"waits shop.charge é".encode(): b"2.5"}
