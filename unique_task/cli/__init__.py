@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
-from celery.bin.base import (
-    JSON_ARRAY,
-    JSON_OBJECT,
-    CeleryCommand,
-    CeleryOption,
-    handle_preload_options,
-)
+from celery.bin.base import CeleryCommand, handle_preload_options
 
 from ..exceptions import LockStoreError, UniqueError
 from . import inspecting  # noqa: F401 - for celery inspect
+from .options import (
+    PORT,
+    SECONDS,
+    STATES,
+    VERDICTS,
+    WAIT,
+    args,
+    json_lines,
+    kwargs,
+    option,
+    task_pattern,
+    timeout,
+)
 from .output import Away, Failed, Usage
 
 # Every celery command imports this module: what only one of ours needs, that imports.
-
-_GROUP = "Unique Options"
-
-STATES = ("pending", "running", "called", "held")
-VERDICTS = ("alive", "dead", "unknown")
-
-
-def _option(*names: str, **options: Any) -> Callable[..., Any]:
-    return click.option(*names, cls=CeleryOption, help_group=_GROUP, **options)
-
-
-_json = _option("-j", "--json", "as_json", is_flag=True, help="One object a line.")
-_timeout = _option(
-    "-t",
-    "--timeout",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="Seconds to wait for the workers' answers; 0 not to ask them.",
-)
-_SECONDS = click.FloatRange(min=0, min_open=True)
-_WAIT = click.FloatRange(min=0)
-_tasks = _option("--task", default="*", help="Name of the task, or a pattern: shop.*")
-_args = _option(
-    "-a", "--args", type=JSON_ARRAY, help="Arguments of a call, as a JSON array."
-)
-_kwargs = _option(
-    "-k", "--kwargs", type=JSON_OBJECT, help="Its keyword arguments, as an object."
-)
 
 
 @click.group(name="unique")
@@ -60,10 +38,10 @@ def unique(context: click.Context, /, **_: Any) -> None:
 
 @unique.command(cls=CeleryCommand)
 @click.argument("task")
-@_args
-@_kwargs
-@_timeout
-@_json
+@args
+@kwargs
+@timeout
+@json_lines
 @click.pass_context
 def explain(context: click.Context, /, **given: Any) -> None:
     """Tell what would happen to a call of TASK now, when it is published and run."""
@@ -75,10 +53,10 @@ def explain(context: click.Context, /, **given: Any) -> None:
 
 @unique.command(cls=CeleryCommand)
 @click.argument("wanted", metavar="KEY|TASK_ID|TASK")
-@_args
-@_kwargs
-@_timeout
-@_json
+@args
+@kwargs
+@timeout
+@json_lines
 @click.pass_context
 def show(context: click.Context, /, **given: Any) -> None:
     """Show one lock: by its KEY, by the TASK_ID of a holder, or by a call of TASK."""
@@ -89,9 +67,9 @@ def show(context: click.Context, /, **given: Any) -> None:
 
 
 @unique.command(cls=CeleryCommand)
-@_option("--strict", is_flag=True, help="Exit with 1 on a warning, too.")
-@_timeout
-@_json
+@option("--strict", is_flag=True, help="Exit with 1 on a warning, too.")
+@timeout
+@json_lines
 @click.pass_context
 def doctor(context: click.Context, /, **given: Any) -> None:
     """Check what may let a task run twice, or not at all: one line a check."""
@@ -102,19 +80,19 @@ def doctor(context: click.Context, /, **given: Any) -> None:
 
 
 @unique.command(cls=CeleryCommand)
-@_tasks
-@_option("--worker", default="*", help="Name of the worker, or a pattern.")
-@_option("--state", "states", multiple=True, type=click.Choice(STATES))
-@_option("--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS))
-@_option(
+@task_pattern
+@option("--worker", default="*", help="Name of the worker, or a pattern.")
+@option("--state", "states", multiple=True, type=click.Choice(STATES))
+@option("--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS))
+@option(
     "--older-than",
     type=click.FloatRange(min=0),
     default=0,
     help="Seconds for which it has been held at least.",
 )
-@_option("--keys", "only_keys", is_flag=True, help="Print the keys only, one a line.")
-@_timeout
-@_json
+@option("--keys", "only_keys", is_flag=True, help="Print the keys only, one a line.")
+@timeout
+@json_lines
 @click.pass_context
 def ls(context: click.Context, /, **given: Any) -> None:
     """List the locks that are held."""
@@ -126,18 +104,18 @@ def ls(context: click.Context, /, **given: Any) -> None:
 
 @unique.command(cls=CeleryCommand)
 @click.argument("wanted", metavar="KEY|TASK")
-@_args
-@_kwargs
-@_option(
-    "--for", "seconds", type=_SECONDS, required=True, help="Seconds to hold the key."
+@args
+@kwargs
+@option(
+    "--for", "seconds", type=SECONDS, required=True, help="Seconds to hold the key."
 )
-@_option("--reason", required=True, help="Shown to whoever meets the hold.")
-@_option("--by", help="Who holds it.  [default: user@host]")
-@_option("--wait", type=_WAIT, default=0, help="Seconds to wait until it is free.")
-@_option("--limit", type=click.IntRange(min=1), help="Of KEY: how many may hold it.")
-@_option("--store", help="Of KEY: its store, if the app has several.")
-@_timeout
-@_json
+@option("--reason", required=True, help="Shown to whoever meets the hold.")
+@option("--by", help="Who holds it.  [default: user@host]")
+@option("--wait", type=WAIT, default=0, help="Seconds to wait until it is free.")
+@option("--limit", type=click.IntRange(min=1), help="Of KEY: how many may hold it.")
+@option("--store", help="Of KEY: its store, if the app has several.")
+@timeout
+@json_lines
 @click.pass_context
 def hold(context: click.Context, /, **given: Any) -> None:
     """Hold a KEY, or that of a call of TASK, so that no call of it runs meanwhile.
@@ -153,19 +131,19 @@ def hold(context: click.Context, /, **given: Any) -> None:
 
 @unique.command(cls=CeleryCommand)
 @click.argument("wanted", metavar="[KEY|TASK_ID|TASK]", required=False)
-@_args
-@_kwargs
-@_option("--task", help="Of all tasks whose names fit a pattern: shop.*")
-@_option("--worker", help="Of all workers whose names fit a pattern.")
-@_option("--dead", is_flag=True, help="Of holders that are dead.")
-@_option("--pending", is_flag=True, help="Of messages that have not started.")
-@_option("--held", is_flag=True, help="Of operators, who hold them.")
-@_option("--running", is_flag=True, help="Of runs, and calls in place, that may live.")
-@_option("--revoke", is_flag=True, help="Revoke their tasks, and terminate those.")
-@_option("--by", help="Who releases them, for the runs.  [default: user@host]")
-@_option("-f", "--force", is_flag=True, help="Release; without it, only tell.")
-@_timeout
-@_json
+@args
+@kwargs
+@option("--task", help="Of all tasks whose names fit a pattern: shop.*")
+@option("--worker", help="Of all workers whose names fit a pattern.")
+@option("--dead", is_flag=True, help="Of holders that are dead.")
+@option("--pending", is_flag=True, help="Of messages that have not started.")
+@option("--held", is_flag=True, help="Of operators, who hold them.")
+@option("--running", is_flag=True, help="Of runs, and calls in place, that may live.")
+@option("--revoke", is_flag=True, help="Revoke their tasks, and terminate those.")
+@option("--by", help="Who releases them, for the runs.  [default: user@host]")
+@option("-f", "--force", is_flag=True, help="Release; without it, only tell.")
+@timeout
+@json_lines
 @click.pass_context
 def release(context: click.Context, /, **given: Any) -> None:
     """Release locks: those of one key, or all that fit the options.
@@ -182,15 +160,15 @@ def release(context: click.Context, /, **given: Any) -> None:
 
 
 @unique.command(cls=CeleryCommand)
-@_tasks
-@_option(
+@task_pattern
+@option(
     "--minutes",
     type=click.IntRange(1, 360),
     default=60,
     show_default=True,
     help="How far to look back.",
 )
-@_json
+@json_lines
 @click.pass_context
 def stats(context: click.Context, /, **given: Any) -> None:
     """Count the runs, duplicates and waits of each task, lately."""
@@ -201,15 +179,15 @@ def stats(context: click.Context, /, **given: Any) -> None:
 
 
 @unique.command(cls=CeleryCommand)
-@_tasks
-@_option(
+@task_pattern
+@option(
     "--interval",
     type=click.FloatRange(min=0.1),
     default=2.0,
     show_default=True,
     help="Seconds between two looks.",
 )
-@_option("--count", type=click.IntRange(min=1), help="End after so many looks.")
+@option("--count", type=click.IntRange(min=1), help="End after so many looks.")
 @click.pass_context
 def watch(context: click.Context, /, **given: Any) -> None:
     """Watch what is held, and the rates of the last minutes; Ctrl-C ends it."""
@@ -217,6 +195,20 @@ def watch(context: click.Context, /, **given: Any) -> None:
 
     with _errors_for_people():
         watch_locks(_app(context), **given)
+
+
+@unique.command(cls=CeleryCommand)
+@option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@option("--port", type=PORT, default=9808, show_default=True, help="0: a free one.")
+@option("--locks/--no-locks", default=True, help="List what is held; or only count.")
+@timeout
+@click.pass_context
+def exporter(context: click.Context, /, **given: Any) -> None:
+    """Serve metrics to Prometheus, from the stores of the locks; Ctrl-C ends it."""
+    from .exporting import serve_metrics
+
+    with _errors_for_people():
+        serve_metrics(_app(context), **given)
 
 
 def _app(context: click.Context) -> Any:

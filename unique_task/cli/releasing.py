@@ -8,9 +8,9 @@ from typing import Any
 from celery import Celery
 
 from .. import operating
-from . import STATES
 from .found import Found
 from .holding import user_at_host
+from .options import STATES
 from .output import Failed, Usage, echo, echo_json, echo_table
 
 _HEAD = ("TASK", "KEY", "STATE", "OWNER", "OUTCOME", "REASON")

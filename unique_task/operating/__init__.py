@@ -11,6 +11,8 @@ from .holders import Holder, Lock, Missing, Waiting, as_plain
 from .holding import Hold, hold
 from .inventory import Wanted, locks
 from .left_behind import LeftBehind, Marked
+from .measures import MEASURES, Kind, Measure, Point, Points
+from .measuring import Measurements
 
 __all__ = [
     # operations
@@ -27,6 +29,13 @@ __all__ = [
     "REFUSED",
     # which locks
     "Wanted",
+    # what to measure, again and again
+    "MEASURES",
+    "Kind",
+    "Measure",
+    "Measurements",
+    "Point",
+    "Points",
     # what they return
     "Counters",
     "Detail",

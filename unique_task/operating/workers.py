@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, Queue
@@ -102,14 +103,21 @@ def _ask(
 
 def waiting_for(answers: Answers, key: str) -> tuple[Waiting, ...]:
     """Return who waits for `key`, from the answers to ``unique_waiting``."""
-    found = [Waiting(*line) for line in _lines(answers, key)]
+    found = [waiting for its_key, waiting in _waiting(answers) if its_key == key]
     return tuple(sorted(found, key=lambda waiting: waiting.since))
 
 
-def _lines(answers: Answers, key: str) -> Iterator[tuple[str, str, int, float]]:
+def waiting_by_task(answers: Answers) -> Mapping[str, int]:
+    """Return how many calls wait, by the task of the oldest call of each key."""
+    found: Counter[str] = Counter()
+    for _, waiting in _waiting(answers):
+        found[waiting.task] += waiting.count
+    return found
+
+
+def _waiting(answers: Answers) -> Iterator[tuple[str, Waiting]]:
     for node, lines in answers.replies:
         # A worker of another version answers with an error.
         for line in lines if isinstance(lines, list) else ():
-            if line.get("key") == key:
-                counted, since = int(line["waiting"]), float(line["since"])
-                yield node, str(line["task"]), counted, since
+            count, since = int(line["waiting"]), float(line["since"])
+            yield str(line.get("key")), Waiting(node, str(line["task"]), count, since)
