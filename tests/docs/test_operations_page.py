@@ -143,7 +143,7 @@ def commands(page: Path) -> list[tuple[str, str]]:
 
 
 # Celery's command alone takes seconds on a busy machine.
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_each_command_prints_what_stands_on_the_page(shop):
     of_page = commands(PAGE)
 
