@@ -82,6 +82,7 @@ class Names:
         return f"{self.lock(key)}:attempt:{attempt_of(token)}"
 
     def tombstone(self, key: str, token: str) -> str:
+        # Scripts make it, too.
         return f"{self.lock(key)}:released:{token}"
 
     def leaving(self, key: str, token: str) -> str:
@@ -208,8 +209,7 @@ def leave_call(names: Names, renewal: Renewal) -> Call:
 
 def renew_call(names: Names, renewal: Renewal) -> Call:
     key, token = renewal.key, renewal.record.token
-    keys = [names.lock(key), names.tombstone(key, token)]
-    args = [token, *_renewed(renewal)]
+    keys, args = [names.lock(key)], [token, *_renewed(renewal)]
     if renewal.remember_for:
         keys.append(names.mark(key, token))
         args.append(_milliseconds(renewal.remember_for))

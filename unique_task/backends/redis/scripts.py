@@ -205,9 +205,11 @@ end
 # Renews a lock. Only where its token does not hold it, a tombstone of that counts.
 #
 # pcall: a key of another type must not end the renewal of the others in the batch. A
-# mark "finished" stays: an earlier delivery of the message may have finished since.
+# mark "finished" stays: an earlier delivery of the message may have finished since. The
+# tombstone's name is no key of the call: while a slot of a cluster moves to another
+# node, a call with a key that is missing is refused.
 #
-# Keys: 1 lock; 2 tombstone; 3 mark of the attempt, if it is remembered.
+# Keys: 1 lock; 2 mark of the attempt, if it is remembered.
 # Arguments: 1 token; 2 whole record; 3 milliseconds; 4 milliseconds for the mark.
 # Returns 1 renewed, 2 vanished and taken again, 0 held by another token; the tombstone,
 #   if there is one; -1 if several hold the lock, and nothing is done.
@@ -217,14 +219,14 @@ if type(record) == 'table' then return 0 end
 local held = record and string.match(record, '^%d+ %d+ (%S+)') == ARGV[1]
 if record and not held and string.find(record, '^2 %d+$') then return -1 end
 if not held then
-  local tombstone = redis.pcall('GET', KEYS[2])
+  local tombstone = redis.pcall('GET', KEYS[1] .. ':released:' .. ARGV[1])
   if type(tombstone) == 'string' then return tombstone end
   if record then return 0 end
 end
 if held then redis.call('PEXPIRE', KEYS[1], ARGV[3])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-if KEYS[3] and redis.pcall('GET', KEYS[3]) ~= 'finished' then
-  redis.call('SET', KEYS[3], 'admitted', 'PX', ARGV[4])
+if KEYS[2] and redis.pcall('GET', KEYS[2]) ~= 'finished' then
+  redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4])
 end
 return held and 1 or 2
 """)

@@ -203,7 +203,7 @@ if not last and (own or limit == 1) then"""
     + """
 end
 if not own then
-  local tombstone = redis.pcall('GET', KEYS[2])
+  local tombstone = redis.pcall('GET', KEYS[1] .. ':released:' .. ARGV[1])
   if type(tombstone) == 'string' then return tombstone end
   if living() >= limit then return 0 end
 end
@@ -213,8 +213,8 @@ else put(ARGV[1], ARGV[2], now + ARGV[3]) end
 local fence = string.match(ARGV[2], '^%d+ (%d+)')
 if tonumber(fence) > tonumber(last) then last = fence end
 close(math.max(own or 0, now + ARGV[3]))
-if KEYS[3] and redis.pcall('GET', KEYS[3]) ~= 'finished' then
-  redis.call('SET', KEYS[3], 'admitted', 'PX', ARGV[4])
+if KEYS[2] and redis.pcall('GET', KEYS[2]) ~= 'finished' then
+  redis.call('SET', KEYS[2], 'admitted', 'PX', ARGV[4])
 end
 return own and 1 or 2
 """
