@@ -76,6 +76,7 @@ def growth(app, store, clock) -> Callable[[Callable[[str], object]], float]:
             call(uuid())
         with app.connection_for_write() as connection:
             connection.default_channel.queue_purge(app.main)
+        assert tally.flush(30)  # what is counted waits for that, and is then forgotten
         # The locks end, and so do the marks of attempts.
         clock.now += 1e7
         store.get("none")
