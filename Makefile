@@ -12,8 +12,8 @@ CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 # the hundred, and each would compile all that it imports of ours.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test lint types servers coverage oldest fuzz soak celery-suite exits stores \
-	scaling bench figures matrix clean
+.PHONY: help demo test lint types docs servers coverage oldest fuzz soak celery-suite exits \
+	stores scaling bench figures matrix clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ demo: .venv/installed  ## Watch duplicates not run; REDIS_URL=... to use a real 
 	$(PY) docs/demo/demo.py $(if $(REDIS_URL),--redis $(REDIS_URL))
 
 test:  ## Everything that CI checks
-	@$(MAKE) --jobs 2 --output-sync lint types servers .venv-celery53/installed
+	@$(MAKE) --jobs 2 --output-sync lint types docs servers .venv-celery53/installed
 	@$(MAKE) coverage oldest
 
 lint: .venv/installed  ## Format, style, import layers
@@ -33,6 +33,9 @@ lint: .venv/installed  ## Format, style, import layers
 
 types: .venv/installed  ## Static types
 	$(PY) -m mypy
+
+docs: .venv/installed  ## The documentation site, in docs/_site; a warning is an error
+	$(PY) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs docs/_site
 
 servers: .venv/installed  ## Find or unpack the servers that the tests start
 	$(PY) -m tests.servers
@@ -74,7 +77,7 @@ scaling: .venv/installed  ## Write the tables into the page on scaling
 	$(PY) -m tests.docs.scaling_table
 
 clean:  ## Remove all that was made
-	rm -rf .venv .venv-celery53 .venv-celery-suite .celery-suite .virtualenv .servers .tox .coverage* .hypothesis .*_cache build dist *.egg-info
+	rm -rf .venv .venv-celery53 .venv-celery-suite .celery-suite .virtualenv .servers .tox docs/_site .coverage* .hypothesis .*_cache build dist *.egg-info
 
 .venv/installed: setup.cfg setup.py
 	$(call venv,.venv,.[dev])
