@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 
 import pytest
+from celery.worker import state
 
 from tests.inprocess import value_of
 from unique_task import LockStoreError, MemoryBackend, unique
@@ -34,6 +35,9 @@ def work(worker_app, gate):
 @pytest.fixture
 def told(worker, worker_app, gate):
     """Return what the worker tells while such calls run."""
+
+    # Workers that other tests in this process broke off have left theirs.
+    state.active_requests.clear()
 
     def told(task, count):
         with ExitStack() as after:
