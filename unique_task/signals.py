@@ -29,7 +29,7 @@ lock_acquired: Signal = Signal(name="lock_acquired", providing_args=["lock"])
 lock_released: Signal = Signal(name="lock_released", providing_args=["lock"])
 
 #: A running attempt has lost its lock, or had lost it for a while.
-#: Arguments: ``lock``.
+#: Arguments: ``lock``, whose ``loss`` is how, such as ``"released by ann@mill"``.
 lock_lost: Signal = Signal(name="lock_lost", providing_args=["lock"])
 
 #: A call is a duplicate. Arguments: ``key``; ``owner``, the holder's task id (None if
