@@ -163,7 +163,7 @@ class Backend(ABC):
         return in_turn(self, self._release, left, urgent=True)
 
     def released_by(self, key: str, token: str) -> str | None:
-        """Return who released the lock of `token` with a tombstone; None if nobody."""
+        """Return who left a tombstone of `token`, if any; raises what `get` does."""
         return in_turn(self, self._released_by, key, token)
 
     def get(self, key: str) -> Held | None:

@@ -154,7 +154,7 @@ class Record:
     @property
     def hold(self) -> str | None:
         """What a hold is called: ``held by ann: migration``; None if it is none."""
-        return f"held by {self.by}: {self.why}" if self.state == HELD else None
+        return hold_text(self.by, self.why) if self.state == HELD else None
 
     @property
     def refusal(self) -> str:
@@ -217,6 +217,11 @@ class Record:
 
 # They come again and again: a process runs the same tasks.
 @lru_cache(maxsize=1024)
+def hold_text(by: str, why: str) -> str:
+    """Return what people call a hold, wherever a call or an operator meets it."""
+    return f"held by {by}: {why}"
+
+
 def _words(state: str, worker: str, task: str, process: str) -> str:
     worker, task = quote(worker, safe=_PLAIN), quote(task, safe=_PLAIN)
     return f"{state} {worker} {task} {process}"

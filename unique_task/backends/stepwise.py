@@ -17,12 +17,7 @@ from .cells import (
     leaving_name,
     mark_name,
 )
-from .lock_steps import (
-    acquire,
-    releasing,
-    reserve,
-    restore,
-)
+from .lock_steps import acquire, releasing, reserve, restore
 from .places import places_of
 from .remembering import Remembered, Remembers, remembered_in
 from .renew_steps import renew, renewed_names, retake, retaken_names

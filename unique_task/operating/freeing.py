@@ -1,4 +1,4 @@
-"""Frees locks whose holders no longer need them, by token: never a successor's lock."""
+"""Releases locks from their holders, by token: never a successor's lock."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from .steering import Steering
 
 #: What becomes of a holder's lock.
 RELEASED, OFFERED, GONE, REFUSED = "released", "would be released", "gone", "refused"
+
+#: Seconds for which a tombstone stands after the end of the lease: a run that stalls
+#: for longer, in a paused machine, may take its lock again.
+_STALL = 3600.0
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,6 @@ class Released:
     outcome: str
     reason: str = ""
     revoked: bool | None = None
-
-
-#: Seconds for which a tombstone stands after the end of the lease: a run that stalls
-#: for longer, in a paused machine, may take its lock again.
-_STALL = 3600.0
 
 
 @dataclass(frozen=True)

@@ -4,55 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 
-from ..backends.base import Backend
 from ..backends.record import HELD, Record, Token
 from ..backends.steps import Acquired, Held, Renewal, Renewed
-from ..exceptions import ConfigurationError, LockStoreError
+from ..exceptions import LockStoreError
+from .targets import Target
 
 logger = logging.getLogger(__name__)
 
 #: Seconds for which a place stands until all are taken: whoever is killed meanwhile
 #: blocks the key for no longer.
 _LEASE = 15.0
-
-#: Places that one hold may take: each costs a round trip.
-_MOST = 1000
-
-
-@dataclass(frozen=True)
-class Target:
-    """The lock to hold.
-
-    Attributes:
-        backend: where it lives.
-        key: its name there.
-        task: name of the task; empty if nobody knows.
-        limit: how many may hold it at once.
-    """
-
-    backend: Backend
-    key: str
-    task: str
-    limit: int
-
-    def check(self, seconds: float) -> None:
-        """Raise ConfigurationError if it cannot be held for so many seconds."""
-        name, promises = self.backend.name, self.backend.promises
-        if seconds > promises.longest:
-            raise ConfigurationError(
-                f"seconds={seconds:.0f}: {name} keeps no lock for more than "
-                f"{promises.longest:.0f} seconds"
-            )
-        if self.limit not in range(1, _MOST + 1):
-            raise ConfigurationError(
-                f"limit={self.limit}: a hold takes each place of a key, {_MOST} at most"
-            )
-        if self.limit > 1 and not promises.several_holders:
-            raise ConfigurationError(
-                f"limit={self.limit}: {name} keeps one holder for each key"
-            )
 
 
 class Places:

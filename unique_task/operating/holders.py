@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..backends.record import HELD, Token
+from ..backends.record import HELD, Token, hold_text
 from ..backends.steps import Held
 
 #: The verdicts on a holder: its attempt or message goes on; it has surely ended; nobody
@@ -81,7 +81,7 @@ class Holder:
     @property
     def hold(self) -> str | None:
         """What a hold is called: ``held by ann: migration``; None if it is none."""
-        return f"held by {self.by}: {self.why}" if self.state == HELD else None
+        return hold_text(self.by, self.why) if self.state == HELD else None
 
     def judged(self, verdict: str, reason: str) -> Holder:
         """Return the same holder with a verdict."""

@@ -9,13 +9,12 @@ from typing import Any
 
 from celery import Celery
 
-from ..backends.record import Record
 from ..durations import Duration
 from ..durations import seconds as in_seconds
 from ..exceptions import ConfigurationError
-from .held_places import Places, Target
+from .held_places import Places
 from .holders import Holder, Lock
-from .targets import target_of
+from .targets import Target, target_of
 from .verdicts import judged
 from .workers import TIMEOUT, Workers
 
@@ -140,7 +139,7 @@ def _take(places: Places, end: float) -> bool:
 
 
 def _hold(target: Target, places: Places, duration: float) -> Hold:
-    record: Record = places.record
+    record = places.record
     return Hold(
         key=target.key,
         task=target.task,

@@ -29,7 +29,7 @@ _InState = tuple[str, str]
 
 
 @dataclass
-class Held:
+class HeldLocks:
     """What holds locks: how many, and for how long the oldest of them, in seconds."""
 
     counts: Counter[_InState] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Held:
             age = max(0.0, time.time() - since)
             self.oldest[what] = max(age, self.oldest.get(what, 0.0))
 
-    def update(self, other: Held) -> None:
+    def update(self, other: HeldLocks) -> None:
         self.counts.update(other.counts)
         for what, age in other.oldest.items():
             self.oldest[what] = max(age, self.oldest.get(what, 0.0))
@@ -94,7 +94,7 @@ class Reading:
 
     def add_locks(self) -> None:
         """Add what holds locks, and for how long."""
-        told, all_held = set(), Held()
+        told, all_held = set(), HeldLocks()
         for fingerprint, backend in self._up.items():
             held = self._held(backend)
             if held is not None:
@@ -107,13 +107,13 @@ class Reading:
         for what, age in sorted(all_held.oldest.items()):
             self._add(OLDEST, what, age)
 
-    def _held(self, backend: Backend) -> Held | None:
+    def _held(self, backend: Backend) -> HeldLocks | None:
         """Return what holds locks in a store, all of it; None if it cannot tell."""
         lister = lister_of(backend)
         if lister is None:
             return None
         with self._noting_errors(backend):
-            found = Held()
+            found = HeldLocks()
             for lock in lister.locks():
                 for held in lock.holders:
                     record = held.record

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from queue import Empty, Queue
 from typing import Any
 
 from celery import Celery
 
-from ..threads import start_thread
 from ..waiting.neighbours import as_command
 from ..waiting.next_steps import Frees
+from .asking import BrokerAwayError, ask_broker
 
 #: Seconds for one command, the connection to the broker included.
 _PATIENCE = 4.0
@@ -45,29 +44,15 @@ class Steering:
     def _sent(self, send: Callable[..., object]) -> bool:
         """Send a command; return False if that fails."""
         if not self.missing:
-            self.missing = self._failure_in_time(send)
+            work = partial(_send, send)
+            try:
+                ask_broker(self._app, work, _PATIENCE, "unique_task steers workers")
+            except BrokerAwayError as error:
+                self.missing = str(error)
         return not self.missing
 
-    def _failure_in_time(self, send: Callable[..., object]) -> str:
-        failures: Queue[str] = Queue()
-        # In a thread: a broker that accepts a connection and says no more has no limit.
-        work = partial(_failure, self._app, send)
-        start_thread(lambda: failures.put(work()), "unique_task steers workers")
-        try:
-            return failures.get(timeout=_PATIENCE)
-        except Empty:
-            return "the broker does not answer"
 
-
-def _failure(app: Celery, send: Callable[..., object]) -> str:
-    """Send a command; return why that failed, empty if it did not."""
-    try:
-        with app.connection_for_write() as connection:
-            if not connection.supports_exchange_type("fanout"):
-                return "the broker carries no remote control"
-            # Without a bound, kombu tries to connect for ever.
-            connection.ensure_connection(max_retries=1, interval_start=0)
-            send(connection=connection)
-    except Exception as error:  # of any of kombu's transports
-        return f"the broker does not answer: {error}"
-    return ""
+def _send(send: Callable[..., object], connection: Any) -> None:
+    if not connection.supports_exchange_type("fanout"):
+        raise BrokerAwayError("the broker carries no remote control")
+    send(connection=connection)

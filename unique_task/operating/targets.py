@@ -1,9 +1,10 @@
-"""What an operator names to hold: a call of a task, or a bare key in a store."""
+"""The lock that an operator names to hold: by a call of a task, or by a bare key."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
@@ -12,9 +13,46 @@ from ..backends.base import Backend
 from ..exceptions import ConfigurationError
 from ..options.app_settings import settings_of
 from .app_tasks import Call, UnknownCallError, guarded_tasks, stores_of
-from .held_places import Target
 
+#: What keys look like.
 KEY = re.compile("[0-9a-f]{32}")
+
+#: Places that one hold may take: each costs a round trip.
+_MOST = 1000
+
+
+@dataclass(frozen=True)
+class Target:
+    """The lock to hold.
+
+    Attributes:
+        backend: where it lives.
+        key: its name there.
+        task: name of the task; empty if nobody knows.
+        limit: how many may hold it at once.
+    """
+
+    backend: Backend
+    key: str
+    task: str
+    limit: int
+
+    def check(self, seconds: float) -> None:
+        """Raise ConfigurationError if it cannot be held for so many seconds."""
+        name, promises = self.backend.name, self.backend.promises
+        if seconds > promises.longest:
+            raise ConfigurationError(
+                f"seconds={seconds:.0f}: {name} keeps no lock for more than "
+                f"{promises.longest:.0f} seconds"
+            )
+        if self.limit not in range(1, _MOST + 1):
+            raise ConfigurationError(
+                f"limit={self.limit}: a hold takes each place of a key, {_MOST} at most"
+            )
+        if self.limit > 1 and not promises.several_holders:
+            raise ConfigurationError(
+                f"limit={self.limit}: {name} keeps one holder for each key"
+            )
 
 
 def target_of(

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from queue import Empty, Queue
 from typing import Any
 
 from celery import Celery
 
-from ..threads import start_thread
+from .asking import BrokerAwayError, ask_broker
 from .holders import Missing, Waiting
 
 #: Seconds to wait for the workers' answers, as Celery's own ``inspect`` does.
@@ -69,33 +68,31 @@ class Workers:
         return answers
 
     def _ask_in_time(self, command: str, arguments: Any) -> Answers:
-        answers: Queue[Answers] = Queue()
-        # In a thread: a broker that accepts a connection and says no more has no limit.
-        work = partial(_ask, self._app, command, self._timeout, self._count, arguments)
-        start_thread(lambda: answers.put(work()), "unique_task asks workers")
+        asked = self._timeout, self._count
+        work = partial(_ask, self._app, command, arguments, *asked)
+        seconds = self._timeout + _PATIENCE
         try:
-            return answers.get(timeout=self._timeout + _PATIENCE)
-        except Empty:
-            return Answers((), Missing("workers", "the broker does not answer"))
+            return ask_broker(self._app, work, seconds, "unique_task asks workers")
+        except BrokerAwayError as error:
+            return Answers((), Missing("workers", str(error)))
 
 
 def _ask(
-    app: Celery, command: str, timeout: float, count: int | None, arguments: Any
+    app: Celery,
+    command: str,
+    arguments: Any,
+    timeout: float,
+    count: int | None,
+    connection: Any,
 ) -> Answers:
-    try:
-        with app.connection_for_write() as connection:
-            # Without a bound, kombu tries to connect for ever.
-            connection.ensure_connection(max_retries=1, interval_start=0)
-            replies = app.control.broadcast(
-                command,
-                arguments,
-                connection=connection,
-                reply=True,
-                timeout=timeout,
-                limit=count,
-            )
-    except Exception as error:  # of any of kombu's transports
-        return Answers((), Missing("workers", f"the broker does not answer: {error}"))
+    replies = app.control.broadcast(
+        command,
+        arguments,
+        connection=connection,
+        reply=True,
+        timeout=timeout,
+        limit=count,
+    )
     pairs = tuple(pair for reply in replies or () for pair in reply.items())
     nobody = Missing("workers", f"none answered within {timeout:g} s")
     return Answers(pairs, None if pairs else nobody)

@@ -237,6 +237,7 @@ def _apply_policy(outgoing: Outgoing, duplicate: Duplicate) -> NotSent:
 
 
 def duplicate_of(outgoing: Outgoing, held: Held | None = None) -> Duplicate:
+    """Return the duplicate that met the lock `held`, or a value if that is None."""
     return Duplicate.of_holder(
         held,
         outgoing.task,

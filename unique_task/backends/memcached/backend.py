@@ -14,11 +14,7 @@ from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 from ...forks import in_forks_of
 from ..cells import LOCK, Cells
 from ..exercise import exercise
-from ..lock_steps import (
-    acquire,
-    releasing,
-    reserve,
-)
+from ..lock_steps import acquire, releasing, reserve
 from ..operation import in_turn
 from ..promises import Promises
 from ..renew_steps import renew, renewed_names, retake, retaken_names

@@ -39,8 +39,7 @@ class Statements:
     """
 
     def __init__(self, table: sa.Table, dialect: sa.Dialect) -> None:
-        self._table = table
-        self._dialect = dialect
+        self._table, self._dialect = table, dialect
         self.insert = _INSERT[dialect.name]
         self._takes: dict[int, DirectStatement] = {}
         #: The functions that return the greatest and the least of their arguments.
@@ -217,6 +216,7 @@ class Statements:
         return sa.and_(self._table.c.ends < _PAST, self._table.c.fence < _PAST)
 
     def or_update(self, new: Any, values: dict[str, Any], where: Any = None) -> Any:
+        """Return an INSERT that changes the row which it meets, if it is as `where`."""
         if not self.on_conflict:
             return new.on_duplicate_key_update(**values)
         names = [self._table.c.name]
