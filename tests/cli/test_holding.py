@@ -66,5 +66,5 @@ def test_in_bulk_a_hold_is_released_with_an_option_of_its_own_alone(app, capsys)
     capsys.readouterr()
 
     for options in ({"task": "*"}, {"pending": True}, {"dead": True, "held": True}):
-        assert release_in_bulk(app, capsys, **options) == "held"  # no such lock is
+        assert release_in_bulk(app, capsys, **options) == "seen"  # none was
     assert release_in_bulk(app, capsys, held=True, task="work") == "released"

@@ -105,7 +105,8 @@ def list_locks(
             echo("store:", store)
         echo_table(HEAD, (row for lock in found for row in _rows(lock)))
         if not found.count:
-            echo("no lock is held" if wanted == operating.Wanted() else "none matches")
+            every = wanted == operating.Wanted()
+            echo(found.nothing("no lock is held" if every else "none matches"))
     found.say_what_is_missing()
 
 

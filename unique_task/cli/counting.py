@@ -30,7 +30,10 @@ def print_counters(app: Celery, task: str, minutes: int, as_json: bool) -> None:
     else:
         for store in operating.stores(app):
             echo("store:", store)
-        _print_table(counters, late, minutes)
+        if counters:
+            _print_table(counters, late, minutes)
+        else:
+            echo(found.nothing(f"nothing was counted in the last {minutes} min"))
     found.say_what_is_missing("counters")
 
 
@@ -42,9 +45,6 @@ def wanted(found: Iterable[Counters], task: str) -> list[Counters]:
 def _print_table(
     counters: Sequence[Counters], late: Sequence[Counters], minutes: int
 ) -> None:
-    if not counters:
-        echo(f"nothing was counted in the last {minutes} min")
-        return
     times = [minutes, LATELY] if minutes > LATELY else [minutes]
     echo(" / ".join(f"the last {number} min" for number in times))
     columns = columns_of(counters)

@@ -32,6 +32,10 @@ class Found(Generic[One]):
                 self.count += 1
                 yield one
 
+    def nothing(self, text: str) -> str:
+        """Return what to print if nothing came in: `text` only if all could be seen."""
+        return "none was seen" if self.missing else text
+
     def say_what_is_missing(self, what: str = "locks") -> None:
         """Fail if something of some store is missing.
 

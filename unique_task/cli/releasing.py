@@ -47,7 +47,7 @@ def release_locks(
         for released in outcomes:
             echo_json(operating.as_plain(released))
     else:
-        _print(app, outcomes)
+        _print(app, outcomes, found)
     found.say_what_is_missing()
     if outcomes.refused or outcomes.unrevoked:
         raise Failed(_failures(outcomes))
@@ -80,6 +80,11 @@ def _filter(
 def _of_one(
     app: Celery, wanted: str, args: Any, kwargs: Any, timeout: float
 ) -> Iterator[operating.Lock | operating.Missing]:
+    if operating.is_task_id(app, wanted, args, kwargs):
+        # Others may hold the same key: their locks are theirs.
+        of_task = operating.Wanted(owner=wanted)
+        yield from operating.locks(app, of_task, timeout=timeout)
+        return
     for detail in operating.show(app, wanted, args, kwargs, timeout=timeout):
         yield from detail.locks
         # Who waits does not matter here.
@@ -102,12 +107,12 @@ class Outcomes:
             yield released
 
 
-def _print(app: Celery, outcomes: Outcomes) -> None:
+def _print(app: Celery, outcomes: Outcomes, found: Found[operating.Lock]) -> None:
     for store in operating.stores(app):
         echo("store:", store)
     echo_table(_HEAD, map(_row, outcomes))
     if not outcomes.count:
-        echo("no such lock is held")
+        echo(found.nothing("no such lock is held"))
     if outcomes.offered:
         echo("nothing was released: to release, add --force")
 
@@ -116,5 +121,5 @@ def _row(released: operating.Released) -> Iterable[object]:
     holder, name = released.holder, released.lock.name or "-"
     known = ("-", name, "-", "-")
     if holder is not None:
-        known = (holder.task, name, holder.state, holder.owner)
+        known = (holder.task or "-", name, holder.state, holder.owner)
     return (*known, released.outcome, released.reason)

@@ -62,7 +62,7 @@ def _held(found: Found[operating.Lock]) -> str:
             if oldest is None or _since(holder) < _since(oldest):
                 oldest = holder
     if oldest is None:
-        return "held: nothing"
+        return found.nothing("held: nothing")
     counts = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
     first = f"{oldest.task} {oldest.owner}, {ago(oldest.since)}"
     return shown(f"held: {counts}; the first: {first}")

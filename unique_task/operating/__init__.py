@@ -13,6 +13,7 @@ from .inventory import Wanted, locks
 from .left_behind import LeftBehind, Marked
 from .measures import MEASURES, Kind, Measure, Point, Points
 from .measuring import Measurements
+from .targets import is_task_id
 
 __all__ = [
     # operations
@@ -29,6 +30,7 @@ __all__ = [
     "REFUSED",
     # which locks
     "Wanted",
+    "is_task_id",
     # what to measure, again and again
     "MEASURES",
     "Kind",

@@ -15,7 +15,7 @@ from .app_tasks import Call, stores_of
 from .holders import Holder, Lock, Missing, Waiting
 from .inventory import Wanted, locks
 from .left_behind import LeftBehind, left_behind
-from .targets import KEY
+from .targets import KEY, is_call
 from .verdicts import judged
 from .workers import TIMEOUT, Workers, waiting_for
 
@@ -66,7 +66,7 @@ def show(
         ConfigurationError: if the app has no unique tasks, or no store.
     """
     workers = Workers(app, timeout)
-    if args is not None or kwargs is not None or wanted in app.tasks:
+    if is_call(app, wanted, args, kwargs):
         call = Call.of(app, wanted, list(args or ()), dict(kwargs or {}))
         ttl = call.plan.value_ttl
         return [_detail(app, call.backend, call.key, workers, ttl)]

@@ -55,6 +55,16 @@ class Target:
             )
 
 
+def is_call(app: Celery, wanted: str, args: object, kwargs: object) -> bool:
+    """Tell whether an operator names a call: a task, and maybe its arguments."""
+    return args is not None or kwargs is not None or wanted in app.tasks
+
+
+def is_task_id(app: Celery, wanted: str, args: object, kwargs: object) -> bool:
+    """Tell whether an operator names neither a call nor a key."""
+    return not (is_call(app, wanted, args, kwargs) or KEY.fullmatch(wanted))
+
+
 def target_of(
     app: Celery,
     wanted: str,
@@ -77,8 +87,7 @@ def target_of(
         raise ConfigurationError(
             f"unique_enabled is {app.conf.unique_enabled!r}: a hold would pause nothing"
         )
-    is_call = args is not None or kwargs is not None or wanted in app.tasks
-    if not is_call and KEY.fullmatch(wanted):
+    if not is_call(app, wanted, args, kwargs) and KEY.fullmatch(wanted):
         backend = _store(app, store)
         return Target(backend, wanted, "", limit or _most_holders(app, backend))
     if limit is not None or store is not None:
