@@ -3,6 +3,7 @@
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
@@ -22,10 +23,23 @@ copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 exclude_patterns = ["_site"]
 
+napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
+autodoc_default_options = {"no-value": True}
 # The docstrings name types where they say something; those of decorators do not.
 autodoc_typehints = "none"
 nitpicky = True
 # Names of other projects, whose pages are not at hand here, and those inside of rooms,
 # which are not public.
 nitpick_ignore_regex = [("py:.*", r"(?!unique_task).*|unique_task\.\w+\..*")]
+
+
+def keep_first_line(app: Any, what: str, name: str, obj: Any, *rest: Any) -> None:
+    """Keep Napoleon from taking what is before a colon for the type of a value."""
+    if what in {"attribute", "data", "property"}:
+        rest[-1][:0] = ["..", ""]
+
+
+def setup(app: Any) -> None:
+    """Register with Sphinx, before Napoleon."""
+    app.connect("autodoc-process-docstring", keep_first_line, priority=100)

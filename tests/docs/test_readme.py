@@ -12,8 +12,10 @@ from docutils.nodes import literal_block
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.rst"
-CHOOSING = ROOT / "docs" / "choosing.rst"
-QUESTIONS = ROOT / "docs" / "questions.rst"
+PAGES = [README] + [
+    ROOT / "docs" / f"{name}.rst"
+    for name in ("tutorial", "choosing", "questions", "migrating")
+]
 MAKEFILE = ROOT / "Makefile"
 
 #: Pages with directives of Sphinx, and those that only include a file.
@@ -36,9 +38,7 @@ def python_blocks(page: Path, redis_url: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "page", [README, CHOOSING, QUESTIONS], ids=lambda page: page.stem
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_code_block_runs(page, redis_url):
     def run(block: str) -> None:
         exec(compile(dedent(block), str(page), "exec"), names)
