@@ -1,7 +1,11 @@
 """What Prometheus is given of locks and counters."""
 
 import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -147,6 +151,42 @@ def test_a_store_that_is_away_is_0_and_all_else_missing_until_it_is_back(
     assert found["unique_task_runs_total{task=work}"] == 3
     warnings = [one for one in caplog.records if one.levelno == logging.WARNING]
     assert [one.getMessage() for one in warnings] == ["not measured: memory://: away"]
+
+
+class Slow(Store):
+    """One that answers when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = Event()
+
+    def _holders(self, key: str) -> Any:
+        found = super()._holders(key)
+        assert self.answers.wait(30)
+        return found
+
+
+def steps_of_threads() -> list[str]:
+    """In which function each thread is."""
+    return [frame.f_code.co_name for frame in sys._current_frames().values()]
+
+
+def test_of_several_scrapes_of_a_slow_store_one_looks_for_all(app):
+    app.conf.unique_backend = store = Slow()
+    task_of(app)
+    collector = UniqueTaskCollector(app, timeout=0, locks=False)
+    with ThreadPoolExecutor(3) as threads:
+        scrapes = [threads.submit(list, collector.collect())]
+        wait_until(lambda: store.asked)
+        scrapes += [threads.submit(list, collector.collect()) for _ in range(2)]
+        wait_until(lambda: steps_of_threads().count("look") == 2)
+        store.answers.set()
+        [one, *others] = [scrape.result(30) for scrape in scrapes]
+
+    assert one == others[0] == others[1]
+    alone, store.asked = store.asked, 0
+    list(collector.collect())
+    assert store.asked == alone
 
 
 class Other(Store):

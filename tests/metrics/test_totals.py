@@ -94,6 +94,7 @@ def test_a_store_that_was_emptied_takes_nothing_away(totals, store, clock):
     assert looked(totals, store) == 5
 
     store._counters = MemoryCounters(clock)
+    counted(store, RUNS)
     assert looked(totals, store) == 5
 
     counted(store, RUNS, 2)

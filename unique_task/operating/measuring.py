@@ -6,6 +6,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock as Mutex
 
 from celery import Celery
@@ -16,7 +17,7 @@ from .holders import Missing
 from .measures import Points
 from .reading import Reading
 from .totals import Totals
-from .workers import TIMEOUT, Workers
+from .workers import TIMEOUT, Answers, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +52,18 @@ class Measurements:
         self._missing: frozenset[Missing] = frozenset()
 
     def look(self) -> Points:
-        """Return what is known now; what a store or the workers do not tell is not."""
+        """Return what is known now; what a store or the workers do not tell is not.
+
+        Of several that ask while one looks, nobody looks again: where a store is slow,
+        more and more would queue::
+
+            one    looks ................. has it
+            other      asks, waits ....... has it, too
+        """
+        asked = time.monotonic()
         with self._mutex:
             latest = self._latest
-            if latest is None or time.monotonic() >= latest[0] + self._fresh_for:
+            if latest is None or latest[0] + self._fresh_for < asked:
                 points = self._look()
                 self._latest = latest = (time.monotonic(), points)
             return latest[1]
@@ -63,15 +72,20 @@ class Measurements:
         stores = stores_of(self._app)
         tally.flush(max(backend.timeout for backend in stores.values()))
         reading = Reading(self._app, stores)
-        reading.ask_stores()
-        reading.add_counters(self._totals)
-        if self._locks:
-            reading.add_locks()
+        # Beside each other: workers take their time, and a store that is away, too.
+        with ThreadPoolExecutor(1, "unique_task measures") as threads:
+            answers = threads.submit(self._ask_workers)
+            reading.ask_stores()
+            reading.add_counters(self._totals)
+            if self._locks:
+                reading.add_locks()
         if self._timeout:
-            answers = Workers(self._app, self._timeout).ask("unique_waiting")
-            reading.add_waiting(answers)
+            reading.add_waiting(answers.result())
         self._warn(reading.missing)
         return reading.points
+
+    def _ask_workers(self) -> Answers:
+        return Workers(self._app, self._timeout).ask("unique_waiting")
 
     def _warn(self, missing: Iterable[Missing]) -> None:
         """Log what is missing, once for as long as it is."""
