@@ -7,7 +7,8 @@ import pytest
 from tests.inprocess import make_app
 from tests.programs import run_python
 from unique_task import UniqueCeleryTask, retry, unique
-from unique_task.operating.about import about
+from unique_task.operating.about import ABOUT, about
+from unique_task.operating.verdicts import PROCESSES
 
 
 def rules(guard: Any, function: Any = None) -> dict[str, Any]:
@@ -125,3 +126,13 @@ def test_two_processes_have_the_same_digests():
     first = told()
     assert len(first) >= 6
     assert first == told()
+
+
+def test_workers_of_all_versions_know_the_questions_and_answer_by_the_same_names():
+    with make_app() as app:
+        app.task(name="work", shared=False)(unique(by_item))
+        answer = about(app, lambda: 0.0)
+
+    assert (ABOUT, PROCESSES) == ("unique_task_about", "unique_task_processes")
+    assert {"version", "python", "now", "shadow", "tasks"} <= answer.keys()
+    assert {"store", "key", "code", "options"} <= answer["tasks"]["work"].keys()
