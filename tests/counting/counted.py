@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 
-from unique_task import LockStoreError, MemoryBackend
+from unique_task import LockStoreError, LockStoreRefusedError, MemoryBackend
 from unique_task.counting.tally import tally
 from unique_task.operating import Counters, counters
 
@@ -23,21 +23,24 @@ def all_counted(app: Celery) -> dict[str, Mapping[str, float]]:
 
 
 class Away(MemoryBackend):
-    """A store that can be away, and that can lose its answers.
+    """A store that can be away, that can refuse, and that can lose its answers.
 
     Attributes:
+        away, refuses, loses_answers: whether it does so now.
         flushes: the names under which amounts came, and how often each did.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.away = self.loses_answers = False
+        self.away = self.refuses = self.loses_answers = False
         self.flushes: Counter[str] = Counter()
 
     def _count(self, flush: str, amounts: Any, prefix: str) -> None:
         self.flushes[flush] += 1
         if self.away:
             raise LockStoreError("away")
+        if self.refuses:
+            raise LockStoreRefusedError("no right")
         super()._count(flush, amounts, prefix)
         if self.loses_answers:
             raise LockStoreError("its answer is lost")

@@ -219,6 +219,47 @@ def test_a_store_that_is_away_is_asked_after_the_others(tally):
     assert other.amounts() == {("work", "runs"): 1}
 
 
+def test_a_store_that_refuses_is_left_alone_for_a_while(tally, store):
+    store.refuses = True
+    for _ in range(3):
+        tally.count(store, "work", "runs")
+        assert tally.flush(30)
+
+    assert sum(store.flushes.values()) == 1
+
+
+def test_a_store_that_refuses_is_asked_again_and_told_of_once(
+    tally, store, caplog, monkeypatch
+):
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    store.refuses = True
+    for _ in range(3):
+        tally.count(store, "work", "runs")
+        assert tally.flush(30)
+    store.refuses = False
+    tally.count(store, "work", "runs")
+    tally.finish()
+
+    assert sum(store.flushes.values()) == 4
+    assert store.amounts() == {("work", "runs"): 1}
+    [warning] = caplog.records
+    assert "no right" in warning.getMessage()
+
+
+def test_a_fork_knows_which_store_refuses(tally, store, caplog):
+    store.refuses = True
+    tally.count(store, "work", "runs")
+    assert tally.flush(30)
+
+    def in_child() -> int:
+        tally.forget()
+        tally.count(store, "work", "runs")
+        tally.finish()
+        return len(caplog.records)
+
+    assert in_fork(in_child) == 1
+
+
 def test_many_counters_are_flushed_in_batches(tally, store, monkeypatch):
     monkeypatch.setattr(ledger, "_BATCH", 10)
     for number in range(25):

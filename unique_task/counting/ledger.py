@@ -9,7 +9,7 @@ from itertools import islice
 from uuid import uuid4
 
 from ..backends.counting import REMEMBERED, Counter, Counts
-from ..exceptions import LockStoreError
+from ..exceptions import LockStoreError, LockStoreRefusedError
 from .names import SECONDS_OF
 
 logger = logging.getLogger(__name__)
@@ -72,11 +72,17 @@ class Ledger:
         self._amounts[task, counter] = known + amount
 
     def flush(self) -> None:
-        """Bring to the store what it does not have yet; never raise."""
+        """Bring to the store what it does not have yet.
+
+        Raises:
+            LockStoreRefusedError: if a person has to mend the store. No other error.
+        """
         try:
             while not self.is_empty:
                 self._flush_next()
             self.away = False
+        except LockStoreRefusedError:
+            raise
         except LockStoreError as error:
             if not self.away:
                 logger.warning("counters are brought to their store later: %s", error)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from ..backends.base import Backend
 from ..backends.counting import Counts
+from ..exceptions import LockStoreRefusedError
 from ..forks import in_forks
 from ..threads import call_at_end, start_thread
 from .ledger import Ledger
@@ -22,6 +23,9 @@ _IDLE = 60.0
 
 #: Seconds that a process which ends waits for its last flush, at most.
 _AT_END = 2.0
+
+#: Seconds for which a store that refuses counters is left alone.
+_PAUSE = 600.0
 
 #: Entries that may wait for a thread to start; the oldest goes for a new one.
 _MOST = 100_000
@@ -46,6 +50,9 @@ class Tally:
 
     def __init__(self, interval: float = _INTERVAL) -> None:
         self.interval = interval
+        # The stores that refuse, and until when they are left alone. Forks inherit it:
+        # what a person has to mend, that person reads once.
+        self._refusals: dict[Backend, float] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -104,6 +111,7 @@ class Tally:
         with self._summing_up:
             self._entries.clear()
             self._ledgers.clear()
+            self._refusals.clear()
 
     def finish(self, **_: Any) -> None:
         """Flush before the process ends.
@@ -169,6 +177,8 @@ class Tally:
             logger.error("more than %d counts waited: the oldest are dropped", _MOST)
         for _ in range(len(self._entries)):  # not of those that come meanwhile
             backend, task, counter, seconds = self._entries.popleft()
+            if time.monotonic() < self._refusals.get(backend, 0.0):
+                continue
             if backend not in self._ledgers:
                 # It promises to be one.
                 self._ledgers[backend] = Ledger(cast(Counts, backend))
@@ -178,9 +188,21 @@ class Tally:
         # A store that is away takes its time: the others first.
         ledgers = sorted(self._ledgers.items(), key=lambda item: item[1].away)
         for backend, ledger in ledgers:
-            ledger.flush()
+            try:
+                ledger.flush()
+            except LockStoreRefusedError as error:
+                self._leave_alone(backend, error)
+                continue
             if ledger.is_empty:
+                self._refusals.pop(backend, None)
                 del self._ledgers[backend]
+
+    def _leave_alone(self, backend: Backend, error: LockStoreRefusedError) -> None:
+        """Drop the counters of a store that refuses them, and those of a while."""
+        if backend not in self._refusals:
+            logger.warning("nothing is counted until somebody mends it: %s", error)
+        self._refusals[backend] = time.monotonic() + _PAUSE
+        del self._ledgers[backend]
 
 
 #: The tally of this process.
