@@ -89,7 +89,7 @@ def test_tasks_are_counted_each_for_itself_also_in_one_namespace(app):
     }
 
 
-@pytest.mark.parametrize("policy, kind", POLICIES, ids=str)
+@pytest.mark.parametrize("policy, kind", POLICIES)
 def test_duplicates_are_counted_by_policy_where_they_are_called(
     app, gate, policy, kind
 ):
@@ -105,9 +105,7 @@ def test_duplicates_are_counted_by_policy_where_they_are_called(
     assert counted(app) == {"runs": 1, f"duplicates.{kind}.call": 1}
 
 
-@pytest.mark.parametrize(
-    "policy, kind", [one for one in POLICIES if one[1] != "retry"], ids=str
-)
+@pytest.mark.parametrize("policy, kind", [one for one in POLICIES if one[1] != "retry"])
 def test_duplicates_are_counted_by_policy_where_they_are_published(app, policy, kind):
     work = task_of(app, unique(lock="until_executed", on_duplicate=policy))
     work.delay()

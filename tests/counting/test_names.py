@@ -37,7 +37,6 @@ def test_these_are_the_names_of_version_0_1():
         (replace(max_wait=5), "replace"),
         (print, "callable"),
     ],
-    ids=str,
 )
 def test_a_policy_has_the_name_that_users_write(policy: Any, kind: str):
     assert kind_of(policy) == kind

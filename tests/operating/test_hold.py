@@ -64,7 +64,7 @@ def test_a_hold_of_any_lock_type_pauses_the_body(app, lock, limit):
     assert task.apply().state == "FAILURE"
 
 
-@pytest.mark.parametrize("lock", TAKEN_AT_PUBLISH)
+@pytest.mark.parametrize("lock", sorted(TAKEN_AT_PUBLISH))
 def test_a_message_that_waits_is_named_and_keeps_its_lock(app, sent, lock):
     task = task_of(app, unique(lock=lock))
     first = task.delay()
