@@ -13,7 +13,7 @@ from .. import inspecting  # noqa: F401 - which Celery finds once it is imported
 from ..backends.base import Backend
 from ..exceptions import LockStoreRefusedError, UniqueError
 from ..messages.states import defer_started
-from ..operating import commands as _about  # noqa: F401 - as inspecting
+from ..operating import commands as _answers  # noqa: F401 - as inspecting
 from ..operating.app_tasks import guarded_tasks, stores_of
 from ..operating.checks_stores import complaint
 from ..operating.doctor import warnings_at_start

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from tests.worker.operating.command import Unique, install_entry_points
 from tests.worker.worker_process import WorkerProcess
 
@@ -37,3 +38,16 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def worker(start_module_worker) -> Iterator[WorkerProcess]:
     """A worker on this machine."""
     yield start_module_worker(concurrency=4, settings={"unique_lease": 60})
+
+
+@pytest.fixture
+def running(witness, key):
+    """Call it to have a task run until the end of the test; returns its result."""
+
+    def run(task, *args):
+        result = task.delay(key, *args)
+        wait_until(lambda: witness.runs(key))
+        return result
+
+    yield run
+    witness.open(key)

@@ -34,19 +34,6 @@ def inspect(unique, worker):
     return told
 
 
-@pytest.fixture
-def running(witness, key):
-    """Call it to have a task run until the end of the test; returns its result."""
-
-    def run(task, *args):
-        result = task.delay(key, *args)
-        wait_until(lambda: witness.runs(key))
-        return result
-
-    yield run
-    witness.open(key)
-
-
 def test_a_lease_is_told_though_a_child_keeps_it(inspect, running, worker, key):
     result = running(leave, "return")
 

@@ -20,19 +20,6 @@ def key_of(task: Any, *args: Any) -> str:
     return spec_of(task).digest(task, args, {})
 
 
-@pytest.fixture
-def running(witness, key):
-    """Call it to have a task run until the end of the test; returns its result."""
-
-    def run(task, *args):
-        result = task.delay(key, *args)
-        wait_until(lambda: witness.runs(key))
-        return result
-
-    yield run
-    witness.open(key)
-
-
 def test_a_held_lock_is_shown_with_its_holder(unique, running, worker, key):
     result = running(leave, "return")
 
