@@ -36,11 +36,11 @@ def served() -> set[str]:
 
 
 def test_its_code_runs(tmp_path, redis_url):
-    shop, prometheus, opentelemetry = python_blocks(PAGE, redis_url)
+    shop, prometheus, instruments, spans = python_blocks(PAGE, redis_url)
     (tmp_path / "shop.py").write_text(shop)
     path = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
 
-    code = "\n".join([prometheus, opentelemetry, SHOWN])
+    code = "\n".join([prometheus, instruments, spans, "trace()", SHOWN])
     done = run_python(code, check=True, env=path)
 
     assert 'unique_task_runs_total{task="shop.charge"} 1.0' in done.stdout

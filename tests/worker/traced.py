@@ -8,6 +8,7 @@ from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.transport import Transport
 
 from tests.worker.app import app
+from unique_task.opentelemetry import annotate_spans
 
 __all__ = ["app"]
 
@@ -28,3 +29,4 @@ sentry_sdk.init(
 CeleryInstrumentor().instrument(  # type: ignore[no-untyped-call]
     tracer_provider=TracerProvider()
 )
+annotate_spans()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 
 from celery import Celery
@@ -28,6 +29,8 @@ def serve_metrics(
     except OSError as error:
         raise Failed(f"cannot serve at {host}:{port}: {error}") from error
     echo(f"metrics: http://{host}:{server.server_port}/metrics")
+    # As the first process of a container it would not hear SIGTERM without a handler.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         thread.join()
     server.shutdown()

@@ -43,5 +43,5 @@ def test_the_exporter_serves_what_is_counted_held_and_waited_for(unique, witness
         assert flushed()
         assert value("unique_task_lost_total{task=%s}") == 1
 
-        exporter.send_signal(signal.SIGINT)
+        exporter.send_signal(signal.SIGTERM)
         assert exporter.wait(30) == 0
