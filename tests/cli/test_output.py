@@ -1,6 +1,7 @@
 """What comes from outside cannot play tricks with a terminal."""
 
 import json
+import math
 
 import pytest
 
@@ -33,6 +34,19 @@ def test_nothing_that_is_shown_controls_the_terminal(capsys):
     assert json.loads(lines[4]) == {"task": HOSTILE}
 
 
+def test_what_json_does_not_know_is_left_to_no_reader(capsys):
+    hostile = [math.inf, {"of": (math.nan, 1.5)}, {(1, 2): "pair", 3: None, True: 0}]
+
+    echo_json({"value": hostile, "object": {1, 1}})
+
+    out = capsys.readouterr().out
+    read = json.loads(out, parse_constant=pytest.fail)
+    assert read == {
+        "value": [None, {"of": [None, 1.5]}, {"(1, 2)": "pair", "3": None, "true": 0}],
+        "object": "{1}",
+    }
+
+
 def test_an_error_is_one_line_that_a_terminal_may_show():
     assert Failed(HOSTILE).message.isprintable()
 
@@ -57,6 +71,7 @@ def test_columns_are_as_wide_as_their_widest_cell(capsys):
         (120, "2 min"),
         (7200, "2 h"),
         (172800, "2 d"),
+        (math.inf, "no end"),
     ],
 )
 def test_a_duration_is_short(seconds, text):

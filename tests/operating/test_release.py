@@ -1,7 +1,9 @@
 """Release frees what is dead, pending or called; it never frees a successor."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from tests.servers.process import free_port
 from tests.waiting import wait_until
 from unique_task import ConfigurationError, current_lock, unique
 from unique_task.backends.record import Record, Token
-from unique_task.backends.steps import ReleasedBy, Renewal
+from unique_task.backends.steps import Release, ReleasedBy, Renewal
 from unique_task.leases.process import this_process
 from unique_task.operating import Lock, Wanted, locks, release
 
@@ -160,6 +162,20 @@ def test_one_of_several_runs_is_released(app):
     assert [held.record.owner for held in store_of(app).holders(key_of(task))] == ["a"]
     renewal = Renewal(key_of(task), Record(tokens["b"]), None, 60, limit=3)
     assert store_of(app).renew([renewal]) == [ReleasedBy("an operator")]
+
+
+def test_a_tombstone_of_a_lock_without_an_end_has_one(app, monkeypatch):
+    task = task_of(app)
+    hold(task, owner="living", process=this_process())
+    [lock] = seen(app)
+    endless = replace(lock, holders=(replace(lock.holders[0], remaining=math.inf),))
+    steps: list[Release] = []
+    monkeypatch.setattr(store_of(app), "release_as", steps.append)
+
+    list(release(app, [endless], force=True, running=True))
+
+    [step] = steps
+    assert step.tombstone and step.tombstone.seconds == 3600
 
 
 @pytest.mark.parametrize("by", ["", "two\nlines", "x" * 201])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -56,8 +57,23 @@ def echo(*parts: object, err: bool = False) -> None:
 
 
 def echo_json(value: Any) -> None:
-    """Print one object as one line."""
-    click.echo(json.dumps(value, default=repr))
+    """Print one object as one line, which every reader of JSON understands."""
+    click.echo(json.dumps(_known_to_json(value), default=repr))
+
+
+def _known_to_json(value: Any) -> Any:
+    """Return a value without the numbers and the keys that JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {_name(name): _known_to_json(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_known_to_json(one) for one in value]
+    return value
+
+
+def _name(name: object) -> object:
+    return name if isinstance(name, (str, int, float, type(None))) else repr(name)
 
 
 def echo_table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
@@ -88,6 +104,8 @@ def duration(seconds: float | None) -> str:
     """Return a duration for people: ``4.2 s``, ``3 min``, ``2 h``, ``5 d``."""
     if seconds is None:
         return "-"
+    if seconds == math.inf:  # somebody took the end from the lock, in the store
+        return "no end"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -123,7 +124,9 @@ def _released(
 
 def _step(lock: Lock, holder: Holder, by: str) -> Release:
     """Return the step that releases a lock; who may live must not take it again."""
-    tombstone = Tombstone(by, holder.remaining + _STALL)
+    # Somebody may have taken the end from the lock, in the store.
+    left = holder.remaining if math.isfinite(holder.remaining) else 0.0
+    tombstone = Tombstone(by, left + _STALL)
     return Release(
         lock.name or "",
         holder.token,
