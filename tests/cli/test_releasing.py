@@ -1,6 +1,7 @@
 """Which locks the command releases."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.published_calls import key_of, store_of, task_of
 from unique_task import MemoryBackend, unique
 from unique_task.backends.record import Record, Token
 from unique_task.cli.releasing import release_locks
+from unique_task.operating import show
 
 pytest_plugins = "tests.inprocess_fixtures"
 
@@ -41,6 +43,24 @@ def test_by_the_id_of_a_task_others_that_hold_its_key_keep_their_locks(app, task
     release_locks(app, "b", None, None, 0, False, True, running=True)
 
     assert owners(task) == ["a", "c"]
+
+
+def test_an_id_that_looks_like_a_key_is_found(app, task):
+    task_id = uuid4().hex
+    run_as(other := task_of(app, unique(key="other"), "other"), task_id)
+
+    [detail] = [one for one in show(app, task_id, timeout=0) if one.locks]
+    release_locks(app, task_id, None, None, 0, False, True, running=True)
+
+    assert detail.key == key_of(other)
+    assert (owners(other), owners(task)) == ([], ["a", "b", "c"])
+
+
+def test_a_key_that_nobody_holds_is_free(app, task):
+    [detail] = show(app, "0" * 32, timeout=0)
+
+    assert (detail.key, detail.locks) == ("0" * 32, ())
+    assert [one.what for one in detail.missing] == ["workers"]
 
 
 @pytest.mark.parametrize("by_key", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from celery import Celery
@@ -80,15 +81,20 @@ def _filter(
 def _of_one(
     app: Celery, wanted: str, args: Any, kwargs: Any, timeout: float
 ) -> Iterator[operating.Lock | operating.Missing]:
-    if operating.is_task_id(app, wanted, args, kwargs):
-        # Others may hold the same key: their locks are theirs.
-        of_task = operating.Wanted(owner=wanted)
-        yield from operating.locks(app, of_task, timeout=timeout)
-        return
+    is_call = operating.is_call(app, wanted, args, kwargs)
     for detail in operating.show(app, wanted, args, kwargs, timeout=timeout):
-        yield from detail.locks
+        whole = is_call or detail.key == wanted
+        for lock in detail.locks:
+            yield from [lock] if whole else _of_task(lock, wanted)
         # Who waits does not matter here.
         yield from (one for one in detail.missing if one.what != "workers")
+
+
+def _of_task(lock: operating.Lock, task_id: str) -> Iterator[operating.Lock]:
+    """Yield a lock with one of its holders alone: that of others is theirs."""
+    holders = tuple(one for one in lock.holders if one.owner == task_id)
+    if holders:
+        yield replace(lock, holders=holders)
 
 
 class Outcomes:

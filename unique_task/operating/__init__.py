@@ -13,7 +13,7 @@ from .inventory import Wanted, locks
 from .left_behind import LeftBehind, Marked
 from .measures import MEASURES, Kind, Measure, Point, Points
 from .measuring import Measurements
-from .targets import is_task_id
+from .targets import is_call
 
 __all__ = [
     # operations
@@ -30,7 +30,7 @@ __all__ = [
     "REFUSED",
     # which locks
     "Wanted",
-    "is_task_id",
+    "is_call",
     # what to measure, again and again
     "MEASURES",
     "Kind",

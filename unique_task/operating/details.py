@@ -70,10 +70,21 @@ def show(
         call = Call.of(app, wanted, list(args or ()), dict(kwargs or {}))
         ttl = call.plan.value_ttl
         return [_detail(app, call.backend, call.key, workers, ttl)]
-    stores = stores_of(app)
+    of_key = []
     if KEY.fullmatch(wanted):
-        return [_detail(app, store, wanted, workers) for store in stores.values()]
-    found = list(locks(app, Wanted(owner=wanted), timeout=0))
+        stores = stores_of(app).values()
+        of_key = [_detail(app, store, wanted, workers) for store in stores]
+    if any(detail.locks for detail in of_key):
+        return of_key
+    # An id may look like a key, as one of uuid4().hex does.
+    of_task = _of_task(app, wanted, workers)
+    return of_task if not of_key or any(one.locks for one in of_task) else of_key
+
+
+def _of_task(app: Celery, task_id: str, workers: Workers) -> list[Detail]:
+    """Return what is known of the keys that a task holds, and what is not seen."""
+    stores = stores_of(app)
+    found = list(locks(app, Wanted(owner=task_id), timeout=0))
     held = {(one.fingerprint, one.key): one for one in found if isinstance(one, Lock)}
     return [
         *(

@@ -60,11 +60,6 @@ def is_call(app: Celery, wanted: str, args: object, kwargs: object) -> bool:
     return args is not None or kwargs is not None or wanted in app.tasks
 
 
-def is_task_id(app: Celery, wanted: str, args: object, kwargs: object) -> bool:
-    """Tell whether an operator names neither a call nor a key."""
-    return not (is_call(app, wanted, args, kwargs) or KEY.fullmatch(wanted))
-
-
 def target_of(
     app: Celery,
     wanted: str,
