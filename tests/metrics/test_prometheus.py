@@ -52,6 +52,21 @@ def test_all_counters_of_a_task_are_there_with_0_before_anything_happens(registr
     assert found[of_work % "publish"] == found[of_work % "run"] == 0
 
 
+def test_in_shadow_mode_they_are_those_of_shadow_duplicates(app, store):
+    app.conf.unique_enabled = "shadow"
+    registry = CollectorRegistry()
+    registry.register(UniqueTaskCollector(app, timeout=0))
+    of_work = "{at=publish,policy=ignore,task=work}"
+
+    app.tasks["work"].delay()
+    found = scraped(registry)
+    assert found["unique_task_shadow_duplicates_total" + of_work] == 0
+    assert "unique_task_duplicates_total" + of_work not in found
+    app.tasks["work"].delay()
+
+    assert scraped(registry)["unique_task_shadow_duplicates_total" + of_work] == 1
+
+
 def test_what_is_counted_is_there_by_task_policy_and_place(registry, store):
     counted(store, RUNS, 2, seconds=1.5)
     counted(store, names.WAITED, 1, seconds=90.0)

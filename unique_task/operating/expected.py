@@ -29,8 +29,10 @@ def expected_counters(app: Celery, stores: Set[str]) -> Iterator[tuple[str, str]
     Arguments:
         stores: their fingerprints.
     """
+    counter_at = names.shadow if settings_of(app).shadow else names.duplicates
     for name, plan in _tasks(app, stores):
-        for counter in (*_COUNTERS, *_duplicates(plan)):
+        duplicates = (counter_at(policy, at) for policy, at in _policies(plan))
+        for counter in (*_COUNTERS, *duplicates):
             yield name, counter
 
 
@@ -49,7 +51,8 @@ def _tasks(app: Celery, stores: Set[str]) -> Iterator[tuple[str, Plan]]:
             yield name, spec.plan(task, settings)
 
 
-def _duplicates(plan: Plan) -> Iterator[str]:
-    yield names.duplicates(kind_of(plan.run_policy), "run")
+def _policies(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the kind of each policy of a task, and where it meets duplicates."""
+    yield kind_of(plan.run_policy), "run"
     if plan.lock.taken_at_publish:
-        yield names.duplicates(kind_of(plan.publish_policy), "publish")
+        yield kind_of(plan.publish_policy), "publish"
