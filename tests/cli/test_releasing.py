@@ -8,6 +8,7 @@ import pytest
 from tests.published_calls import key_of, store_of, task_of
 from unique_task import MemoryBackend, unique
 from unique_task.backends.record import Record, Token
+from unique_task.cli.output import Usage
 from unique_task.cli.releasing import release_locks
 from unique_task.operating import show
 
@@ -70,3 +71,25 @@ def test_by_a_key_or_a_call_all_that_hold_it_lose_their_locks(app, task, by_key)
     release_locks(app, *wanted, None, 0, False, True, running=True)
 
     assert owners(task) == []
+
+
+def test_without_force_it_only_tells_what_it_would_release(app, task, capsys):
+    release_locks(app, None, None, None, 0, False, False, running=True)
+
+    assert owners(task) == ["a", "b", "c"]
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("would be released" in line for line in lines) == 3
+    assert lines[-1] == "nothing was released: to release, add --force"
+
+
+def test_it_asks_which_locks(app, task):
+    with pytest.raises(Usage, match="--running and --held"):
+        release_locks(app, None, None, None, 0, False, True)
+
+    assert owners(task) == ["a", "b", "c"]
+
+
+def test_where_there_is_none_it_says_so(app, task, capsys):
+    release_locks(app, "0" * 32, None, None, 0, False, True)
+
+    assert capsys.readouterr().out.splitlines()[-1] == "no such lock is held"
