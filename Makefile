@@ -13,7 +13,7 @@ CODE := $(wildcard setup.py unique_task tests benchmarks docs)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test lint types docs servers coverage oldest fuzz soak celery-suite exits \
-	stores scaling bench figures matrix clean
+	stores scaling pictures bench figures matrix clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ stores: .venv/installed  ## Write the table of stores into the README
 
 scaling: .venv/installed  ## Write the tables into the page on scaling
 	$(PY) -m tests.docs.scaling_table
+
+pictures: .venv/installed  ## Draw the timelines of the lock types
+	$(PY) -m tests.docs.pictures
 
 clean:  ## Remove all that was made
 	rm -rf .venv .venv-celery53 .venv-celery-suite .celery-suite .virtualenv .servers .tox docs/_site .coverage* .hypothesis .*_cache build dist *.egg-info

@@ -25,7 +25,6 @@ exclude_patterns = ["_site"]
 
 napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
-autodoc_default_options = {"no-value": True}
 # The docstrings name types where they say something; those of decorators do not.
 autodoc_typehints = "none"
 nitpicky = True
