@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import pytest
 
 from tests.waiting import wait_until
-from tests.worker.operating.all_stores.test_ls import ls
+from tests.worker.operating.all_stores.test_ls import ls, redis_only
 from tests.worker.tasks_operated import NOT_RENEWED, RENEWED
 from tests.worker.worker_process import WorkerProcess
 
-pytestmark = pytest.mark.worker
+# Workers are asked the same, wherever the locks are; test_stuck.py has all stores.
+pytestmark = [pytest.mark.worker, redis_only]
 
 
 @contextmanager
