@@ -44,6 +44,10 @@ class Released:
     revoked: bool | None = None
 
 
+#: Nobody answers a revoke, and a pool of threads cannot end a run.
+_TOLD = "its task is revoked; a pool of threads, or solo, lets its run go on"
+
+
 @dataclass(frozen=True)
 class _Wish:
     """What an operator wants of the locks."""
@@ -143,8 +147,11 @@ def _may_live(holder: Holder) -> bool:
 def _revoked(lock: Lock, holder: Holder, workers: Steering) -> Released:
     if holder.state not in ("pending", "running"):
         return Released(lock, holder, RELEASED, "there is no task to revoke")
-    revoked = workers.revoke(holder.owner, terminate=holder.state == "running")
-    reason = "its task is revoked" if revoked else f"not revoked: {workers.missing}"
+    runs = holder.state == "running"
+    revoked = workers.revoke(holder.owner, terminate=runs)
+    reason = _TOLD if runs else "its task is revoked"
+    if not revoked:
+        reason = f"not revoked: {workers.missing}"
     return Released(lock, holder, RELEASED, reason, revoked)
 
 
