@@ -147,6 +147,15 @@ def test_a_minute_that_is_no_hash_is_an_error_each_time_and_counts_nothing(
     assert runs(backend) == 1
 
 
+def test_a_counter_that_is_no_number_is_an_error_that_names_it(backend, client):
+    backend.count("one", {RUNS: 1})
+    [minute] = names(client)
+    client.hset(minute, "runs shop.charge", "many")
+
+    with pytest.raises(LockStoreError, match="the counter runs is b'many'"):
+        list(backend.counted().rows)
+
+
 def test_a_minute_of_160_counters_takes_no_more_than_20_kilobytes(backend, client):
     backend.count("flush", MANY)
 

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import redis
+
 from ..counting import KEPT, REMEMBERED, CountedMinute, Counter
 from .clients import Client
 from .script import Script
@@ -106,4 +108,11 @@ def _is_error(answer: Any) -> bool:
 def _rows(minute: int, answer: list[bytes]) -> Iterator[CountedMinute]:
     for field, amount in zip(answer[::2], answer[1::2]):
         name, _, task = field.decode(errors="backslashreplace").partition(" ")
-        yield CountedMinute(minute, task, name, float(amount))
+        yield CountedMinute(minute, task, name, _number(name, amount))
+
+
+def _number(name: str, amount: bytes) -> float:
+    try:
+        return float(amount)
+    except ValueError:  # somebody else wrote it
+        raise redis.ResponseError(f"the counter {name} is {amount!r}") from None
