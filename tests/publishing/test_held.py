@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from celery import states
+from celery import states, uuid
 from celery.exceptions import TaskRevokedError
 
 from tests.inprocess import value_of
@@ -51,11 +51,12 @@ def test_who_has_only_its_id_hears_of_the_hold(held):
 
 def test_an_id_of_the_caller_hears_of_the_hold(held):
     work, _ = held("ignore")
+    own = uuid()
 
-    work.apply_async(task_id="mine")
+    work.apply_async(task_id=own)
 
     with pytest.raises(TaskRevokedError, match=CALLED):
-        value_of(work.AsyncResult("mine"))
+        value_of(work.AsyncResult(own))
 
 
 @pytest.mark.parametrize("policy", ["retry", "cached"])
@@ -94,10 +95,11 @@ def test_a_callable_sees_the_hold(held):
 
 def test_the_log_names_who_holds_the_key(held, caplog):
     work, _ = held("ignore")
+    own = uuid()
 
-    work.apply_async(task_id="mine")
+    work.apply_async(task_id=own)
 
-    assert f"work[mine] meets a lock that is {CALLED}" in caplog.messages
+    assert f"work[{own}] meets a lock that is {CALLED}" in caplog.messages
 
 
 def test_a_member_of_a_canvas_is_sent(held, sent):

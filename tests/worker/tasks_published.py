@@ -150,6 +150,7 @@ def dying(lock: Any) -> Any:
     @unique(key="{key}", lock=lock, expire=LONG)
     def task(key: str) -> None:
         with witness().running(key):
+            witness().wait_at(key)
             os.kill(os.getpid(), signal.SIGKILL)
 
     return task

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +78,8 @@ class Unique:
             how: options of ``Popen``.
         """
         command = [str(word) for word in self._command(words)]
-        with subprocess.Popen(command, env=self._environment(), **how) as process:
+        options = {"env": self._environment(), "preexec_fn": _heed_ctrl_c, **how}
+        with subprocess.Popen(command, **options) as process:
             try:
                 yield process
             finally:
@@ -100,3 +102,8 @@ class Unique:
             "UNIQUE_TEST_REDIS": self.urls["locks"],
             "UNIQUE_TEST_SETTINGS": json.dumps(dict(self.settings)),
         }
+
+
+def _heed_ctrl_c() -> None:
+    """A shell that starts the tests in the background lets them ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -90,8 +90,12 @@ def test_a_lock_is_freed_if_the_child_that_ran_its_task_was_killed(start, witnes
     start(pool="prefork", concurrency=4)
     keys = {lock: f"{key} {lock}" for lock in AT_PUBLISH}
     results = {lock: DYING[lock].delay(each) for lock, each in keys.items()}
+    # Celery runs a task again if it dies before the worker has read that it began.
+    for each in keys.values():
+        wait_until(lambda: witness.runs(each) == 1)
 
     for lock, each in keys.items():
+        witness.open(each)
         with pytest.raises(WorkerLostError):
             results[lock].get(timeout=TIMEOUT)
         window = lock == "until_expired"
