@@ -21,7 +21,7 @@ def test_it_waits_for_the_end_of_the_first_and_does_not_run(
     worker_app, monkeypatch, gate, arrivals, redeliver, limit, told
 ):
     """Somebody has released the lock of the first; it is free, or another has it."""
-    monkeypatch.setitem(worker_app.conf.changes, "unique_lease", 0.3 if told else 600)
+    monkeypatch.setitem(worker_app.conf.changes, "unique_lease", 1 if told else 600)
     runs: list[Any] = []
 
     @worker_app.task(acks_late=True)

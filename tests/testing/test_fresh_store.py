@@ -56,10 +56,14 @@ def test_stores_may_stand_in_each_other(app):
     work = guarded(app, on_duplicate="raise")
 
     with fresh_store() as outer, outer.hold(work, 1):
-        with fresh_store():
+        with fresh_store() as inner:
             assert work(1) == 1
+            with inner.hold(work, 2), pytest.raises(DuplicateTaskError):
+                work(2)
         with pytest.raises(DuplicateTaskError):
             work(1)
+
+    assert [len(store.duplicates(work)) for store in (outer, inner)] == [1, 1]
 
 
 @pytest.mark.parametrize("lock", LOCK_TYPES)
