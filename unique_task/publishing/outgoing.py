@@ -218,6 +218,11 @@ class Outgoing:
             **lock,
         )
 
+    def without_lock(self) -> ToSend:
+        """Send the message without a lock, but with the options of its call."""
+        own_key = self.key if self.call_options.has_key else None
+        return ToSend(self.lock_header(key=own_key) if self.call_options else None)
+
     def without_reservation(self) -> ToSend:
         """Send the message without a reservation: its worker takes the lock."""
         return ToSend(self.lock_header(key=self.key))

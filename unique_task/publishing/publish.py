@@ -85,11 +85,11 @@ def _decide(outgoing: Outgoing) -> ToSend | NotSent:
     plan, settings = outgoing.plan, outgoing.settings
     enabled = settings.enabled and outgoing.call_options.enabled
     if not (enabled and plan.lock.taken_at_publish):
-        return _without_lock(outgoing)
+        return outgoing.without_lock()
     if not settings.headers:  # its worker takes the lock
         return ToSend()
     if not outgoing.fits:
-        return _without_lock(outgoing)
+        return outgoing.without_lock()
     if outgoing.options.again:
         return _send_next_try(outgoing)
     if settings.shadow:
@@ -97,13 +97,6 @@ def _decide(outgoing: Outgoing) -> ToSend | NotSent:
     if plan.lock.successor:
         return send_after(outgoing)
     return reserve(outgoing, accept_value=plan.value_ttl is not None)
-
-
-def _without_lock(outgoing: Outgoing) -> ToSend:
-    """Send the message without a lock, but with the options of its call."""
-    call_options = outgoing.call_options
-    own_key = outgoing.key if call_options.has_key else None
-    return ToSend(outgoing.lock_header(key=own_key) if call_options else None)
 
 
 def _send(outgoing: Outgoing, decision: ToSend, send: Callable[..., Any]) -> Any:

@@ -56,9 +56,7 @@ def with_call_options(outgoing: Outgoing) -> ToSend:
 
     A worker that enforces locks must not take it for another call.
     """
-    call_options = outgoing.call_options
     try:
-        own_key = outgoing.key if call_options.has_key else None
-        return ToSend(outgoing.lock_header(key=own_key) if call_options else None)
+        return outgoing.without_lock()
     except UniqueError:  # the error has been logged
         return ToSend()
