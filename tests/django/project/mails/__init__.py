@@ -1,0 +1,1 @@
+"""Another app of the project: it sends mails."""

@@ -1,0 +1,1 @@
+"""An app for Django: unique tasks in its checks, its database and its admin."""

@@ -1,0 +1,53 @@
+"""The Celery app of a Django project, with all its tasks."""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import Any, cast
+from weakref import WeakSet
+
+from celery import Celery, _state
+from django.urls import get_script_prefix, set_script_prefix
+
+from ..exceptions import ConfigurationError
+
+_importing = RLock()
+_imported: WeakSet[Celery] = WeakSet()
+
+
+def celery_app() -> Celery:
+    """Return the project's Celery app, with the tasks of all its Django apps.
+
+    It is the one that ``shared_task`` uses: the first that the project has made.
+
+    Raises:
+        ConfigurationError: if the project has none.
+    """
+    # Celery's ``current_app`` makes one if there is none, and differs by thread if
+    # there are several.
+    app: Any = getattr(_state, "default_app")
+    if app is None or not app.set_as_current:
+        raise ConfigurationError(
+            "the project has no Celery app: make one in proj/celery.py, and import it "
+            "in proj/__init__.py: from .celery import app as celery_app"
+        )
+    _import_tasks(app)
+    return cast(Celery, app)
+
+
+def _import_tasks(app: Celery) -> None:
+    """Import the modules that have the app's tasks, once in a process."""
+    with _importing:
+        if app in _imported:
+            return
+        # Celery runs Django's checks first, and ours ask for the app.
+        _imported.add(app)
+        # It calls django.setup(), too, which forgets the path of this request.
+        prefix = get_script_prefix()
+        try:
+            app.loader.import_default_modules()
+        except BaseException:
+            _imported.discard(app)
+            raise
+        finally:
+            set_script_prefix(prefix)
