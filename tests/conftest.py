@@ -55,6 +55,7 @@ STARTS = {
     **dict.fromkeys(("postgresql", "mariadb"), "SQL"),
     **dict.fromkeys(("memcached", "own_memcached"), "memcached"),
     "rabbitmq_server": "RabbitMQ",
+    "browser": "Chromium",
 }
 
 #: Folders whose tests need servers, and which: the innermost folder counts. In any
@@ -63,11 +64,12 @@ NEEDS: dict[str, set[str]] = {
     "all_stores": {"Redis", "SQL", "memcached", "RabbitMQ"},
     "backends": {"Redis", "SQL", "memcached"},
     "benchmarks": {"Redis"},
+    "browser": {"Redis", "Chromium"},
     "django": {"Redis", "memcached"},
     "docs": {"Redis"},
     "memcached": {"memcached"},
     "redis": {"Redis"},
-    "servers": {"Redis", "RabbitMQ"},
+    "servers": {"Redis", "RabbitMQ", "Chromium"},
     "soak": {"Redis", "RabbitMQ"},
     "sql": {"SQL"},
     "worker": {"Redis", "RabbitMQ"},

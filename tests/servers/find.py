@@ -37,6 +37,8 @@ SERVERS = {
     "postgresql": Server("postgres", package="postgresql"),
     "mariadb": Server("mariadbd", package="mariadb-server-core"),
     "memcached": Server("memcached", package="memcached"),
+    # What PATH has of this name is a script that starts what is installed under /.
+    "chromium": Server("chromium", package="chromium", folder="usr/lib/chromium"),
 }
 # Its wheels end with Python 3.12, and its sources take minutes to compile.
 if sys.version_info < (3, 13):
@@ -49,6 +51,9 @@ UNPACKED = Path(__file__).parents[2] / ".servers"
 
 # Distributions keep servers in folders that are not in a normal user's PATH.
 FOLDERS = ["usr/bin", "usr/sbin", "usr/local/sbin", "usr/lib/postgresql/*/bin"]
+
+# One of Chromium's libraries looks for a part of its own under / only.
+LIBRARIES = ["usr/lib/*-linux-*", "lib/*-linux-*", "usr/lib/*-linux-*/pulseaudio"]
 
 
 class MissingServer(Exception):
@@ -76,11 +81,18 @@ def require(name: str) -> Path:
 
 def environment(program: Path) -> dict[str, str]:
     """The environment for `program`: an unpacked one has its libraries with it."""
-    if UNPACKED not in program.parents:
+    root = unpacked_root(program)
+    if not root:
         return dict(os.environ)
-    root = UNPACKED / program.relative_to(UNPACKED).parts[0]
-    libraries = [*root.glob("usr/lib/*-linux-*"), *root.glob("lib/*-linux-*")]
+    libraries = [folder for pattern in LIBRARIES for folder in root.glob(pattern)]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, libraries))}
+
+
+def unpacked_root(program: Path) -> Path | None:
+    """Where `program` was unpacked, as if that were /; None if it is installed."""
+    if UNPACKED not in program.parents:
+        return None
+    return UNPACKED / program.relative_to(UNPACKED).parts[0]
 
 
 def _brought_by(server: Server) -> Iterator[Path]:
