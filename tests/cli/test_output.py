@@ -7,12 +7,10 @@ import pytest
 
 from unique_task.cli.output import (
     Failed,
-    duration,
     echo,
     echo_fields,
     echo_json,
     echo_table,
-    shown,
 )
 
 pytestmark = pytest.mark.any_celery
@@ -51,28 +49,7 @@ def test_an_error_is_one_line_that_a_terminal_may_show():
     assert Failed(HOSTILE).message.isprintable()
 
 
-def test_what_can_be_shown_stays_as_it_is():
-    assert shown("täglich {«x»} 日本") == "täglich {«x»} 日本"
-
-
 def test_columns_are_as_wide_as_their_widest_cell(capsys):
     echo_table(["A", "B"], [["long cell", 1], ["b", "second"]])
 
     assert capsys.readouterr().out == "A          B\nlong cell  1\nb          second\n"
-
-
-@pytest.mark.parametrize(
-    "seconds, text",
-    [
-        (None, "-"),
-        (-1, "0.0 s"),
-        (4.21, "4.2 s"),
-        (119, "119.0 s"),
-        (120, "2 min"),
-        (7200, "2 h"),
-        (172800, "2 d"),
-        (math.inf, "no end"),
-    ],
-)
-def test_a_duration_is_short(seconds, text):
-    assert duration(seconds) == text

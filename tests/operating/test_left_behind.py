@@ -5,8 +5,8 @@ from typing import Any
 from tests.published_calls import key_of, store_of, task_of
 from unique_task import cached, unique
 from unique_task.backends.record import Record, Token
-from unique_task.cli.commands import left_behind_fields
 from unique_task.operating import LeftBehind, Marked, show
+from unique_task.pages.timeline import left_behind_fields
 
 pytest_plugins = "tests.inprocess_fixtures"
 

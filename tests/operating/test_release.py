@@ -92,14 +92,14 @@ def test_only_the_dead_one_of_several_holders_is_released(app, dead):
     assert [held.record.owner for held in store_of(app).holders(key_of(task))] == ["b"]
 
 
-def test_a_run_that_lives_is_refused_with_what_to_do(app):
+def test_a_run_that_lives_is_refused(app):
     task = task_of(app)
     hold(task, owner="living", process=this_process())
 
     [refused] = release(app, seen(app), force=True)
 
-    assert refused.outcome == "refused"
-    assert "add --running" in refused.reason and "--revoke" in refused.reason
+    assert (refused.outcome, refused.needs_running) == ("refused", True)
+    assert refused.reason == "its process lives"
     assert holder(task).owner == "living"
 
 

@@ -10,12 +10,11 @@ import click
 from celery.bin.base import CeleryCommand, handle_preload_options
 
 from ..exceptions import LockStoreError, UniqueError
+from ..pages.words import STATES, VERDICTS
 from . import inspecting  # noqa: F401 - for celery inspect
 from .options import (
     PORT,
     SECONDS,
-    STATES,
-    VERDICTS,
     WAIT,
     args,
     json_lines,

@@ -8,12 +8,12 @@ from typing import Any
 from celery import Celery
 
 from .. import operating
-from .found import Found, named
+from ..pages.timeline import left_behind_fields
+from ..pages.words import ago, duration
+from .found import Found
 from .output import (
     Away,
     Failed,
-    ago,
-    duration,
     echo,
     echo_fields,
     echo_json,
@@ -85,7 +85,7 @@ def show_lock(
             _echo_detail(detail)
     away = [m for d in details for m in d.missing if m.what != "workers"]
     if away:
-        raise Away("; ".join(map(named, away)))
+        raise Away("; ".join(map(str, away)))
 
 
 def list_locks(
@@ -128,20 +128,6 @@ def _echo_detail(detail: operating.Detail) -> None:
         echo(f"waiting: unknown ({detail.missing[0].reason})")
     elif not detail.waiting:
         echo("waiting: none in the workers that answered")
-
-
-def left_behind_fields(left: operating.LeftBehind) -> Iterable[tuple[str, str]]:
-    """Return what runs have left behind, in words."""
-    if left.has_value:
-        age = [] if left.age is None else [f"stored {duration(left.age)} ago"]
-        fresh = (
-            [] if left.fresh_for is None else [f"fresh for {duration(left.fresh_for)}"]
-        )
-        yield "value", ", ".join(age + fresh) or "there is one"
-    for mark in left.marks:
-        again = "does not run" if mark.finished else "waits for this one"
-        told = f"a second delivery of {mark.owner} {again}"
-        yield "remembered", f"{told}; for {duration(mark.remaining)}"
 
 
 def echo_holders(locks: Sequence[operating.Lock]) -> None:

@@ -9,7 +9,7 @@ from celery import Celery
 
 from .. import operating
 from ..operating import Counters
-from .columns import columns_of
+from ..pages.columns import columns_of
 from .found import Found
 from .output import echo, echo_json, echo_table
 

@@ -27,7 +27,7 @@ class Found(Generic[One]):
     def __iter__(self) -> Iterator[One]:
         for one in self._found:
             if isinstance(one, operating.Missing):
-                self.missing.append(named(one))
+                self.missing.append(str(one))
             else:
                 self.count += 1
                 yield one
@@ -44,10 +44,3 @@ class Found(Generic[One]):
         """
         if self.missing:
             raise Away(f"{what} are missing: {'; '.join(self.missing)}")
-
-
-def named(missing: operating.Missing) -> str:
-    """Return why something is missing, with the name of the store once."""
-    if missing.reason.startswith(missing.what):
-        return missing.reason
-    return f"{missing.what}: {missing.reason}"

@@ -12,8 +12,9 @@ from celery import Celery
 from celery.utils.nodenames import gethostname
 
 from .. import operating
+from ..pages.words import duration
 from .commands import echo_holders
-from .output import Failed, duration, echo_fields, echo_json
+from .output import Failed, echo_fields, echo_json
 
 
 def hold_key(

@@ -10,9 +10,6 @@ from celery.bin.base import JSON_ARRAY, JSON_OBJECT, CeleryOption
 
 _GROUP = "Unique Options"
 
-STATES = ("pending", "running", "called", "held")
-VERDICTS = ("alive", "dead", "unknown")
-
 
 def option(*names: str, **options: Any) -> Callable[..., Any]:
     """Return the decorator that adds an option to a command."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
 import click
 from celery.platforms import EX_UNAVAILABLE, EX_USAGE
+
+from ..pages.words import shown
 
 #: Rows whose columns are made equally wide.
 _PAGE = 1000
@@ -33,22 +34,6 @@ class Away(Failed):
     """A store or the workers do not answer; Celery's exit code for that is 69."""
 
     exit_code = EX_UNAVAILABLE
-
-
-def shown(value: object) -> str:
-    """Return a text as a terminal may show it.
-
-    Names of tasks and workers, ids and values come from outside, and what they hold
-    must not move the cursor, clear the screen or end the line.
-    """
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def echo(*parts: object, err: bool = False) -> None:
@@ -98,20 +83,3 @@ def echo_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Print one field a line, its value behind its name."""
     for name, value in fields:
         click.echo(f"{name + ':':<12} {shown(value)}")
-
-
-def duration(seconds: float | None) -> str:
-    """Return a duration for people: ``4.2 s``, ``3 min``, ``2 h``, ``5 d``."""
-    if seconds is None:
-        return "-"
-    if seconds == math.inf:  # somebody took the end from the lock, in the store
-        return "no end"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.1f} s"
-
-
-def ago(moment: float | None) -> str:
-    """Return how long ago a moment was, in seconds since 1970."""
-    return "-" if moment is None else f"{duration(time.time() - moment)} ago"

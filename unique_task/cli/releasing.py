@@ -9,9 +9,9 @@ from typing import Any
 from celery import Celery
 
 from .. import operating
+from ..pages.words import STATES
 from .found import Found
 from .holding import user_at_host
-from .options import STATES
 from .output import Failed, Usage, echo, echo_json, echo_table
 
 _HEAD = ("TASK", "KEY", "STATE", "OWNER", "OUTCOME", "REASON")
@@ -128,4 +128,13 @@ def _row(released: operating.Released) -> Iterable[object]:
     known = ("-", name, "-", "-")
     if holder is not None:
         known = (holder.task or "-", name, holder.state, holder.owner)
-    return (*known, released.outcome, released.reason)
+    return (*known, released.outcome, _reason(released))
+
+
+def _reason(released: operating.Released) -> str:
+    """Return the reason, with what to do about it."""
+    holder = released.holder
+    if holder is None or not released.needs_running:
+        return released.reason
+    ended = "" if holder.state == "called" else "; --revoke ends its task, too"
+    return f"{released.reason}: add --running to take its lock away{ended}"

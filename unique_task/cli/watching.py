@@ -12,10 +12,11 @@ import click
 from celery import Celery
 
 from .. import operating
-from .columns import columns_of
+from ..pages.columns import columns_of
+from ..pages.words import ago, shown
 from .counting import LATELY, wanted
 from .found import Found
-from .output import Away, ago, shown, table
+from .output import Away, table
 
 
 def watch_locks(app: Celery, task: str, interval: float, count: int | None) -> None:

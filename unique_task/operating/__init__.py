@@ -2,29 +2,34 @@
 
 from ..backends.findings import Finding, Level
 from .app_tasks import UnknownCallError, stores
-from .counted import Counters, counters
-from .details import Detail, show
+from .counted import Counters, History, counters, history
+from .details import Detail, locks_of, show
 from .doctor import examine
 from .explanation import Explanation, Place, explain
 from .freeing import OFFERED, REFUSED, Released, release
 from .holders import Holder, Lock, Missing, Waiting, as_plain
 from .holding import Hold, hold
-from .inventory import Wanted, locks
+from .inventory import Page, Wanted, locks, page
 from .left_behind import LeftBehind, Marked
 from .measures import MEASURES, Kind, Measure, Point, Points
 from .measuring import Measurements
 from .targets import is_call
+from .task_plans import TaskPlan, tasks
 
 __all__ = [
     # operations
     "counters",
     "examine",
     "explain",
+    "history",
     "hold",
     "locks",
+    "locks_of",
+    "page",
     "release",
     "show",
     "stores",
+    "tasks",
     # outcomes of a release
     "OFFERED",
     "REFUSED",
@@ -43,6 +48,7 @@ __all__ = [
     "Detail",
     "Explanation",
     "Finding",
+    "History",
     "Hold",
     "Holder",
     "LeftBehind",
@@ -50,8 +56,10 @@ __all__ = [
     "Lock",
     "Marked",
     "Missing",
+    "Page",
     "Place",
     "Released",
+    "TaskPlan",
     "Waiting",
     "as_plain",
     # errors

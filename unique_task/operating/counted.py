@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from celery import Celery
 
 from ..backends.base import Backend
-from ..backends.counting import Counted, counter_of
+from ..backends.counting import Counted, counter_of, minute_of
 from ..counting import names
 from ..counting.tally import tally
 from ..exceptions import LockStoreError
@@ -100,6 +100,40 @@ def _summed(amounts: Mapping[tuple[str, str], float]) -> dict[str, float]:
     return dict(found)
 
 
+@dataclass(frozen=True)
+class History:
+    """What happened to the calls of one task, minute by minute.
+
+    Attributes:
+        store: of the locks of the calls.
+        task: its name.
+        each: the counters of each minute, the oldest first; the last one is not over.
+    """
+
+    store: str
+    task: str
+    each: tuple[Counters, ...]
+
+    def last(self, minutes: int) -> Counters:
+        """Return the counters of the last minutes together, the current one included.
+
+        Arguments:
+            minutes: from 1 to as many as there are.
+        """
+        found = self.each[-minutes:]
+        amounts = _added_up(one.amounts for one in found)
+        seconds = sum(one.seconds for one in found)
+        return Counters(self.store, self.task, minutes, seconds, amounts)
+
+
+def _added_up(several: Iterable[Mapping[str, float]]) -> Mapping[str, float]:
+    found: defaultdict[str, float] = defaultdict(float)
+    for amounts in several:
+        for name, amount in amounts.items():
+            found[name] += amount
+    return dict(found)
+
+
 def counters(app: Celery, minutes: int = 60) -> Iterator[Counters | Missing]:
     """Yield the counters of each task that had calls in the last minutes, by name.
 
@@ -113,13 +147,23 @@ def counters(app: Celery, minutes: int = 60) -> Iterator[Counters | Missing]:
         ConfigurationError: if there are no so many minutes; if the app has no unique
             tasks, or no store.
     """
+    for one in history(app, minutes):
+        yield one.last(minutes) if isinstance(one, History) else one
+
+
+def history(app: Celery, minutes: int = 60) -> Iterator[History | Missing]:
+    """Yield what :func:`counters` does, minute by minute.
+
+    Raises:
+        ConfigurationError: as there.
+    """
     backends = stores_of(app).values()
     tally.flush(max(backend.timeout for backend in backends))
     for backend in backends:
         yield from _of_store(backend, minutes)
 
 
-def _of_store(backend: Backend, minutes: int) -> Iterator[Counters | Missing]:
+def _of_store(backend: Backend, minutes: int) -> Iterator[History | Missing]:
     store = counter_of(backend)
     if store is None:
         yield Missing(backend.name, "the store keeps no counters: use another one")
@@ -133,14 +177,27 @@ def _of_store(backend: Backend, minutes: int) -> Iterator[Counters | Missing]:
     except LockStoreError as error:
         yield Missing(backend.name, str(error))
         return
-    seconds = (minutes - 1) * 60 + counted.now % 60
     for task, amounts in sorted(found.items()):
-        yield Counters(backend.name, task, minutes, seconds, dict(amounts))
+        each = tuple(_each(backend.name, task, minutes, counted.now, amounts))
+        yield History(backend.name, task, each)
 
 
-def _by_task(counted: Counted) -> Mapping[str, Mapping[str, float]]:
-    found: defaultdict[str, defaultdict[str, float]]
-    found = defaultdict(lambda: defaultdict(float))
+#: What was counted of a task, by minute.
+_Minutes = Mapping[int, Mapping[str, float]]
+
+
+def _by_task(counted: Counted) -> Mapping[str, _Minutes]:
+    found: defaultdict[str, defaultdict[int, dict[str, float]]]
+    found = defaultdict(lambda: defaultdict(dict))
     for row in counted.rows:
-        found[row.task][row.name] += row.amount
+        found[row.task][row.minute][row.name] = row.amount
     return found
+
+
+def _each(
+    store: str, task: str, minutes: int, now: float, amounts: _Minutes
+) -> Iterator[Counters]:
+    last = minute_of(now)
+    for minute in range(last - minutes + 1, last + 1):
+        seconds = 60.0 if minute < last else now % 60
+        yield Counters(store, task, 1, seconds, amounts.get(minute, {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,31 @@ def show(
     # An id may look like a key, as one of uuid4().hex does.
     of_task = _of_task(app, wanted, workers)
     return of_task if not of_key or any(one.locks for one in of_task) else of_key
+
+
+def locks_of(
+    app: Celery, keys: Sequence[str], *, timeout: float = TIMEOUT
+) -> Iterator[Lock | Missing]:
+    """Yield the locks of some keys that are held, in whatever store.
+
+    A store that does not answer is yielded as :class:`.Missing`.
+
+    Arguments:
+        timeout: seconds to wait for the workers' answers; 0 not to ask them.
+
+    Raises:
+        ConfigurationError: if the app has no unique tasks, or no store.
+    """
+    found: list[Lock] = []
+    missing: list[Missing] = []
+    for backend in stores_of(app).values():
+        try:
+            for key in keys:
+                found += locks_of_key(backend, key)
+        except LockStoreError as error:
+            missing.append(Missing(backend.name, str(error)))
+    yield from judged(app, found, Workers(app, timeout))
+    yield from missing
 
 
 def _of_task(app: Celery, task_id: str, workers: Workers) -> list[Detail]:

@@ -35,6 +35,7 @@ class Released:
         reason: for people.
         revoked: whether the workers were told to revoke its task; None if that was not
             to be done.
+        needs_running: whether it was refused for want of `running` alone.
     """
 
     lock: Lock
@@ -42,6 +43,7 @@ class Released:
     outcome: str
     reason: str = ""
     revoked: bool | None = None
+    needs_running: bool = False
 
 
 #: Nobody answers a revoke, and a pool of threads cannot end a run.
@@ -113,7 +115,7 @@ def _released(
 ) -> Released:
     reason = "" if wish.running else _why_not(holder)
     if reason:
-        return Released(lock, holder, REFUSED, reason)
+        return Released(lock, holder, REFUSED, reason, needs_running=True)
     if not wish.force:
         return Released(lock, holder, OFFERED, f"{holder.verdict}: {holder.reason}")
     if not backend.release_as(_step(lock, holder, wish.by)):
@@ -163,12 +165,11 @@ def _why_not(holder: Holder) -> str:
         return "" if holder.state == "called" else _unknown(holder)
     if not holder.process:
         return f"{holder.reason}, in {holder.remaining:.0f} s"
-    ended = "" if holder.state == "called" else "; --revoke ends its task, too"
-    return f"{holder.reason}: add --running to take its lock away{ended}"
+    return holder.reason
 
 
 def _unknown(holder: Holder) -> str:
     return (
         f"nobody knows whether it lives: {holder.reason}; its lock is free in "
-        f"{holder.remaining:.0f} s if nothing renews it, or add --running"
+        f"{holder.remaining:.0f} s if nothing renews it"
     )

@@ -148,6 +148,11 @@ class Missing:
     what: str
     reason: str
 
+    def __str__(self) -> str:
+        # The errors of some stores begin with their names.
+        named = self.reason.startswith(self.what)
+        return self.reason if named else f"{self.what}: {self.reason}"
+
 
 def as_plain(value: Any) -> dict[str, Any]:
     """Return a value of this room as a dict of plain data, as for JSON."""

@@ -1,11 +1,11 @@
-"""Lists the locks of an app, from all its stores, page by page."""
+"""Lists the locks of an app, from all its stores: each of them, or a page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from itertools import islice
+from itertools import chain, islice
 from time import time
 
 from celery import Celery
@@ -82,11 +82,74 @@ def locks(
     workers = Workers(app, timeout)
     for backend in stores_of(app).values():
         missing: list[Missing] = []
-        found = _wanted(backend, wanted, missing)
-        while page := list(islice(found, _PAGE)):
-            for lock in judged(app, page, workers):
-                yield from _with_verdict(lock, wanted)
+        yield from _judged(app, _wanted(backend, wanted, missing), wanted, workers)
         yield from missing
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of the locks that are held.
+
+    Attributes:
+        locks: each with those of its holders that are wanted.
+        more: whether there are more behind them.
+        missing: what the stores that were asked cannot show.
+    """
+
+    locks: tuple[Lock, ...]
+    more: bool
+    missing: tuple[Missing, ...]
+
+
+def page(
+    app: Celery,
+    wanted: Wanted = EVERY,
+    *,
+    skip: int = 0,
+    size: int = 50,
+    timeout: float = TIMEOUT,
+) -> Page:
+    """Return some of the locks that :func:`locks` yields.
+
+    Workers are asked about these alone, unless locks of some verdict are wanted.
+
+    Arguments:
+        skip: how many there are before them; to come to them, all stores are read.
+        size: how many to return at most.
+        timeout: seconds to wait for the workers' answers; 0 not to ask.
+
+    Raises:
+        ConfigurationError: as there.
+    """
+    missing: list[Missing] = []
+    workers = Workers(app, timeout)
+    found = _of_all(list(stores_of(app).values()), wanted, missing)
+    if wanted.verdicts:
+        found = _judged(app, found, wanted, workers)
+    some = list(islice(found, skip, skip + size + 1))
+    here = some[:size] if wanted.verdicts else judged(app, some[:size], workers)
+    return Page(tuple(here), len(some) > size, tuple(missing))
+
+
+def _of_all(
+    stores: list[Backend], wanted: Wanted, missing: list[Missing]
+) -> Iterator[Lock]:
+    """Return the wanted locks of all stores; nobody has judged them yet.
+
+    Each store is asked for its first one, so that one that is away is noted, also if
+    others have locks enough for a page.
+    """
+    found = [_wanted(store, wanted, missing) for store in stores]
+    first = [list(islice(locks, 1)) for locks in found]
+    return chain.from_iterable(map(chain, first, found))
+
+
+def _judged(
+    app: Celery, found: Iterator[Lock], wanted: Wanted, workers: Workers
+) -> Iterator[Lock]:
+    while some := list(islice(found, _PAGE)):
+        for lock in judged(app, some, workers):
+            yield from _with_verdict(lock, wanted)
 
 
 def _wanted(backend: Backend, wanted: Wanted, missing: list[Missing]) -> Iterator[Lock]:

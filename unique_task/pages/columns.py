@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from ..operating import Counters
-from .output import duration
+from .words import duration
 
 
 @dataclass(frozen=True)
