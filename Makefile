@@ -70,7 +70,7 @@ matrix: .venv/installed servers  ## The tests on every Python and Celery at hand
 exits: .venv/installed  ## Write the table of exits into its page of the documentation
 	$(PY) -m tests.worker.exits_page
 
-stores: .venv/installed  ## Write the table of stores into the README
+stores: .venv/installed  ## Write the table of stores into its page of the documentation
 	$(PY) -m tests.docs.stores_table
 
 scaling: .venv/installed  ## Write the tables into the page on scaling

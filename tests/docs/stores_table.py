@@ -1,4 +1,4 @@
-"""Writes the table of stores into the README, from the promises of the backends.
+"""Writes the table of stores into its page, from the promises of the backends.
 
 Run it as ``make stores``, or as ``python -m tests.docs.stores_table``.
 """
@@ -15,7 +15,7 @@ from unique_task.backends.promises import Promises
 from unique_task.backends.redis.promises import REPLICATED
 from unique_task.backends.sql.promises import PROMISES
 
-README = Path(__file__).parents[2] / "README.rst"
+PAGE = Path(__file__).parents[2] / "docs" / "stores.rst"
 
 #: Lines around the table; the text outside of them is written by hand.
 BEGIN, END = ".. The table of stores begins.", ".. The table of stores ends."
@@ -46,8 +46,8 @@ HEAD = """
 """
 
 
-def readme_of(text: str) -> str:
-    """Return the README with the table as it is now."""
+def page_of(text: str) -> str:
+    """Return the page with the table as it is now."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
@@ -89,4 +89,4 @@ def row_of(texts: list[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    README.write_text(readme_of(README.read_text()))
+    PAGE.write_text(page_of(PAGE.read_text()))

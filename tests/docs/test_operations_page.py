@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_readme import README, ROOT, literal_blocks, python_blocks
+from tests.docs.test_readme import ROOT, literal_blocks, python_blocks
 from tests.programs import run, run_python
 from tests.waiting import wait_until
 from tests.worker.operating.command import install_entry_points
@@ -148,7 +148,7 @@ def test_each_command_prints_what_stands_on_the_page(shop):
     of_page = commands(PAGE)
 
     assert len(of_page) > 4
-    for command, output in [*commands(README), *of_page]:
+    for command, output in of_page:
         command = re.sub(ID, shop.owner, command)
         if " stats" in command:  # what the worker brings to the store in its time
             wait_until(lambda: "RETRY" in shop.output(command), 20)

@@ -10,16 +10,29 @@ from celery.contrib.testing.worker import start_worker
 from docutils.core import publish_doctree
 from docutils.nodes import literal_block
 
+from tests.programs import run_python
+
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.rst"
-PAGES = [README] + [
-    ROOT / "docs" / f"{name}.rst"
-    for name in ("tutorial", "choosing", "questions", "migrating")
-]
+DOCS = ROOT / "docs"
 MAKEFILE = ROOT / "Makefile"
 
+#: Pages whose code makes calls, which a worker has to run.
+CALLING = ["tutorial", "choosing", "questions", "migrating", "options", "policies"]
+CALLING += ["body"]
+#: Pages whose code is a program.
+PROGRAMS = ["stores", "log"]
+#: Pages whose code runs in a test of their own.
+ELSEWHERE = {
+    "backends": "backends/test_own_backend.py",
+    "metrics": "docs/test_metrics_page.py",
+    "operations": "docs/test_operations_page.py",
+    "testing": "testing/test_page.py",
+    "transactions": "publishing/test_transactions.py",
+}
+
 #: Pages with directives of Sphinx, and those that only include a file.
-ONLY_IN_THE_SITE = {"index", "api", "readme", "changelog", "contributing"}
+ONLY_IN_THE_SITE = {"index", "api", "changelog", "contributing"}
 
 
 def literal_blocks(page: Path) -> list[Any]:
@@ -38,11 +51,12 @@ def python_blocks(page: Path, redis_url: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_code_block_runs(page, redis_url):
+@pytest.mark.parametrize("name", ["README", *CALLING])
+def test_every_code_block_runs(name, redis_url):
     def run(block: str) -> None:
         exec(compile(dedent(block), str(page), "exec"), names)
 
+    page = README if name == "README" else DOCS / f"{name}.rst"
     names: dict[str, Any] = {"__name__": page.stem}
     blocks = python_blocks(page, redis_url)
     # All tasks are defined before the worker starts, also those whose body sends one.
@@ -60,11 +74,29 @@ def test_every_code_block_runs(page, redis_url):
     app.close()
 
 
-def test_every_page_is_well_formed_and_linked_from_the_readme():
-    for page in (ROOT / "docs").glob("*.rst"):
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_program_runs(name, redis_url):
+    run_python(
+        "\n".join(python_blocks(DOCS / f"{name}.rst", redis_url)),
+        options=("-W", "error"),
+        check=True,
+    )
+
+
+def test_no_page_has_code_that_nothing_runs():
+    with_code = {
+        page.stem for page in DOCS.glob("*.rst") if ":: python" in page.read_text()
+    }
+
+    assert with_code == {*CALLING, *PROGRAMS, *ELSEWHERE}
+    for name, test in ELSEWHERE.items():
+        assert f'"{name}.rst"' in (ROOT / "tests" / test).read_text()
+
+
+def test_every_page_is_well_formed():
+    for page in DOCS.glob("*.rst"):
         if page.stem not in ONLY_IN_THE_SITE:
             literal_blocks(page)
-            assert f"docs/{page.name}" in README.read_text()
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

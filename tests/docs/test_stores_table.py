@@ -1,8 +1,8 @@
-"""The README shows the promises of the backends."""
+"""The page on stores shows the promises of the backends."""
 
 import pytest
 
-from tests.docs.stores_table import README, STORES, readme_of
+from tests.docs.stores_table import PAGE, STORES, page_of
 from unique_task.backends.promises import Promises
 from unique_task.backends.registry import BACKENDS, backend_class
 from unique_task.backends.sql import SQLBackend
@@ -11,10 +11,10 @@ from unique_task.backends.sql.promises import PROMISES
 pytestmark = pytest.mark.any_celery
 
 
-def test_the_readme_shows_the_table():
-    text = README.read_text()
+def test_the_page_shows_the_table():
+    text = PAGE.read_text()
 
-    assert text == readme_of(text), "the table has changed: run `make stores`"
+    assert text == page_of(text), "the table has changed: run `make stores`"
 
 
 def test_every_scheme_is_in_the_table():
