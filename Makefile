@@ -76,7 +76,7 @@ stores: .venv/installed  ## Write the table of stores into its page of the docum
 scaling: .venv/installed  ## Write the tables into the page on scaling
 	$(PY) -m tests.docs.scaling_table
 
-pictures: .venv/installed  ## Draw the timelines of the lock types
+pictures: .venv/installed servers  ## Draw the pictures, from what real workers do
 	$(PY) -m tests.docs.pictures
 
 clean:  ## Remove all that was made
