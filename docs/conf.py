@@ -16,6 +16,7 @@ extensions = ["links", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copy
 html_theme = "furo"
 html_title = f"unique_task {release}"
 html_copy_source = False
+html_show_copyright = False
 # The README shows one of them by its address in the site.
 html_static_path = ["pictures"]
 # Text after "::" is of no language that can be told.

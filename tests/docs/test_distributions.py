@@ -8,6 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.docs.test_links import SITE
 from tests.docs.test_readme import README, ROOT, python_blocks
 from tests.programs import run
 
@@ -41,11 +42,14 @@ def test_the_wheel_has_the_code_its_types_and_what_others_find_it_by(distributio
         names = set(archive.namelist())
         [info] = [n for n in names if n.endswith("entry_points.txt")]
         found = archive.read(info).decode()
+        [about] = [n for n in names if n.endswith("/METADATA")]
+        metadata = archive.read(about).decode()
 
     code = {name for name in tracked() if name.startswith("unique_task/")}
     assert {n for n in names if ".dist-info/" not in n} == code
     assert "[celery.commands]" in found and "[pytest11]" in found
     assert any(name.endswith("LICENSE") for name in names)
+    assert f"Project-URL: Documentation, {SITE}\n" in metadata
 
 
 def test_the_source_distribution_has_what_a_packager_builds_and_tests(distributions):

@@ -1,6 +1,6 @@
 """The links of the README lead to pages of the site, at its address in setup.cfg."""
 
-from configparser import ConfigParser
+import re
 from typing import Any
 
 import pytest
@@ -11,18 +11,12 @@ from tests.docs.test_readme import DOCS, ONLY_IN_THE_SITE, README, ROOT
 
 pytestmark = pytest.mark.any_celery
 
+#: The address of the site, which the package index shows, too.
+[SITE] = re.findall(r"(?m)^ *Documentation = (.*)$", (ROOT / "setup.cfg").read_text())
+
 
 def parsed(text: str) -> Any:
     return publish_doctree(text, settings_overrides={"halt_level": 2})
-
-
-@pytest.fixture(scope="module")
-def site() -> str:
-    """The address of the site, as the metadata of the package has it."""
-    setup = ConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    urls = setup["metadata"]["project_urls"].strip().splitlines()
-    return dict(line.split(" = ") for line in urls)["Documentation"]
 
 
 def places(page: str) -> set[str]:
@@ -32,24 +26,24 @@ def places(page: str) -> set[str]:
     return set(parsed((DOCS / f"{page}.rst").read_text()).ids)
 
 
-def test_each_link_of_the_readme_leads_to_a_page_of_the_site(site):
+def test_each_link_of_the_readme_leads_to_a_page_of_the_site():
     links = [link["refuri"] for link in parsed(README.read_text()).findall(reference)]
 
     assert len(links) > 10
     for link in links:
-        page, _, place = link.removeprefix(site).partition("#")
-        assert link.startswith(site) and page.endswith(".html"), link
+        page, _, place = link.removeprefix(SITE).partition("#")
+        assert link.startswith(SITE) and page.endswith(".html"), link
         assert (DOCS / page).with_suffix(".rst").exists(), link
         assert not place or place in places(page.removesuffix(".html")), link
 
 
-def test_the_picture_of_the_readme_is_one_of_the_site(site):
+def test_the_picture_of_the_readme_is_one_of_the_site():
     [picture] = parsed(README.read_text()).findall(image)
-    name = picture["uri"].removeprefix(f"{site}_static/")
+    name = picture["uri"].removeprefix(f"{SITE}_static/")
 
     assert (DOCS / "pictures" / name).exists(), picture["uri"]
     assert 'html_static_path = ["pictures"]' in (DOCS / "conf.py").read_text()
 
 
-def test_the_address_ends_as_links_need_it(site):
-    assert site.startswith("https://") and site.endswith("/")
+def test_the_address_is_one_below_which_links_can_lead():
+    assert SITE.startswith("https://") and SITE.endswith("/")
