@@ -12,6 +12,7 @@ ON_FIRST_USE = {
     "asyncio",
     "cachetools",
     "django",
+    "flask",
     "hiredis",
     "opentelemetry",
     "prometheus_client",

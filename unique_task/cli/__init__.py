@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
-from celery.bin.base import CeleryCommand, handle_preload_options
+from celery.bin.base import CeleryCommand
 
-from ..exceptions import LockStoreError, UniqueError
 from ..pages.words import STATES, VERDICTS
 from . import inspecting  # noqa: F401 - for celery inspect
+from . import servers  # noqa: F401 - more commands
+from .group import app_of, errors_for_people, unique
 from .options import (
-    PORT,
     SECONDS,
     WAIT,
     args,
@@ -23,16 +21,10 @@ from .options import (
     task_pattern,
     timeout,
 )
-from .output import Away, Failed, Usage
+
+__all__ = ["unique"]
 
 # Every celery command imports this module: what only one of ours needs, that imports.
-
-
-@click.group(name="unique")
-@click.pass_context
-@handle_preload_options
-def unique(context: click.Context, /, **_: Any) -> None:
-    """See, explain and free the locks of unique tasks."""
 
 
 @unique.command(cls=CeleryCommand)
@@ -46,8 +38,8 @@ def explain(context: click.Context, /, **given: Any) -> None:
     """Tell what would happen to a call of TASK now, when it is published and run."""
     from .commands import explain_call
 
-    with _errors_for_people():
-        explain_call(_app(context), **given)
+    with errors_for_people():
+        explain_call(app_of(context), **given)
 
 
 @unique.command(cls=CeleryCommand)
@@ -61,8 +53,8 @@ def show(context: click.Context, /, **given: Any) -> None:
     """Show one lock: by its KEY, by the TASK_ID of a holder, or by a call of TASK."""
     from .commands import show_lock
 
-    with _errors_for_people():
-        show_lock(_app(context), **given)
+    with errors_for_people():
+        show_lock(app_of(context), **given)
 
 
 @unique.command(cls=CeleryCommand)
@@ -74,8 +66,8 @@ def doctor(context: click.Context, /, **given: Any) -> None:
     """Check what may let a task run twice, or not at all: one line a check."""
     from .commands import examine_app
 
-    with _errors_for_people():
-        examine_app(_app(context), **given)
+    with errors_for_people():
+        examine_app(app_of(context), **given)
 
 
 @unique.command(cls=CeleryCommand)
@@ -97,8 +89,8 @@ def ls(context: click.Context, /, **given: Any) -> None:
     """List the locks that are held."""
     from .commands import list_locks
 
-    with _errors_for_people():
-        list_locks(_app(context), **given)
+    with errors_for_people():
+        list_locks(app_of(context), **given)
 
 
 @unique.command(cls=CeleryCommand)
@@ -124,8 +116,8 @@ def hold(context: click.Context, /, **given: Any) -> None:
     """
     from .holding import hold_key
 
-    with _errors_for_people():
-        hold_key(_app(context), **given)
+    with errors_for_people():
+        hold_key(app_of(context), **given)
 
 
 @unique.command(cls=CeleryCommand)
@@ -154,8 +146,8 @@ def release(context: click.Context, /, **given: Any) -> None:
     """
     from .releasing import release_locks
 
-    with _errors_for_people():
-        release_locks(_app(context), **given)
+    with errors_for_people():
+        release_locks(app_of(context), **given)
 
 
 @unique.command(cls=CeleryCommand)
@@ -173,8 +165,8 @@ def stats(context: click.Context, /, **given: Any) -> None:
     """Count the runs, duplicates and waits of each task, lately."""
     from .counting import print_counters
 
-    with _errors_for_people():
-        print_counters(_app(context), **given)
+    with errors_for_people():
+        print_counters(app_of(context), **given)
 
 
 @unique.command(cls=CeleryCommand)
@@ -192,46 +184,5 @@ def watch(context: click.Context, /, **given: Any) -> None:
     """Watch what is held, and the rates of the last minutes; Ctrl-C ends it."""
     from .watching import watch_locks
 
-    with _errors_for_people():
-        watch_locks(_app(context), **given)
-
-
-@unique.command(cls=CeleryCommand)
-@option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@option("--port", type=PORT, default=9808, show_default=True, help="0: a free one.")
-@option("--locks/--no-locks", default=True, help="List what is held; or only count.")
-@timeout
-@click.pass_context
-def exporter(context: click.Context, /, **given: Any) -> None:
-    """Serve metrics to Prometheus, from the stores of the locks; Ctrl-C ends it."""
-    from .exporting import serve_metrics
-
-    with _errors_for_people():
-        serve_metrics(_app(context), **given)
-
-
-def _app(context: click.Context) -> Any:
-    """Return the user's app, with all its tasks."""
-    # Without one, Celery gives an app of its own, which has no task of the user's.
-    if context.find_root().params.get("app") is None:
-        raise Usage(
-            "which app? Say so before the command: celery -A proj unique "
-            f"{context.info_name}"
-        )
-    app = context.obj.app
-    app.loader.import_default_modules()
-    return app
-
-
-@contextmanager
-def _errors_for_people() -> Iterator[None]:
-    try:
-        yield
-    except LockStoreError as error:
-        raise Away(f"the store does not answer: {error}") from error
-    except LookupError as error:
-        if not isinstance(error, UniqueError):
-            raise
-        raise Usage(str(error)) from error
-    except UniqueError as error:
-        raise Failed(str(error)) from error
+    with errors_for_people():
+        watch_locks(app_of(context), **given)

@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 
 from .. import operating
+from ..pages.explained import explained_fields
 from ..pages.timeline import left_behind_fields
 from ..pages.words import ago, duration
 from .found import Found
@@ -32,36 +33,8 @@ def explain_call(
     if as_json:
         echo_json(operating.as_plain(answer))
         return
-    echo_fields(_explained(answer))
+    echo_fields(explained_fields(answer))
     echo_holders(answer.locks)
-
-
-def _explained(answer: operating.Explanation) -> Iterable[tuple[str, object]]:
-    lease = "" if answer.lease is None else f", runs by leases of {answer.lease:g} s"
-    yield "task", answer.task
-    yield "key", answer.key
-    yield "made of", _made_of(answer)
-    yield "store", answer.store
-    yield "lock", f"{answer.lock}, limit {answer.limit}"
-    yield "expire", f"{answer.expire:g} s{lease}"
-    yield from _place("publish", answer.at_publish)
-    yield from _place("run", answer.at_run)
-    if answer.has_value is not None:
-        yield "value", repr(answer.value) if answer.has_value else "none is fresh"
-
-
-def _made_of(answer: operating.Explanation) -> str:
-    names = ", ".join(answer.made_of) or "no parameter"
-    namespace = answer.namespace
-    more = "" if namespace == answer.task else f", in the namespace {namespace}"
-    return f"{answer.key_option}: {names}{more}"
-
-
-def _place(name: str, place: operating.Place) -> Iterable[tuple[str, object]]:
-    policy = f" (on_duplicate: {place.policy})" if place.duplicate else ""
-    yield f"at {name}", f"{place.happens}{policy}"
-    if place.free_in is not None:
-        yield "free in", f"{duration(place.free_in)} at the latest, unless renewed"
 
 
 def show_lock(

@@ -12,6 +12,7 @@ from celery import Celery
 from celery.utils.nodenames import gethostname
 
 from .. import operating
+from ..pages.holding import others_hold
 from ..pages.words import duration
 from .commands import echo_holders
 from .output import Failed, echo_fields, echo_json
@@ -29,14 +30,7 @@ def hold_key(
     else:
         echo_holders([answer])
     if not isinstance(answer, operating.Hold):
-        raise Failed(f"not held: {_others(answer)} {answer.key}")
-
-
-def _others(lock: operating.Lock) -> str:
-    names = sorted({holder.owner for holder in lock.holders})
-    if not names:  # it was free a moment later
-        return "others held"
-    return f"{', '.join(names)} {'holds' if len(names) == 1 else 'hold'}"
+        raise Failed(f"not held: {others_hold(answer)} {answer.key}")
 
 
 def _held(hold: operating.Hold) -> Iterable[tuple[str, object]]:

@@ -95,7 +95,7 @@ class Filters:
         # Python reads no longer number without an error of its own.
         if re.fullmatch("[1-9][0-9]{0,8}", number):
             return int(number)
-        raise InputError(f"page: {_repeated(number)} is no number from 1 on")
+        raise InputError(f"page: {repeated(number)} is no number from 1 on")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def seconds_of(name: str, text: str) -> float:
     if found:
         return float(found[1]) * _UNITS[found[2]]
     raise InputError(
-        f"{name}: {_repeated(text)} is no duration: write seconds, as 90, or 5 min, "
+        f"{name}: {repeated(text)} is no duration: write seconds, as 90, or 5 min, "
         "2 h, 1 d"
     )
 
@@ -155,7 +155,7 @@ def _chosen(
     for value in values:
         if value not in known:
             raise InputError(
-                f"{name}: there is no {_repeated(value)}; there are {', '.join(known)}"
+                f"{name}: there is no {repeated(value)}; there are {', '.join(known)}"
             )
     return values
 
@@ -168,14 +168,15 @@ def _json(name: str, text: str, kind: type, example: str) -> Any:
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is too deep"
         raise InputError(
-            f"{name}: {_repeated(text)} is no JSON, such as {example}: {reason}"
+            f"{name}: {repeated(text)} is no JSON, such as {example}: {reason}"
         ) from error
     if isinstance(value, kind):
         return value
     what = "array" if kind is list else "object"
-    raise InputError(f"{name}: {_repeated(text)} is no JSON {what}, such as {example}")
+    raise InputError(f"{name}: {repeated(text)} is no JSON {what}, such as {example}")
 
 
-def _repeated(text: str) -> str:
+def repeated(text: str) -> str:
+    """Return what was written, as an error repeats it."""
     text = shown(text)
     return f"{text[:_REPEATED]}..." if len(text) > _REPEATED else text or "nothing"

@@ -9,6 +9,7 @@ from celery import Celery
 
 from .. import operating
 from ..operating import Holder, Lock, Missing
+from ..operating.targets import KEY
 from .inputs import Filters
 from .words import ago, duration
 
@@ -31,8 +32,15 @@ class Row:
     @property
     def wanted(self) -> str:
         """What names the lock to :func:`.operating.show`; empty if nothing does."""
-        holder = self.holder
-        return self.lock.key or (holder.owner if holder else "")
+        if self.key:
+            return self.key
+        return self.holder.owner if self.holder else ""
+
+    @property
+    def key(self) -> str:
+        """That of the lock; empty if the store has none that is ours."""
+        key = self.lock.key or ""
+        return key if KEY.fullmatch(key) else ""
 
     @property
     def state(self) -> str:

@@ -10,6 +10,11 @@ from celery import Celery
 from .. import operating
 from ..exceptions import LockStoreError
 from ..operating import Lock, Missing, Released
+from ..operating.targets import KEY
+from .inputs import InputError, repeated
+
+#: Keys whose locks are released at once.
+MOST = 100
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def offered(app: Celery, keys: Sequence[str], *, timeout: float) -> Outcomes:
         timeout: seconds to wait for the workers' answers; 0 not to ask them.
 
     Raises:
+        InputError: if there are too many keys, or one is none.
         ConfigurationError: if the app has no unique tasks, or no store.
     """
     missing: list[Missing] = []
@@ -78,6 +84,7 @@ def released(
         timeout: seconds to wait for the workers' answers; 0 not to ask them.
 
     Raises:
+        InputError: as above.
         ConfigurationError: if `by` is not one line of some words; as above.
     """
     missing: list[Missing] = []
@@ -101,6 +108,11 @@ def _outcomes(found: Iterator[Released], missing: list[Missing]) -> Outcomes:
 def _locks(
     app: Celery, keys: Sequence[str], missing: list[Missing], timeout: float
 ) -> Iterator[Lock]:
+    for key in keys:
+        if not KEY.fullmatch(key):
+            raise InputError(f"key: {repeated(key)} is no key of a lock")
+    if len(keys) > MOST:
+        raise InputError(f"{len(keys)} keys: release {MOST} at once at most")
     for one in operating.locks_of(app, keys, timeout=timeout):
         if isinstance(one, Missing):
             missing.append(one)

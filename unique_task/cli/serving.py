@@ -1,0 +1,97 @@
+"""What ``web`` does: it serves the web page of an app."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Any
+
+from celery import Celery
+
+from .output import Failed, Usage, echo
+
+#: Requests at one time: as long as a store does not answer, each waits for it.
+_THREADS = 8
+
+#: Names of this machine itself.
+_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+
+
+def serve_page(
+    app: Celery,
+    host: str,
+    port: int,
+    password: str | None,
+    open_to_all: bool,
+    trusted_hosts: Sequence[str],
+    **options: Any,
+) -> None:
+    """Serve the page until Ctrl-C or SIGTERM."""
+    try:
+        from waitress.server import create_server
+
+        from ..web import anybody, create_web
+    except ModuleNotFoundError as error:
+        raise Failed(
+            f"the module {error.name} is missing: pip install 'unique_task[web]'"
+        ) from error
+    who = _nobody_asked(host, password, open_to_all, anybody)
+    names = _names(host, password, trusted_hosts)
+    web = create_web(app, password=password, who=who, trusted_hosts=names, **options)
+    try:
+        server: Any = create_server(web, host=host, port=port, threads=_THREADS)
+    except (OSError, ValueError) as error:
+        raise Failed(f"cannot serve at {host}:{port}: {error}") from error
+    _say_where(host, server)
+    # As the first process of a container it would not hear SIGTERM without a handler.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        server.run()
+
+
+def _nobody_asked(
+    host: str,
+    password: str | None,
+    open_to_all: bool,
+    anybody: Callable[[Mapping[str, Any]], str],
+) -> Callable[[Mapping[str, Any]], str] | None:
+    """Return what lets everybody in; None if there is a password."""
+    if password:
+        return None
+    if password is not None:
+        raise Usage("the password is empty: give one, or leave it away")
+    if not (open_to_all or _is_loopback(host)):
+        raise Usage(
+            f"--host {host}: others could reach the page: set UNIQUE_WEB_PASSWORD, or "
+            "say --open-to-all if something before it asks who they are"
+        )
+    return anybody
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _names(
+    host: str, password: str | None, trusted_hosts: Sequence[str]
+) -> list[str] | None:
+    """Return the names under which the page is served; None for any.
+
+    Without a password, the page of a browser's tab could be made to be this one, by a
+    name that leads to this machine all of a sudden.
+    """
+    if not trusted_hosts and not _is_loopback(host):
+        return None
+    return [*_LOOPBACK, host, *trusted_hosts]
+
+
+def _say_where(host: str, server: Any) -> None:
+    # A name may have several addresses, each with a port of its own.
+    port = getattr(server, "effective_port", None) or server.effective_listen[0][1]
+    shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    echo(f"web page: http://{shown}:{port}/")

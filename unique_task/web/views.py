@@ -1,0 +1,104 @@
+"""The pages that show something: tasks, locks, one lock, one call, the doctor."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request
+
+from .. import operating
+from ..exceptions import LockStoreError, UniqueError
+from ..operating import Level
+from ..pages.explained import explained_fields
+from ..pages.inputs import Asked, Fields, Filters, InputError
+from ..pages.locks import LocksPage, locks_page, rows_of
+from ..pages.rates import rates
+from ..pages.timeline import left_behind_fields, timeline
+from .state import site
+
+pages = Blueprint("pages", __name__)
+
+#: A page, and its status.
+Page = tuple[str, int]
+
+
+def query() -> Fields:
+    """Return the fields of the query."""
+    return request.args.to_dict(flat=False)
+
+
+@pages.get("/")
+def tasks() -> str:
+    """All tasks, with what was counted lately."""
+    return render_template("tasks.html", rates=rates(site().app))
+
+
+@pages.get("/locks")
+def locks() -> Page:
+    """The locks that are held."""
+    filters = Filters.of(query())
+    try:
+        found = locks_page(site().app, filters, timeout=site().timeout)
+    except InputError as error:
+        nothing = LocksPage(filters, (), 1, False, ())
+        return render_template("locks.html", page=nothing, error=error), 400
+    return render_template("locks.html", page=found, error=None), 200
+
+
+@pages.get("/lock")
+def lock() -> Page:
+    """One lock: by its key, by the id of a task, or by a call."""
+    asked, found = Asked.of(query()), None
+    error, status = None, 200
+    if asked.wanted:
+        try:
+            args, kwargs = asked.arguments
+            found = operating.show(
+                site().app, asked.wanted, args, kwargs, timeout=site().timeout
+            )
+        except UniqueError as caught:
+            error, status = caught, _status(caught)
+    if found == []:
+        status = 404
+    shown = {"timeline": timeline, "rows_of": rows_of, "left": left_behind_fields}
+    page = render_template("lock.html", asked=asked, found=found, error=error, **shown)
+    return page, status
+
+
+@pages.get("/call")
+def call() -> Page:
+    """What would happen to a call now."""
+    asked, answer = Asked.of(query()), None
+    error, status = None, 200
+    if asked.wanted:
+        try:
+            args, kwargs = asked.arguments
+            answer = operating.explain(
+                site().app, asked.wanted, args or (), kwargs, timeout=site().timeout
+            )
+        except UniqueError as caught:
+            error, status = caught, _status(caught)
+    page = render_template(
+        "call.html",
+        asked=asked,
+        answer=answer,
+        error=error,
+        fields=explained_fields,
+        rows_of=rows_of,
+        tasks=operating.tasks(site().app),
+    )
+    return page, status
+
+
+def _status(error: UniqueError) -> int:
+    """Return the status of a page that has an error in place of what was asked for."""
+    return 503 if isinstance(error, LockStoreError) else 400
+
+
+@pages.get("/doctor")
+def doctor() -> str:
+    """What each check finds."""
+    findings = list(operating.examine(site().app, timeout=site().timeout))
+    levels = [one.level for one in findings]
+    failed, warned = levels.count(Level.FAIL), levels.count(Level.WARN)
+    return render_template(
+        "doctor.html", findings=findings, failed=failed, warned=warned
+    )
