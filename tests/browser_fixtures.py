@@ -11,7 +11,7 @@ import pytest
 from tests.servers.chromium import chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Response
 
     OpenPage = Callable[..., Page]
 
@@ -20,6 +20,12 @@ PATIENCE = 30_000
 
 #: Kinds of lines in the browser's console that a page of ours never causes.
 COMPLAINTS = {"error", "warning", "assert"}
+
+#: Begins what it says of each answer with an error, also where that is right.
+STATUS = "Failed to load resource: the server responded with a status of "
+
+#: What a page is made of.
+PARTS = {"stylesheet", "script", "image", "font"}
 
 
 # Not for the whole run: other tests of this process may need a thread without a loop.
@@ -68,13 +74,18 @@ def page(open_page: OpenPage) -> Page:
 
 def _listen(page: Page, complaints: list[str]) -> None:
     def console(message: ConsoleMessage) -> None:
-        if message.type in COMPLAINTS:
+        if message.type in COMPLAINTS and not message.text.startswith(STATUS):
             complaints.append(message.text)
 
     def dialog(dialog: Dialog) -> None:
         complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
+    def response(response: Response) -> None:
+        if response.status >= 400 and response.request.resource_type in PARTS:
+            complaints.append(f"{response.status}: {response.url}")
+
     page.on("console", console)
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.on("dialog", dialog)
+    page.on("response", response)

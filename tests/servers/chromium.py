@@ -26,10 +26,7 @@ OPTIONS = [
 
 # An unpacked program would look for fonts, and for the rules to choose one, only where
 # they are installed: a machine has these, or they were unpacked with the program.
-FONTS = """\
-  <dir>{shared}/fonts</dir>
-  <include ignore_missing="yes">{shared}/fontconfig/conf.avail/60-latin.conf</include>
-"""
+RULES = ("45-latin.conf", "49-sansserif.conf", "60-latin.conf")
 
 
 @contextmanager
@@ -59,9 +56,15 @@ def _variables(program: Path, home: Path) -> dict[str, str | float | bool]:
 
 
 def _fonts(root: Path, home: Path) -> Path:
+    places = [place / "usr/share" for place in (root, INSTALLED)]
+    rules = [
+        place / "fontconfig/conf.avail" / rule for place in places for rule in RULES
+    ]
+    parts = [
+        *(f"<dir>{place}/fonts</dir>" for place in places),
+        *(f'<include ignore_missing="yes">{rule}</include>' for rule in rules),
+        f"<cachedir>{home}/fonts</cachedir>",
+    ]
     file = home / "fonts.conf"
-    places = (place / "usr/share" for place in (root, INSTALLED))
-    found = "".join(FONTS.format(shared=place) for place in places)
-    cache = f"<cachedir>{home}/fonts</cachedir>"
-    file.write_text(f"<fontconfig>{found}{cache}</fontconfig>")
+    file.write_text(f"<fontconfig>{''.join(parts)}</fontconfig>")
     return file
