@@ -10,7 +10,8 @@ from tests.docs.pictures import FOLDER, pictures
 from tests.docs.pictures.crash import Crash, Plan
 from tests.docs.pictures.measured import Lengths, Measured, load, measure
 from tests.docs.pictures.timelines import timelines
-from tests.docs.test_readme import ROOT
+from tests.docs.test_links import SITE
+from tests.docs.test_readme import DOCS, README
 
 pytestmark = [pytest.mark.any_celery, pytest.mark.worker]
 
@@ -46,8 +47,9 @@ def test_the_pictures_are_those_that_a_worker_makes():
 
 
 def test_a_page_shows_each_picture_and_says_what_is_on_it():
-    pages = (ROOT / "docs").glob("*.rst")
+    pages = [README, *DOCS.glob("*.rst")]
     text = " ".join(" ".join(page.read_text().split()) for page in pages)
+    text = text.replace(f"{SITE}_static/", "pictures/")
 
     for path in FOLDER.glob("*.svg"):
         [said] = re.findall('aria-label="(.*?)"', path.read_text())

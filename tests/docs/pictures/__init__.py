@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.docs.pictures import burst_picture, crash_picture, hot_key_picture
 from tests.docs.pictures.measured import Measured
+from tests.docs.pictures.overview_picture import overview
 from tests.docs.pictures.timelines import Timeline
 from tests.docs.pictures.timelines_picture import picture_of
 from unique_task.options.option_types import LockName
@@ -21,6 +22,7 @@ def pictures(
         name: picture_of(name, timeline) for name, timeline in timelines.items()
     }
     drawn |= {
+        "lock_types": overview(timelines),
         "killed_elsewhere": crash_picture.elsewhere(measured.elsewhere, seconds),
         "killed_here": crash_picture.here(measured.here, seconds),
         "burst": burst_picture.burst(measured.burst),
