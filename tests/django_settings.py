@@ -6,6 +6,7 @@ from typing import Any
 
 import django
 from django.conf import settings
+from django.db import connections
 from django.test.utils import override_settings
 
 REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
@@ -17,13 +18,15 @@ FILES = "django.core.cache.backends.filebased.FileBasedCache"
 DATABASE = "django.core.cache.backends.db.DatabaseCache"
 DUMMY = "django.core.cache.backends.dummy.DummyCache"
 
+POSTGRESQL = "django.db.backends.postgresql"
+MYSQL = "django.db.backends.mysql"
+SQLITE = "django.db.backends.sqlite3"
+
 
 def configure_django() -> None:
     """Give Django a database in memory, if no other test has done so."""
     if not settings.configured:
-        databases = {
-            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
-        }
+        databases = {"default": {"ENGINE": SQLITE, "NAME": ":memory:"}}
         settings.configure(DATABASES=databases, USE_TZ=True)
         django.setup()
 
@@ -34,3 +37,22 @@ def django_caches(**caches: dict[str, Any]) -> Iterator[None]:
     configure_django()
     with override_settings(CACHES={"default": {"BACKEND": DUMMY}, **caches}):
         yield
+
+
+@contextmanager
+def django_databases(**databases: dict[str, Any]) -> Iterator[None]:
+    """Give Django these databases, by their aliases, beside a default in memory."""
+    configure_django()
+    known = connections.settings
+    # It fills in what is not said, and asks for a default.
+    complete = connections.configure_settings({"default": {}, **databases})
+    known.update({alias: complete[alias] for alias in databases})
+    try:
+        yield
+    finally:
+        for connection in connections.all(initialized_only=True):
+            if connection.alias in databases:
+                connection.close()
+                del connections[connection.alias]
+        for alias in databases:
+            del known[alias]

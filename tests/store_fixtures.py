@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.django_settings import REDIS_CACHE, django_caches
+from tests.django_settings import (
+    REDIS_CACHE,
+    SQLITE,
+    django_caches,
+    django_databases,
+)
 from tests.servers import Cluster, RedisServer, Sentinels, cluster, sentinels
 
 
@@ -77,6 +82,19 @@ def django_redis_cache_url(
     monkeypatch.setenv("UNIQUE_TEST_CACHES", json.dumps(caches))
     with django_caches(**caches):
         yield "django-cache://"
+
+
+@pytest.fixture
+def django_database_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A database in a file, which costs least: others are asked as without Django."""
+    file = str(tmp_path / "django.sqlite")
+    databases = {"locks": {"ENGINE": SQLITE, "NAME": file}}
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.django_spawned")
+    monkeypatch.setenv("UNIQUE_TEST_DATABASES", json.dumps(databases))
+    with django_databases(**databases):
+        yield "django-db://locks"
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from tests.servers import Cluster, cluster
 from unique_task import RedisBackend
 from unique_task.backends.base import Backend
 from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.django.database import DjangoDatabaseBackend
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Reserved
@@ -33,7 +34,8 @@ from unique_task.backends.steps import Reserved
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store has the time of a busy machine, unless a test says how much."""
-    for kind in (RedisBackend, MemcachedBackend, SQLBackend, DjangoCacheBackend):
+    kinds = RedisBackend, MemcachedBackend, SQLBackend
+    for kind in (*kinds, DjangoCacheBackend, DjangoDatabaseBackend):
         defaults: Any = getattr(kind.__init__, "__kwdefaults__")
         monkeypatch.setitem(defaults, "timeout", PATIENCE)
 

@@ -30,6 +30,7 @@ STORES = {
     "sqlite": "sqlite_url",
     "memcached": "memcached_url",
     "django-redis-cache": "django_redis_cache_url",
+    "django-database": "django_database_url",
 }
 if "redis-6.2" in SERVERS:
     STORES["redis-6.2"] = "redis_6_url"

@@ -22,8 +22,12 @@ from tests.worker.worker_process import unmeasured
 #: Turns of each process; ``make fuzz`` has each take 2000.
 TURNS = int(os.environ.get("UNIQUE_TEST_TURNS", "200"))
 
-#: Memory is of one process; the others run the scripts of Redis in one such server.
-ALIKE = ("memory", "django-redis-cache", "redis-6.2", "redis-sentinel", "valkey")
+#: Memory is of one process; the others run the scripts of Redis in one such server, or
+#: use a file of SQLite as "sqlite" does.
+ALIKE = (
+    *("memory", "django-redis-cache", "redis-6.2", "redis-sentinel", "valkey"),
+    "django-database",
+)
 SHARED = [name for name in STORES if name not in ALIKE]
 
 

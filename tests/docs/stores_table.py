@@ -10,6 +10,7 @@ from pathlib import Path
 from unique_task import MemoryBackend, RedisBackend
 from unique_task.backends.django import DjangoCacheBackend
 from unique_task.backends.django.any_cache import AnyCacheBackend
+from unique_task.backends.django.database import DjangoDatabaseBackend
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.promises import Promises
 from unique_task.backends.redis.promises import REPLICATED
@@ -31,6 +32,8 @@ STORES = {
     "memcached 1.6 (``memcached://``)": MemcachedBackend.promises,
     "Django's cache in Redis (``django-cache://alias``); one in memcached promises "
     "what memcached does": DjangoCacheBackend.promises,
+    "Django's database in PostgreSQL, MariaDB or MySQL (``django-db://alias``); one in "
+    "SQLite promises what SQLite does": DjangoDatabaseBackend.promises,
     "any other cache of Django (``django-cache://alias?unsafe=true``)": (
         AnyCacheBackend.promises
     ),

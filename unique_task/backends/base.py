@@ -34,12 +34,11 @@ class Backend(ABC):
 
     A lock is one :class:`Record` under a key. Tokens are compared to find its holder,
     and the store's own clock ends it. Every method is one atomic step for each key. All
-    times are seconds. If the store does not answer, a method raises
-    :class:`LockStoreError`; if the store refuses until a person mends something,
-    :class:`LockStoreRefusedError`.
+    times are seconds. If the store does not answer, a method raises LockStoreError; if
+    it refuses until a person mends something, LockStoreRefusedError.
 
-    To write a backend, implement the hooks (the abstract methods), and name in
-    `driver_errors` what the store's driver raises.
+    To write one, implement the hooks (the abstract methods), and say in `driver_errors`
+    what the driver raises.
     """
 
     #: Exceptions of the driver for a store that does not answer or refuses.
@@ -47,14 +46,13 @@ class Backend(ABC):
 
     #: Of the store, for people: without password.
     name: str = ""
-
     #: False if each process has locks of its own.
     shared = True
 
     #: Seconds that one operation may take at most.
     timeout: float = 2.0
 
-    #: What the store can do, for the documentation and for the code that depends on it.
+    #: What the store can do, for the documentation and the code that depends on it.
     promises: Promises = Promises()
 
     #: Limits the connections of this process; None if operations need no connection.
@@ -185,6 +183,10 @@ class Backend(ABC):
         from .prefixed import PrefixedBackend
 
         return PrefixedBackend(self, prefix)
+
+    def current(self) -> Backend:
+        """Return the backend for where the store is now, which tests may move."""
+        return self
 
     def findings(self) -> list[Finding]:
         """Return what may end a lock before its time; raises what :meth:`get` does."""

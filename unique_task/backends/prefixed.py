@@ -78,6 +78,10 @@ class PrefixedBackend(Lists, Counts, Remembers):
     def _identity(self) -> str:
         return f"{self.store._identity()}{self._prefix and f'/{self._prefix}'}"
 
+    def current(self) -> Backend:
+        store = self.store.current()
+        return self if store is self.store else store.with_prefix(self._prefix)
+
     def findings(self) -> list[Finding]:
         return self.store.findings()
 

@@ -20,6 +20,7 @@ _REDIS = "unique_task.backends.redis:RedisBackend"
 _SQL = "unique_task.backends.sql:SQLBackend"
 _MEMCACHED = "unique_task.backends.memcached:MemcachedBackend"
 _DJANGO = "unique_task.backends.django:DjangoCacheBackend"
+_DJANGO_DB = "unique_task.backends.django.database:DjangoDatabaseBackend"
 
 #: Scheme of a URL -> class, imported on first use.
 BACKENDS = {
@@ -38,6 +39,7 @@ BACKENDS = {
     "sqlite": _SQL,
     "memcached": _MEMCACHED,
     "django-cache": _DJANGO,
+    "django-db": _DJANGO_DB,
 }
 
 #: Scheme of a URL, without a driver -> the extra that installs all that it needs.
@@ -48,6 +50,7 @@ EXTRAS = {
     "sqlite": "sqlalchemy",
     "memcached": "memcached",
     "django-cache": "django",
+    "django-db": "django",
 }
 
 _LIBPQ = "; where PostgreSQL's library libpq is missing: pip install 'psycopg[binary]'"
@@ -110,14 +113,14 @@ def open_backend(url: str, timeout: float) -> Backend:
     """
     backend = _opened.get((url, timeout))
     if backend is not None:
-        return backend
+        return backend.current()
     # All threads share one: two stores in memory would be two locks for one key.
     with _mutex:
         kind = backend_class(url)
         same = (url, timeout if kind.shared else 0.0)
         if same not in _opened:
             _opened[same] = kind.from_url(url, timeout)
-        return _opened.setdefault((url, timeout), _opened[same])
+        return _opened.setdefault((url, timeout), _opened[same]).current()
 
 
 def _forget_opened() -> None:

@@ -98,7 +98,7 @@ def _backend_of(
     if isinstance(choice, str):
         return open_backend(choice, settings.timeout).with_prefix(prefix)
     if isinstance(choice, Backend):
-        return choice.with_prefix(prefix)
+        return choice.current().with_prefix(prefix)
     if choice is not None:
         check_is_backend("unique_backend", choice)
     if eager or app.conf.task_always_eager:

@@ -1,4 +1,4 @@
-"""URLs of Django's caches."""
+"""URLs of Django's caches and databases."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 from ...exceptions import ConfigurationError
 
 SCHEME = "django-cache"
+DATABASE_SCHEME = "django-db"
 
 _UNSAFE = {"true": True, "false": False}
 
@@ -14,6 +15,11 @@ _UNSAFE = {"true": True, "false": False}
 def cache_url(alias: str) -> str:
     """Return the URL of the cache `alias`."""
     return f"{SCHEME}://{alias}"
+
+
+def database_url(alias: str) -> str:
+    """Return the URL of the database `alias`."""
+    return f"{DATABASE_SCHEME}://{alias}"
 
 
 def alias_of(url: str) -> tuple[str, bool]:
@@ -27,7 +33,7 @@ def alias_of(url: str) -> tuple[str, bool]:
     Raises:
         ConfigurationError: if the URL cannot be read.
     """
-    alias, _, query = url.partition("://")[2].partition("?")
+    alias, query = _parts(url)
     options = dict(parse_qsl(query, keep_blank_values=True))
     unsafe = _UNSAFE.get(options.pop("unsafe", "false").lower())
     if options or unsafe is None:
@@ -35,4 +41,29 @@ def alias_of(url: str) -> tuple[str, bool]:
             f"the backend's URL {cache_url(alias)}?... cannot be read; its only option "
             "is ?unsafe=true"
         )
-    return unquote(alias.rstrip("/")) or "default", unsafe
+    return alias, unsafe
+
+
+def database_alias_of(url: str) -> str:
+    """Return the alias of a database.
+
+    >>> database_alias_of("django-db://locks")
+    'locks'
+    >>> database_alias_of("django-db://")
+    'default'
+
+    Raises:
+        ConfigurationError: if the URL cannot be read.
+    """
+    alias, query = _parts(url)
+    if query:
+        raise ConfigurationError(
+            f"the backend's URL {database_url(alias)}?... cannot be read; it takes no "
+            "options: write them into DATABASES"
+        )
+    return alias
+
+
+def _parts(url: str) -> tuple[str, str]:
+    alias, _, query = url.partition("://")[2].partition("?")
+    return unquote(alias.rstrip("/")) or "default", query

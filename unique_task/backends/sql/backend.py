@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..cells import Cells
@@ -32,7 +33,7 @@ from .changes import Changes
 from .counter_table import counter_table
 from .counters import Counters
 from .database import Database
-from .engine import CONNECTIONS, engine_url, identity
+from .engine import CONNECTIONS, Login, engine_url, identity
 from .errors import is_refusal, reason_of
 from .holders import HolderStatements
 from .pages import Pages
@@ -51,6 +52,8 @@ class SQLBackend(StepwiseBackend, Lists, Counts):
 
     Arguments:
         url: as for SQLAlchemy, or as for Celery's result backend (``db+...``).
+        login: returns options for the driver, such as a password that changes; they win
+            over those of the URL. It is asked for each new connection.
         table: name of the table of locks; it is created if it is missing.
         schema: the schema of the table; None for the connection's own.
         timeout: seconds that one operation may take at most, reconnecting included.
@@ -64,8 +67,9 @@ class SQLBackend(StepwiseBackend, Lists, Counts):
 
     def __init__(
         self,
-        url: str,
+        url: str | URL,
         *,
+        login: Login | None = None,
         table: str = "unique_task_locks",
         schema: str | None = None,
         timeout: float = 2.0,
@@ -75,7 +79,7 @@ class SQLBackend(StepwiseBackend, Lists, Counts):
         self.name = self._url.set(query={}).render_as_string(hide_password=True)
         self._table = lock_table(table, schema)
         self._turns = Turns(self.name, CONNECTIONS, timeout)
-        self._database = Database(self.name, self._url, self._table, timeout)
+        self._database = Database(self.name, self._url, self._table, timeout, login)
         kind = self._database.kind
         self.promises = PROMISES["mysql" if kind == "mariadb" else kind]
         dialect = self._database.dialect
@@ -98,6 +102,10 @@ class SQLBackend(StepwiseBackend, Lists, Counts):
     def ddl(self) -> str:
         """Return the SQL that creates the tables that are missing."""
         return f"{self._database.ddl()}\n{self._counters.ddl()}"
+
+    def close_idle(self) -> None:
+        """Close the connections that no operation uses; the next one opens its own."""
+        self._database.close_idle()
 
     def findings(self) -> list[Finding]:
         return [*super().findings(), in_turn(self, self._database.index)]

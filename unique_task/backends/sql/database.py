@@ -18,7 +18,7 @@ from ...exceptions import LockStoreRefusedError
 from ..findings import Finding, Level
 from .connections import Connections, FileConnections
 from .deadline import limited, seconds_left
-from .engine import open_engine
+from .engine import Login, open_engine
 from .errors import (
     is_for_now,
     is_full,
@@ -60,13 +60,21 @@ class Database:
     Arguments:
         name: of the store, for errors.
         timeout: seconds that one piece of work may take at most.
+        login: returns options for the driver that are not in the URL.
     """
 
-    def __init__(self, name: str, url: URL, table: sa.Table, timeout: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: URL,
+        table: sa.Table,
+        timeout: float,
+        login: Login | None = None,
+    ) -> None:
         self._name = name
         self._table = table
         self._timeout = timeout
-        self._engine = open_engine(url, timeout)
+        self._engine = open_engine(url, timeout, login)
         self.kind = self._engine.dialect.name
         self._begin = _BEGIN.get(self.kind, _BEGIN_ELSE).format(round(timeout * 1000))
         self._connections = Connections(self._connect)
@@ -82,6 +90,10 @@ class Database:
         twin = copy(self)
         twin._table = table
         return twin
+
+    def close_idle(self) -> None:
+        """Close the connections that no operation uses."""
+        self._connections.close()
 
     def one_operation(self, work: Callable[[], Result]) -> Result:
         """Do `work` in the time of one operation; see :func:`limited`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from socket import gethostname
@@ -36,15 +37,18 @@ CONNECTIONS = 10
 #: Milliseconds that SQLite itself waits for a locked file.
 BUSY = 10
 
+#: Returns options for the driver that are not in the URL; asked for each connection.
+Login = Callable[[], Mapping[str, Any]]
 
-def engine_url(text: str) -> URL:
+
+def engine_url(given: str | URL) -> URL:
     """Return the URL of a database, with the driver that we use for it.
 
     Raises:
-        ConfigurationError: if `text` is no such URL, or the driver is not installed.
+        ConfigurationError: if `given` is no such URL, or the driver is not installed.
     """
-    shown = without_password(text)
-    url = _parsed(text, shown)
+    shown = without_password(str(given))
+    url = _parsed(given, shown) if isinstance(given, str) else given
     kind = url.get_backend_name()
     driver = DRIVERS[kind]
     if find_spec(_MODULES[driver]) is None:
@@ -102,16 +106,19 @@ def identity(url: URL) -> str:
     return f"{url.host or 'localhost'}:{port}/{url.database}{more}"
 
 
-def open_engine(url: URL, timeout: float) -> sa.Engine:
+def open_engine(url: URL, timeout: float, login: Login | None = None) -> sa.Engine:
     """Return an engine of our own, which connects at its first use.
 
     Every statement is a transaction unless one is begun, and every one has a limit.
 
     Arguments:
         timeout: seconds that one operation may take at most.
+        login: returns options for the driver, which win over those of the URL.
     """
     engine = _created(url, timeout)
     sa.event.listen(engine, "before_cursor_execute", check_time)
+    if login is not None:
+        sa.event.listen(engine, "do_connect", partial(_log_in, login))
     kind = url.get_backend_name()
     if kind == "postgresql":
         sa.event.listen(engine, "do_connect", _connect_bounded)
@@ -200,6 +207,10 @@ def _prepare_mysql(timeout: float, connection: Any, _: Any) -> None:
             f"SET SESSION innodb_lock_wait_timeout = {seconds} "
             f"/*M!100300 , idle_transaction_timeout = {seconds} */"
         )
+
+
+def _log_in(login: Login, dialect: Any, _: Any, args: Any, options: Any) -> None:
+    options.update(login())
 
 
 def _connect_bounded(dialect: Any, _: Any, args: Any, options: Any) -> Any:
