@@ -64,7 +64,7 @@ bench: .venv/installed  ## What a lock costs; ROW="..." for rows with that name,
 figures: .venv/installed servers  ## Write what bench measures into its page of the documentation
 	$(PY) -m benchmarks --page
 
-matrix: .venv/installed servers  ## The tests on every Python and Celery at hand
+matrix: .venv/installed .venv-celery53/installed servers  ## The tests on every Python and Celery at hand
 	$(PY) -m tox
 
 exits: .venv/installed  ## Write the table of exits into its page of the documentation

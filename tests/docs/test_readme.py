@@ -19,7 +19,7 @@ MAKEFILE = ROOT / "Makefile"
 
 #: Pages whose code makes calls, which a worker has to run.
 CALLING = ["tutorial", "choosing", "questions", "migrating", "options", "policies"]
-CALLING += ["body"]
+CALLING += ["body", "upgrading"]
 #: Pages whose code is a program.
 PROGRAMS = ["stores", "log"]
 #: Pages whose code runs in a test of their own.

@@ -64,6 +64,7 @@ class WorkerProcess:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+    python: str | Path = sys.executable
 
     def __post_init__(self) -> None:
         self.name = self.name or f"{self.pool}-{uuid4().hex[:8]}@localhost"
@@ -138,7 +139,7 @@ class WorkerProcess:
 
     def _command(self) -> list[str]:
         return [
-            *(sys.executable, "-m", "celery", "-A", self.app, "worker"),
+            *(str(self.python), "-m", "celery", "-A", self.app, "worker"),
             *("-n", self.name, "-P", self.pool, "-c", str(self.concurrency)),
             *("--without-gossip", "--without-mingle", "-l", "INFO"),
             *self.options,
