@@ -6,7 +6,7 @@ from .counted import Counters, History, counters, history
 from .details import Detail, locks_of, show
 from .doctor import examine
 from .explanation import Explanation, Place, explain
-from .freeing import OFFERED, REFUSED, Released, release
+from .freeing import OFFERED, REFUSED, RELEASED, Released, release
 from .holders import Holder, Lock, Missing, Waiting, as_plain
 from .holding import Hold, hold
 from .inventory import Page, Wanted, locks, page
@@ -33,6 +33,7 @@ __all__ = [
     # outcomes of a release
     "OFFERED",
     "REFUSED",
+    "RELEASED",
     # which locks
     "Wanted",
     "is_call",

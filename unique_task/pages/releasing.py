@@ -47,10 +47,17 @@ class Outcomes:
         return ", ".join(counts) or "nothing was released: nobody holds the lock"
 
 
-def offered(app: Celery, keys: Sequence[str], *, timeout: float) -> Outcomes:
+def offered(
+    app: Celery,
+    keys: Sequence[str],
+    tokens: Collection[str] | None = None,
+    *,
+    timeout: float,
+) -> Outcomes:
     """Return what would become of the locks of some keys; nothing is released.
 
     Arguments:
+        tokens: of the holders that somebody has chosen; None for all.
         timeout: seconds to wait for the workers' answers; 0 not to ask them.
 
     Raises:
@@ -59,7 +66,8 @@ def offered(app: Celery, keys: Sequence[str], *, timeout: float) -> Outcomes:
     """
     missing: list[Missing] = []
     found = _locks(app, keys, missing, timeout)
-    return _outcomes(operating.release(app, found), missing)
+    chosen = found if tokens is None else _seen(found, tokens)
+    return _outcomes(operating.release(app, chosen), missing)
 
 
 def released(

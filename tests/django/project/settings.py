@@ -55,6 +55,6 @@ DATABASES = {
 }
 
 CELERY_BROKER_URL = os.environ.get("UNIQUE_TEST_BROKER", "memory://")
-CELERY_RESULT_BACKEND = os.environ.get("UNIQUE_TEST_RESULTS", "cache+memory://")
+CELERY_RESULT_BACKEND = os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_UNIQUE_BACKEND = os.environ.get("UNIQUE_TEST_STORE", "memory://")
