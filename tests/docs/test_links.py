@@ -1,13 +1,11 @@
 """The links of the README lead to pages of the site, at its address in setup.cfg."""
 
 import re
-from typing import Any
 
 import pytest
-from docutils.core import publish_doctree
 from docutils.nodes import image, reference
 
-from tests.docs.test_readme import DOCS, ONLY_IN_THE_SITE, README, ROOT
+from tests.docs.test_readme import DOCS, ONLY_IN_THE_SITE, README, ROOT, parsed
 
 pytestmark = pytest.mark.any_celery
 
@@ -15,19 +13,15 @@ pytestmark = pytest.mark.any_celery
 [SITE] = re.findall(r"(?m)^ *Documentation = (.*)$", (ROOT / "setup.cfg").read_text())
 
 
-def parsed(text: str) -> Any:
-    return publish_doctree(text, settings_overrides={"halt_level": 2})
-
-
 def places(page: str) -> set[str]:
     """The sections of a page, by the names that links have for them."""
     if page in ONLY_IN_THE_SITE:
         return set()
-    return set(parsed((DOCS / f"{page}.rst").read_text()).ids)
+    return set(parsed(DOCS / f"{page}.rst").ids)
 
 
 def test_each_link_of_the_readme_leads_to_a_page_of_the_site():
-    links = [link["refuri"] for link in parsed(README.read_text()).findall(reference)]
+    links = [link["refuri"] for link in parsed(README).findall(reference)]
 
     assert len(links) > 10
     for link in links:
@@ -38,7 +32,7 @@ def test_each_link_of_the_readme_leads_to_a_page_of_the_site():
 
 
 def test_the_picture_of_the_readme_is_one_of_the_site():
-    [picture] = parsed(README.read_text()).findall(image)
+    [picture] = parsed(README).findall(image)
     name = picture["uri"].removeprefix(f"{SITE}_static/")
 
     assert (DOCS / "pictures" / name).exists(), picture["uri"]
