@@ -72,6 +72,7 @@ NEEDS: dict[str, set[str]] = {
     "servers": {"Redis", "RabbitMQ", "Chromium"},
     "soak": {"Redis", "RabbitMQ"},
     "sql": {"SQL"},
+    "web": {"Redis", "Chromium"},
     "worker": {"Redis", "RabbitMQ"},
 }
 
