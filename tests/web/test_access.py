@@ -24,9 +24,9 @@ def guarded(app, task):
 
 
 def test_it_has_to_be_said_who_may_see_it(app, task):
-    for options in ({}, {"password": "x", "who": anybody}):
+    for password, who in ((None, None), ("x", anybody)):
         with pytest.raises(ConfigurationError, match="either password= or who="):
-            create_web(app, **options)
+            create_web(app, password=password, who=who)
     with pytest.raises(ConfigurationError, match="must be one letter or more"):
         create_web(app, password="")
 

@@ -43,8 +43,9 @@ def unique_at(folder: Any, locks: str) -> Unique:
 def page(unique: Unique, *words: str) -> Iterator[tuple[str, Any]]:
     """The address of a page that is served, and its process."""
     command = ["web", "--port", "0", "--timeout", "0", *words]
-    with unique.started(*command, stdout=subprocess.PIPE, text=True) as process:
-        address = process.stdout.readline().removeprefix("web page: ").strip()
+    with unique.started(*command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        address = process.stdout.readline().decode().removeprefix("web page: ").strip()
         assert address.startswith("http://"), address
         yield address, process
 

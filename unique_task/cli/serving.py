@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
@@ -40,14 +41,28 @@ def serve_page(
     who = _nobody_asked(host, password, open_to_all, anybody)
     names = _names(host, password, trusted_hosts)
     web = create_web(app, password=password, who=who, trusted_hosts=names, **options)
+    with _listening(host, port) as listener:
+        server: Any = create_server(web, sockets=[listener], threads=_THREADS)
+        _serve(server, f"{_in_url(host)}:{listener.getsockname()[1]}")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        server: Any = create_server(web, host=host, port=port, threads=_THREADS)
-    except (OSError, ValueError) as error:
+        return socket.create_server((host.strip("[]"), port), family=family)
+    except OSError as error:
         raise Failed(f"cannot serve at {host}:{port}: {error}") from error
-    _say_where(host, server)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host.strip('[]')}]" if ":" in host else host
+
+
+def _serve(server: Any, address: str) -> None:
     # As the first process of a container it would not hear SIGTERM without a handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
+        echo(f"web page: http://{address}/")
         server.run()
 
 
@@ -87,11 +102,4 @@ def _names(
     """
     if not trusted_hosts and not _is_loopback(host):
         return None
-    return [*_LOOPBACK, host, *trusted_hosts]
-
-
-def _say_where(host: str, server: Any) -> None:
-    # A name may have several addresses, each with a port of its own.
-    port = getattr(server, "effective_port", None) or server.effective_listen[0][1]
-    shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    echo(f"web page: http://{shown}:{port}/")
+    return [*_LOOPBACK, _in_url(host), *trusted_hosts]
