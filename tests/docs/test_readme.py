@@ -29,6 +29,7 @@ ELSEWHERE = {
     "operations": "docs/test_operations_page.py",
     "testing": "testing/test_page.py",
     "transactions": "publishing/test_transactions.py",
+    "webhooks": "docs/test_webhooks_page.py",
 }
 
 #: Pages with directives of Sphinx, and those that only include a file.
