@@ -1,5 +1,6 @@
 """The settings of the project; where its servers are is told by the environment."""
 
+import json
 import os
 
 SECRET_KEY = "of no use to anybody"
@@ -58,3 +59,6 @@ CELERY_BROKER_URL = os.environ.get("UNIQUE_TEST_BROKER", "memory://")
 CELERY_RESULT_BACKEND = os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_UNIQUE_BACKEND = os.environ.get("UNIQUE_TEST_STORE", "memory://")
+
+#: What a test sets beside these.
+globals().update(json.loads(os.environ.get("UNIQUE_TEST_SETTINGS", "{}")))

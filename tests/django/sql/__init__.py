@@ -1,0 +1,1 @@
+"""The tables of locks in a database of Django's."""

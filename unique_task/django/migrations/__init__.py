@@ -1,0 +1,1 @@
+"""The tables of locks, for databases of Django's."""
