@@ -68,7 +68,7 @@ def test_a_filter_or_a_search_shows_what_fits(ann, five, query, found):
     text = ann.get(OPS, **query)
 
     assert owners(text) == found
-    assert ("No lock fits" in text) == (not found)
+    assert ("None fits." in text) == (not found)
 
 
 def test_the_filters_beside_the_list_lead_to_what_they_say(ann, five):
@@ -89,7 +89,7 @@ def test_a_search_for_a_key_leads_to_its_page(ann, five):
 
 
 def test_a_search_that_finds_nothing_says_so(ann, five):
-    assert "nobody holds no lock" in ann.get(OPS, q="nobody")
+    assert "There is no key, task or owner nobody." in ann.get(OPS, q="nobody")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -66,11 +66,17 @@ def _page(page: LocksPage) -> dict[str, Any]:
     return {
         "rows": page.rows,
         "missing": page.missing,
-        "nothing": "No lock is held." if every else "No lock fits the filters.",
+        "nothing": _nothing(
+            page.missing, "No lock is held." if every else "None fits."
+        ),
         "number": page.number,
         "previous": _link(page, page.number - 1) if page.number > 1 else "",
         "next": _link(page, page.number + 1) if page.more else "",
     }
+
+
+def _nothing(missing: Sequence[Missing], text: str) -> str:
+    return "None was seen." if missing else text
 
 
 def _link(page: LocksPage, number: int) -> str:
@@ -81,10 +87,11 @@ def _found(app: Celery, query: str, timeout: float) -> dict[str, Any]:
     """Return the locks that a task holds by its id, or those of a key."""
     details = operating.show(app, query, timeout=timeout)
     missing: list[Missing] = [one for each in details for one in each.missing]
+    # Who waits does not matter here.
+    missing = [one for one in missing if one.what != "workers"]
     return {
         "rows": list(rows_of([one for each in details for one in each.locks])),
-        # Who waits does not matter here.
-        "missing": [one for one in missing if one.what != "workers"],
-        "nothing": f"{query} holds no lock, and is no key whose lock is held.",
+        "missing": missing,
+        "nothing": _nothing(missing, f"There is no key, task or owner {query}."),
         "keys": [detail.key for detail in details if detail.key == query],
     }
