@@ -39,5 +39,9 @@ def test_the_picture_of_the_readme_is_one_of_the_site():
     assert 'html_static_path = ["pictures"]' in (DOCS / "conf.py").read_text()
 
 
+def test_the_readme_is_two_screens():
+    assert len(README.read_text().splitlines()) <= 150
+
+
 def test_the_address_is_one_below_which_links_can_lead():
     assert SITE.startswith("https://") and SITE.endswith("/")
