@@ -29,6 +29,7 @@ ELSEWHERE = {
     "operations": "docs/test_operations_page.py",
     "testing": "testing/test_page.py",
     "transactions": "publishing/test_transactions.py",
+    "web": "docs/test_web_page.py",
     "webhooks": "docs/test_webhooks_page.py",
 }
 
