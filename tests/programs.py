@@ -1,5 +1,6 @@
 """Runs a program to its end, and for a limited time."""
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -31,3 +32,13 @@ def run_python(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program in our Python; `options` are those of the interpreter."""
     return run(sys.executable, *options, "-c", code, *arguments, **how)
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment for a process that others wait for, or that races with others.
+
+    Its coverage would slow it down by half, and is in the tests without processes.
+    """
+    inherited = dict(os.environ)
+    inherited.pop("COVERAGE_PROCESS_CONFIG", None)
+    return inherited

@@ -10,8 +10,7 @@ import pytest
 from tests.backends.flushes import AMOUNTS, PROCESSES
 from tests.backends.stores import AWKWARD, FIRST, KINDS, LEASE, STORES, open_store
 from tests.docs.test_readme import ROOT
-from tests.programs import run
-from tests.worker.worker_process import unmeasured
+from tests.programs import run, unmeasured
 from unique_task import ConfigurationError
 from unique_task.backends.base import Backend
 from unique_task.backends.counting import (

@@ -17,7 +17,7 @@ from tests.backends.fuzz import PROCESSES, turns_of
 from tests.backends.stores import STORES, open_store
 from tests.backends.turns import Turn, assert_at_most, assert_one_at_a_time
 from tests.docs.test_readme import ROOT
-from tests.worker.worker_process import unmeasured
+from tests.programs import unmeasured
 
 #: Turns of each process; ``make fuzz`` has each take 2000.
 TURNS = int(os.environ.get("UNIQUE_TEST_TURNS", "200"))

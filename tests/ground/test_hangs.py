@@ -5,8 +5,7 @@ import sys
 import pytest
 
 from tests.docs.test_readme import ROOT
-from tests.programs import run
-from tests.worker.worker_process import unmeasured
+from tests.programs import run, unmeasured
 
 CONFTEST = """
 from tests import hangs

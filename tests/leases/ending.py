@@ -10,7 +10,7 @@ from typing import Any
 import billiard
 from celery import Celery
 
-from tests.worker.worker_process import unmeasured
+from tests.programs import unmeasured
 from unique_task import LockStoreError, unique
 from unique_task.options.guarded_class import GUARDED
 

@@ -9,14 +9,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 import psutil
 
+from tests.programs import unmeasured
 from tests.waiting import wait_until
+from tests.worker.forked import Forked, start_celery
 
 LOG_TAIL = 3000
+
+#: The others change modules before anything imports them.
+FORKED_POOLS = ("prefork", "threads", "solo")
 
 
 def alive(pid: int) -> bool:
@@ -29,16 +34,6 @@ def alive(pid: int) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.NoSuchProcess:
         return False
-
-
-def unmeasured() -> dict[str, str]:
-    """The environment for a process that others wait for, or that races with others.
-
-    Its coverage would slow it down by half, and is in the tests without processes.
-    """
-    inherited = dict(os.environ)
-    inherited.pop("COVERAGE_PROCESS_CONFIG", None)
-    return inherited
 
 
 def _group_of(pid: int) -> int | None:
@@ -69,19 +64,12 @@ class WorkerProcess:
     def __post_init__(self) -> None:
         self.name = self.name or f"{self.pool}-{uuid4().hex[:8]}@localhost"
         self._log = self.directory / f"{self.name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     def start(self) -> None:
         """Return when the worker says it is ready."""
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command(),
-                env=self._environment(),
-                stdout=log,
-                stderr=log,
-                # A group of its own: pool children die with it, pytest does not.
-                start_new_session=True,
-            )
+            self._process = self._start(log)
         wait_until(self._ready, timeout=120, message=self._tail)
 
     @property
@@ -137,9 +125,27 @@ class WorkerProcess:
         finally:
             self.kill()
 
-    def _command(self) -> list[str]:
+    def _start(self, log: IO[bytes]) -> subprocess.Popen[bytes] | Forked:
+        words, env = self._words(), self._environment()
+        if self._of_this_python():
+            return start_celery(words, env, stdout=log, stderr=log)
+        command = [str(self.python), "-m", "celery", *words]
+        # A group of its own: pool children die with it, pytest does not.
+        return subprocess.Popen(
+            command, env=env, stdout=log, stderr=log, start_new_session=True
+        )
+
+    def _of_this_python(self) -> bool:
+        """Whether it may import the very modules that this process would."""
+        return (
+            self.pool in FORKED_POOLS
+            and str(self.python) == sys.executable
+            and "PYTHONPATH" not in self.environment
+        )
+
+    def _words(self) -> list[str]:
         return [
-            *(str(self.python), "-m", "celery", "-A", self.app, "worker"),
+            *("-A", self.app, "worker"),
             *("-n", self.name, "-P", self.pool, "-c", str(self.concurrency)),
             *("--without-gossip", "--without-mingle", "-l", "INFO"),
             *self.options,

@@ -10,11 +10,12 @@ from configparser import ConfigParser
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from tests.docs.test_readme import ROOT
-from tests.programs import run
-from tests.worker.worker_process import unmeasured
+from tests.programs import LIMIT, unmeasured
+from tests.worker.forked import start_celery
 
 
 def install_entry_points(directory: Path) -> None:
@@ -67,8 +68,10 @@ class Unique:
     command: str = "unique"
 
     def __call__(self, *words: object, **environment: str) -> Done:
-        done = run(*self._command(words), env={**self._environment(), **environment})
-        return Done(done.returncode, done.stdout, done.stderr)
+        env = {**self._environment(), **environment}
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            command = start_celery(self._words(words), env, out, err)
+            return Done(command.wait(LIMIT), _content(out), _content(err))
 
     @contextmanager
     def started(self, *words: object, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
@@ -77,7 +80,7 @@ class Unique:
         Arguments:
             how: options of ``Popen``.
         """
-        command = [str(word) for word in self._command(words)]
+        command = [sys.executable, "-m", "celery", *map(str, self._words(words))]
         options = {"env": self._environment(), "preexec_fn": _heed_ctrl_c, **how}
         with subprocess.Popen(command, **options) as process:
             try:
@@ -85,23 +88,25 @@ class Unique:
             finally:
                 process.kill()
 
-    def _command(self, words: Sequence[object]) -> tuple[object, ...]:
+    def _words(self, words: Sequence[object]) -> tuple[object, ...]:
         app = () if self.app is None else ("-A", self.app)
-        return sys.executable, "-m", "celery", *app, self.command, *words
+        return *app, self.command, *words
 
     def _environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(self.directory), str(ROOT)))
-        # A command does the same on each store: its coverage is that on one of them.
-        measured = self.urls["locks"].startswith("redis:")
-        inherited = os.environ if measured else unmeasured()
         return {
-            **inherited,
+            **unmeasured(),
             "PYTHONPATH": path,
             "UNIQUE_TEST_BROKER": self.urls["broker"],
             "UNIQUE_TEST_BACKEND": self.urls["backend"],
             "UNIQUE_TEST_REDIS": self.urls["locks"],
             "UNIQUE_TEST_SETTINGS": json.dumps(dict(self.settings)),
         }
+
+
+def _content(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 def _heed_ctrl_c() -> None:
