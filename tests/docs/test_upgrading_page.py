@@ -161,14 +161,19 @@ def test_a_task_under_a_new_name_has_the_same_keys_by_the_old_namespace(releases
     assert key_of(old, 7) == key_of(new, 7)
 
 
+@pytest.mark.parametrize("enabled", [False, "shadow"])
 def test_where_guards_are_off_a_message_still_frees_its_lock(
-    releases, worker_app, gate, monkeypatch
+    releases, worker_app, gate, monkeypatch, enabled
 ):
-    monkeypatch.setitem(worker_app.conf.changes, "unique_enabled", False)
-    gate.open()
+    monkeypatch.setitem(worker_app.conf.changes, "unique_enabled", enabled)
     old, _ = releases(unique(lock="until_executed"), unique(lock="until_executed"))
 
-    assert value_of(old.delay(7)) == ""
+    first = old.delay(7)
+    gate.wait_for_arrival()
+    assert holder(old, 7).owner == first.id
+    gate.open()
+
+    value_of(first)
     wait_until(lambda: holder(old, 7) is None)
 
 
