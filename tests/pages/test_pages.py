@@ -1,6 +1,7 @@
 """What stands on a page of locks, of one lock, and of all tasks."""
 
 from dataclasses import replace
+from itertools import starmap
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ from tests.counting.counted import flushed
 from tests.operating.test_explain import hold
 from tests.published_calls import holder, key_of, task_of
 from tests.servers.process import free_port
-from unique_task import MemoryBackend, unique
+from unique_task import MemoryBackend, operating, unique
 from unique_task.counting import names
 from unique_task.counting.tally import count
-from unique_task.operating import show
+from unique_task.operating import Lock, show
 from unique_task.pages.inputs import Filters
 from unique_task.pages.locks import SIZE, locks_page
 from unique_task.pages.rates import rates
@@ -39,6 +40,11 @@ def page(app: Any, **fields: str) -> Any:
     return locks_page(app, Filters.of({n: [v] for n, v in fields.items()}), timeout=0)
 
 
+def ending_in(lock: Lock, seconds: float) -> Lock:
+    [holder] = lock.holders
+    return replace(lock, holders=(replace(holder, remaining=seconds),))
+
+
 def test_locks_come_by_pages_and_each_once(app, task):
     for item in range(2 * SIZE + 1):
         hold(task, item)
@@ -49,6 +55,16 @@ def test_locks_come_by_pages_and_each_once(app, task):
     assert [one.more for one in pages] == [True, True, False, False]
     keys = {row.lock.key for one in pages for row in one.rows}
     assert keys == {key_of(task, item) for item in range(2 * SIZE + 1)}
+
+
+def test_what_there_was_no_time_to_look_at_is_missing(app, task):
+    hold(task)
+
+    found = operating.page(app, timeout=0, seconds=0)
+
+    assert (found.locks, found.more) == ((), False)
+    [missing] = found.missing
+    assert "too many locks to look at all in time" in str(missing)
 
 
 def test_a_row_says_who_holds_a_lock_and_what_names_it(app, task):
@@ -84,8 +100,9 @@ def test_the_timeline_of_a_key_goes_from_what_was_to_what_will_be(app, task):
     hold(task, owner="first", worker="w1")
     hold(task, owner="second", name=key_of(task) + ".pending", state="pending")
     [detail] = show(app, key_of(task), timeout=0)
+    ends = zip(detail.locks, (60.0, 61.0))
 
-    told = timeline(detail)
+    told = timeline(replace(detail, locks=tuple(starmap(ending_in, ends))))
 
     assert [(one.past, one.what) for one in told] == [
         (True, "first got the lock: it runs in w1"),
@@ -93,7 +110,7 @@ def test_the_timeline_of_a_key_goes_from_what_was_to_what_will_be(app, task):
         (False, "the lock of first ends, unless it is renewed"),
         (False, "the lock of second ends, unless it starts"),
     ]
-    assert [one.when for one in told[2:]] == ["in 60.0 s"] * 2
+    assert [one.when for one in told[2:]] == ["in 60.0 s", "in 61.0 s"]
 
 
 def test_what_happened_at_a_time_that_nobody_knows_comes_first(app, task):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import chain, islice
-from time import time
+from time import monotonic, time
 
 from celery import Celery
 
@@ -108,6 +109,7 @@ def page(
     skip: int = 0,
     size: int = 50,
     timeout: float = TIMEOUT,
+    seconds: float = 10,
 ) -> Page:
     """Return some of the locks that :func:`locks` yields.
 
@@ -117,13 +119,16 @@ def page(
         skip: how many there are before them; to come to them, all stores are read.
         size: how many to return at most.
         timeout: seconds to wait for the workers' answers; 0 not to ask.
+        seconds: to read the stores. Where they have too many locks to come to the end,
+            the rest is among what is missing.
 
     Raises:
         ConfigurationError: as there.
     """
     missing: list[Missing] = []
     workers = Workers(app, timeout)
-    found = _of_all(list(stores_of(app).values()), wanted, missing)
+    until = monotonic() + seconds
+    found = _of_all(list(stores_of(app).values()), wanted, missing, until)
     if wanted.verdicts:
         found = _judged(app, found, wanted, workers)
     some = list(islice(found, skip, skip + size + 1))
@@ -132,14 +137,14 @@ def page(
 
 
 def _of_all(
-    stores: list[Backend], wanted: Wanted, missing: list[Missing]
+    stores: list[Backend], wanted: Wanted, missing: list[Missing], until: float
 ) -> Iterator[Lock]:
     """Return the wanted locks of all stores; nobody has judged them yet.
 
     Each store is asked for its first one, so that one that is away is noted, also if
     others have locks enough for a page.
     """
-    found = [_wanted(store, wanted, missing) for store in stores]
+    found = [_wanted(store, wanted, missing, until) for store in stores]
     first = [list(islice(locks, 1)) for locks in found]
     return chain.from_iterable(map(chain, first, found))
 
@@ -152,9 +157,19 @@ def _judged(
             yield from _with_verdict(lock, wanted)
 
 
-def _wanted(backend: Backend, wanted: Wanted, missing: list[Missing]) -> Iterator[Lock]:
-    """Yield the wanted locks of a store, and note in `missing` what it cannot show."""
+def _wanted(
+    backend: Backend, wanted: Wanted, missing: list[Missing], until: float = math.inf
+) -> Iterator[Lock]:
+    """Yield the wanted locks of a store, and note in `missing` what it cannot show.
+
+    Arguments:
+        until: when to stop, by the monotonic clock.
+    """
     for lock in _listed(backend, missing):
+        if monotonic() >= until:
+            reason = "it has too many locks to look at all in time: ask for fewer"
+            missing.append(Missing(backend.name, reason))
+            return
         holders = tuple(filter(wanted.fits, lock.holders))
         if holders or (wanted == EVERY and not lock.holders):
             yield replace(lock, holders=holders)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
 from flask import Blueprint, render_template, request
 
 from .. import operating
@@ -46,16 +50,8 @@ def locks() -> Page:
 @pages.get("/lock")
 def lock() -> Page:
     """One lock: by its key, by the id of a task, or by a call."""
-    asked, found = Asked.of(query()), None
-    error, status = None, 200
-    if asked.wanted:
-        try:
-            args, kwargs = asked.arguments
-            found = operating.show(
-                site().app, asked.wanted, args, kwargs, timeout=site().timeout
-            )
-        except UniqueError as caught:
-            error, status = caught, _status(caught)
+    asked = Asked.of(query())
+    found, error, status = _answer(asked, operating.show)
     if found == []:
         status = 404
     shown = {"timeline": timeline, "rows_of": rows_of, "left": left_behind_fields}
@@ -66,16 +62,8 @@ def lock() -> Page:
 @pages.get("/call")
 def call() -> Page:
     """What would happen to a call now."""
-    asked, answer = Asked.of(query()), None
-    error, status = None, 200
-    if asked.wanted:
-        try:
-            args, kwargs = asked.arguments
-            answer = operating.explain(
-                site().app, asked.wanted, args or (), kwargs, timeout=site().timeout
-            )
-        except UniqueError as caught:
-            error, status = caught, _status(caught)
+    asked = Asked.of(query())
+    answer, error, status = _answer(asked, _explain)
     page = render_template(
         "call.html",
         asked=asked,
@@ -88,9 +76,21 @@ def call() -> Page:
     return page, status
 
 
-def _status(error: UniqueError) -> int:
-    """Return the status of a page that has an error in place of what was asked for."""
-    return 503 if isinstance(error, LockStoreError) else 400
+def _explain(app: Celery, task: str, args: Any, kwargs: Any, **how: Any) -> Any:
+    return operating.explain(app, task, args or (), kwargs, **how)
+
+
+def _answer(
+    asked: Asked, operation: Callable[..., Any]
+) -> tuple[Any, UniqueError | None, int]:
+    """Return what is asked for, or the error in its place; and the status."""
+    if not asked.wanted:
+        return None, None, 200
+    try:
+        call = asked.wanted, *asked.arguments
+        return operation(site().app, *call, timeout=site().timeout), None, 200
+    except UniqueError as error:
+        return None, error, 503 if isinstance(error, LockStoreError) else 400
 
 
 @pages.get("/doctor")
