@@ -25,6 +25,7 @@ PROGRAMS = ["stores", "log"]
 #: Pages whose code runs in a test of their own.
 ELSEWHERE = {
     "backends": "backends/test_own_backend.py",
+    "django": "django/test_page.py",
     "metrics": "docs/test_metrics_page.py",
     "operations": "docs/test_operations_page.py",
     "testing": "testing/test_page.py",
