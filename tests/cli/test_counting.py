@@ -11,6 +11,7 @@ from tests.counting.counted import flushed
 from tests.operating.test_explain import hold as run_under
 from tests.published_calls import task_of
 from unique_task import MemoryBackend, unique
+from unique_task.backends.counting import KEPT, Counted
 from unique_task.cli.counting import print_counters
 from unique_task.cli.output import Away
 from unique_task.cli.watching import watch_locks
@@ -27,6 +28,11 @@ class Shared(MemoryBackend):
     """One that is seen by other processes, as far as the commands know."""
 
     shared = True
+    reads = 0
+
+    def counted(self, minutes: int = KEPT) -> Counted:
+        self.reads += 1
+        return super().counted(minutes)
 
 
 @pytest.fixture
@@ -72,6 +78,12 @@ def test_a_line_a_task_has_the_last_hour_and_the_last_minutes(app, busy, capsys)
         "other  0 / 0  0 / 0   24 / 12  90.0 s / 90.0 s  - / -",
         "work   4 / 1  8 / 2   0 / 0    - / -            2.0 s / 2.0 s",
     ]
+
+
+def test_both_come_of_one_look_at_the_store(app, store, busy):
+    print_counters(app, "*", 60, False)
+
+    assert store.reads == 1
 
 
 def test_what_is_older_is_not_counted(app, busy, capsys):

@@ -13,8 +13,9 @@ from celery import Celery
 
 from .. import operating
 from ..pages.columns import columns_of
+from ..pages.rates import LATELY
 from ..pages.words import ago, shown
-from .counting import LATELY, wanted
+from .counting import wanted
 from .found import Found
 from .output import Away, table
 

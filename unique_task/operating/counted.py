@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from celery import Celery
@@ -158,9 +158,17 @@ def history(app: Celery, minutes: int = 60) -> Iterator[History | Missing]:
         ConfigurationError: as there.
     """
     backends = stores_of(app).values()
-    tally.flush(max(backend.timeout for backend in backends))
+    flush_own(backends)
     for backend in backends:
         yield from _of_store(backend, minutes)
+
+
+def flush_own(backends: Collection[Backend]) -> None:
+    """Bring what this process has counted to the stores, as it is about to read them.
+
+    A store that is away is waited for no longer than a read of it would take.
+    """
+    tally.flush(max(backend.timeout for backend in backends))
 
 
 def _of_store(backend: Backend, minutes: int) -> Iterator[History | Missing]:

@@ -11,8 +11,8 @@ from threading import Lock as Mutex
 
 from celery import Celery
 
-from ..counting.tally import tally
 from .app_tasks import stores_of
+from .counted import flush_own
 from .holders import Missing
 from .measures import Points
 from .reading import Reading
@@ -70,7 +70,7 @@ class Measurements:
 
     def _look(self) -> Points:
         stores = stores_of(self._app)
-        tally.flush(max(backend.timeout for backend in stores.values()))
+        flush_own(stores.values())
         reading = Reading(self._app, stores)
         # Beside each other: workers take their time, and a store that is away, too.
         with ThreadPoolExecutor(1, "unique_task measures") as threads:
