@@ -41,6 +41,7 @@ class Crash:
     Attributes:
         lease: of the worker that is killed.
         begins: the body that is killed.
+        killed: the worker of that body, with all its processes.
         left: seconds that the lock of that body stood: before and after each renewal.
         sent: when another call of the key was sent.
         asks: when that call met the lock.

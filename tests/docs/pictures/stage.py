@@ -13,6 +13,7 @@ from uuid import uuid4
 from tests.worker.app import app, configure
 from tests.worker.conftest import close_app, urls_on
 from tests.worker.operating.conftest import ELSEWHERE
+from tests.worker.waiting.line import ask
 from tests.worker.witness import Witness
 from tests.worker.worker_process import WorkerProcess
 from unique_task.options.app_settings import backend_of, settings_of
@@ -47,6 +48,12 @@ class Stage:
     def moments(self, key: str, what: str) -> dict[int, float]:
         """Return when it happened last to each call."""
         return {note.call: note.at for note in self.notes(key) if note.what == what}
+
+    def waiting(self, task: Any, *names: str) -> int:
+        """Return how many calls of a task some workers know to be waiting."""
+        told = [ask("unique_waiting", self.workers[name]) for name in names]
+        lines = [line for lines in told for line in lines]
+        return sum(line["waiting"] for line in lines if line["task"] == task.name)
 
     def refusals(self, key: str, call: int) -> list[float]:
         """Return when a call arrived, and its body did not run."""
