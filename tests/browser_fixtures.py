@@ -32,6 +32,9 @@ PARTS = {"stylesheet", "script", "image", "font"}
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium for a module; `page` and `open_page` keep its tests apart."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
     with chromium(tmp_path_factory.mktemp("browser")) as browser:
         yield browser
 
