@@ -54,6 +54,11 @@ class Access:
         return (given.username or "") if same else None
 
 
+def is_let_in() -> bool:
+    """Tell whether the request may see the page."""
+    return "user" in g
+
+
 def user() -> str:
     """Return the name of whoever sent the request; empty if nobody knows."""
     return str(g.get("user", ""))

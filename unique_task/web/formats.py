@@ -12,7 +12,7 @@ from markupsafe import Markup
 from .. import operating
 from ..pages.lines import top_of
 from ..pages.words import STATES, VERDICTS, ago, duration, shown
-from .access import user
+from .access import is_let_in, user
 from .state import site
 
 #: Letters of a text in a cell of a table; the page of one lock has all.
@@ -32,7 +32,8 @@ def install(web: Flask) -> None:
 
 
 def _context() -> dict[str, Any]:
-    names = operating.stores(site().app)
+    # Who was refused is told nothing.
+    names = operating.stores(site().app) if is_let_in() else []
     return {"site": site(), "user": user(), "stores": names, "still": _still}
 
 
