@@ -25,11 +25,12 @@ from .tasks.hooks import hook
 
 if TYPE_CHECKING:
     from .backends.base import Backend
-    from .backends.django import DjangoCacheBackend as DjangoCacheBackend  # noqa: F401
-    from .backends.memcached import MemcachedBackend as MemcachedBackend  # noqa: F401
+    from .backends.django.backend import DjangoCacheBackend as DjangoCacheBackend
+    from .backends.django.database import DjangoDatabaseBackend as DjangoDatabaseBackend
+    from .backends.memcached import MemcachedBackend as MemcachedBackend
     from .backends.memory import MemoryBackend
     from .backends.redis import RedisBackend
-    from .backends.sql import SQLBackend as SQLBackend  # noqa: F401
+    from .backends.sql import SQLBackend as SQLBackend
     from .leases.current import current_lock
     from .leases.lease import Lease
     from .options.duplicate import Duplicate, Policy, duplicates
@@ -58,7 +59,8 @@ _MODULES = {
     "Backend": "backends.base",
     "MemoryBackend": "backends.memory",
     "RedisBackend": "backends.redis",
-    "DjangoCacheBackend": "backends.django",
+    "DjangoCacheBackend": "backends.django.backend",
+    "DjangoDatabaseBackend": "backends.django.database",
     "MemcachedBackend": "backends.memcached",
     "SQLBackend": "backends.sql",
 }
@@ -66,6 +68,7 @@ _MODULES = {
 #: The extras that install the clients of backends, where they are no requirements.
 _EXTRAS = {
     "DjangoCacheBackend": "[django]",
+    "DjangoDatabaseBackend": "[django]",
     "MemcachedBackend": "[memcached]",
     "SQLBackend": "[postgresql], [mysql], or [sqlalchemy] for SQLite",
 }

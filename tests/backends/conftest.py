@@ -24,7 +24,7 @@ from tests.backends.stores import (
 from tests.servers import Cluster, cluster
 from unique_task import RedisBackend
 from unique_task.backends.base import Backend
-from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.django.backend import DjangoCacheBackend
 from unique_task.backends.django.database import DjangoDatabaseBackend
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.sql import SQLBackend

@@ -199,7 +199,12 @@ def error_without(module: str, url: str) -> Exception:
 
 
 @pytest.mark.parametrize(
-    "name", ["SQLBackend", "MemcachedBackend", "DjangoCacheBackend"]
+    "name",
+    [
+        *("SQLBackend", "MemcachedBackend"),
+        "DjangoCacheBackend",
+        "DjangoDatabaseBackend",
+    ],
 )
 def test_backends_with_extras_are_imported_when_they_are_asked_for(name):
     assert issubclass(getattr(unique_task, name), Backend)

@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from unique_task import MemoryBackend, RedisBackend
-from unique_task.backends.django import DjangoCacheBackend
 from unique_task.backends.django.any_cache import AnyCacheBackend
+from unique_task.backends.django.backend import DjangoCacheBackend
 from unique_task.backends.django.database import DjangoDatabaseBackend
 from unique_task.backends.memcached import MemcachedBackend
 from unique_task.backends.promises import Promises

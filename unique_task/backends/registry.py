@@ -19,7 +19,7 @@ ENTRY_POINTS = "unique_task.backends"
 _REDIS = "unique_task.backends.redis:RedisBackend"
 _SQL = "unique_task.backends.sql:SQLBackend"
 _MEMCACHED = "unique_task.backends.memcached:MemcachedBackend"
-_DJANGO = "unique_task.backends.django:DjangoCacheBackend"
+_DJANGO = "unique_task.backends.django.backend:DjangoCacheBackend"
 _DJANGO_DB = "unique_task.backends.django.database:DjangoDatabaseBackend"
 
 #: Scheme of a URL -> class, imported on first use.

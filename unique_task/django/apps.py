@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.core import checks
 
 
 class UniqueTaskConfig(AppConfig):
@@ -11,3 +14,13 @@ class UniqueTaskConfig(AppConfig):
     name = "unique_task.django"
     label = "unique_task"
     verbose_name = "Unique tasks"
+
+    def ready(self) -> None:
+        checks.register(_check, "unique_task")
+
+
+def _check(app_configs: Any, **how: Any) -> list[checks.CheckMessage]:
+    # Not every command checks, and most have no use for Celery.
+    from .checks import check_unique_tasks
+
+    return check_unique_tasks(app_configs, **how)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import RLock
 from typing import Any, cast
 from weakref import WeakSet
@@ -11,12 +14,25 @@ from django.urls import get_script_prefix, set_script_prefix
 
 from ..exceptions import ConfigurationError
 
+#: Celery's variable for it.
+_SKIP = "CELERY_SKIP_CHECKS"
+
 _importing = RLock()
 _imported: WeakSet[Celery] = WeakSet()
 
 
 def celery_app() -> Celery:
     """Return the project's Celery app, with the tasks of all its Django apps.
+
+    It raises what :func:`bare_app` does, and what the modules of tasks raise.
+    """
+    app = bare_app()
+    _import_tasks(app)
+    return app
+
+
+def bare_app() -> Celery:
+    """Return the project's Celery app; nothing is imported.
 
     It is the one that ``shared_task`` uses: the first that the project has made.
 
@@ -31,7 +47,6 @@ def celery_app() -> Celery:
             "the project has no Celery app: make one in proj/celery.py, and import it "
             "in proj/__init__.py: from .celery import app as celery_app"
         )
-    _import_tasks(app)
     return cast(Celery, app)
 
 
@@ -45,9 +60,24 @@ def _import_tasks(app: Celery) -> None:
         # It calls django.setup(), too, which forgets the path of this request.
         prefix = get_script_prefix()
         try:
-            app.loader.import_default_modules()
+            with _without_checks():
+                app.loader.import_default_modules()
         except BaseException:
             _imported.discard(app)
             raise
         finally:
             set_script_prefix(prefix)
+
+
+@contextmanager
+def _without_checks() -> Iterator[None]:
+    """Let Celery leave out Django's checks: who asks for tasks runs them, or has."""
+    before = os.environ.get(_SKIP)
+    os.environ[_SKIP] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SKIP]
+        else:
+            os.environ[_SKIP] = before

@@ -4,7 +4,7 @@ from ..backends.findings import Finding, Level
 from .app_tasks import UnknownCallError, stores
 from .counted import Counters, History, counters, history
 from .details import Detail, locks_of, show
-from .doctor import examine
+from .doctor import examine, examine_options
 from .explanation import Explanation, Place, explain
 from .freeing import OFFERED, REFUSED, RELEASED, Released, release
 from .holders import Holder, Lock, Missing, Waiting, as_plain
@@ -20,6 +20,7 @@ __all__ = [
     # operations
     "counters",
     "examine",
+    "examine_options",
     "explain",
     "history",
     "hold",

@@ -35,24 +35,61 @@ def examine(
         now: returns seconds since 1970.
     """
     try:
-        settings = settings_of(app)
-        if not settings.enabled:
-            found = "unique_enabled is False: no task is guarded against duplicates"
-            yield Finding("settings", Level.WARN, found, "set it to True")
-            return
-        if settings.shadow:
-            yield Finding("settings", Level.WARN, NOT_GUARDED, _END_SHADOW)
-        guarded, stores = _checked(app), stores_of(app).values()
+        guarded, of_settings = _examine_settings(app)
+        stores = stores_of(app).values() if guarded is not None else ()
     except UniqueError as error:
-        yield Finding("settings", Level.FAIL, str(error), "correct it; workers need it")
+        yield _misfit(error)
         return
-    yield Finding("settings", Level.OK, f"{len(guarded)} unique tasks")
+    yield from of_settings
+    if guarded is None:
+        return
     for store in stores:
         yield from examine_store(store, now)
+    yield from _examine_tasks(app, guarded)
+    yield from examine_workers(app, timeout, now)
+
+
+def examine_options(app: Celery) -> Iterator[Finding]:
+    """Yield what is found of settings and tasks; no store, broker or worker is asked.
+
+    Arguments:
+        app: with all its tasks, as a worker imports them.
+    """
+    try:
+        guarded, of_settings = _examine_settings(app)
+    except UniqueError as error:
+        yield _misfit(error)
+        return
+    yield from of_settings
+    if guarded is not None:
+        yield from _examine_tasks(app, guarded)
+
+
+def _examine_settings(app: Celery) -> tuple[list[Guarded] | None, list[Finding]]:
+    """Return the guarded tasks, None if guards are off, and what is found of settings.
+
+    Raises:
+        UniqueError: if they cannot be used.
+    """
+    settings = settings_of(app)
+    if not settings.enabled:
+        found = "unique_enabled is False: no task is guarded against duplicates"
+        return None, [Finding("settings", Level.WARN, found, "set it to True")]
+    guarded, findings = _checked(app), []
+    if settings.shadow:
+        findings = [Finding("settings", Level.WARN, NOT_GUARDED, _END_SHADOW)]
+    known = Finding("settings", Level.OK, f"{len(guarded)} unique tasks")
+    return guarded, [*findings, known]
+
+
+def _misfit(error: UniqueError) -> Finding:
+    return Finding("settings", Level.FAIL, str(error), "correct it; workers need it")
+
+
+def _examine_tasks(app: Celery, guarded: list[Guarded]) -> Iterator[Finding]:
     broker = Broker.of(app)
     yield from examine_tasks(guarded, broker)
     yield from examine_queues(app, guarded, broker)
-    yield from examine_workers(app, timeout, now)
 
 
 def warnings_at_start(app: Celery, stores: Iterable[Backend]) -> list[str]:

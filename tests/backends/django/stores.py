@@ -7,7 +7,7 @@ import pytest
 from tests.backends.stores import FIRST, SECOND
 from tests.django_settings import django_caches
 from unique_task import ConfigurationError
-from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.django.backend import DjangoCacheBackend
 from unique_task.backends.steps import Acquired, Held
 
 

@@ -18,7 +18,7 @@ from tests.django_settings import (
 )
 from tests.programs import run_python
 from unique_task import ConfigurationError
-from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.django.backend import DjangoCacheBackend
 from unique_task.backends.registry import backend_class, can_hold_locks
 
 
@@ -102,7 +102,7 @@ def test_it_says_what_to_install_for_django(monkeypatch):
 UNCONFIGURED = """
 from django.conf import settings
 from unique_task.backends.registry import open_backend
-from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.django.backend import DjangoCacheBackend
 assert not settings.configured
 try:
     open_backend("django-cache://locks", timeout=2)

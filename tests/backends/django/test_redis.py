@@ -9,7 +9,7 @@ from tests.backends.django.stores import assert_locks, opened, refused
 from tests.backends.stores import FIRST, ONE, PATIENCE, SECOND, TWO, in_time, reserve
 from tests.django_settings import DJANGO_REDIS_CACHE, REDIS_CACHE, django_caches
 from unique_task import LockStoreError, RedisBackend
-from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.django.backend import DjangoCacheBackend
 from unique_task.backends.findings import Level
 from unique_task.backends.registry import open_backend
 from unique_task.backends.steps import Acquired, Renewal, Renewed

@@ -17,7 +17,7 @@ from tests.forking import in_fork
 from tests.waiting import wait_until
 from unique_task import LockStoreError
 from unique_task.backends.base import Backend
-from unique_task.backends.django import DjangoCacheBackend
+from unique_task.backends.django.backend import DjangoCacheBackend
 from unique_task.backends.steps import Acquired, Finished, Held, Renewal, Renewed
 
 CONTRACT = [

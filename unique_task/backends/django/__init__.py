@@ -1,5 +1,1 @@
-"""Locks in one of Django's caches."""
-
-from .backend import DjangoCacheBackend
-
-__all__ = ["DjangoCacheBackend"]
+"""Locks in one of Django's caches or databases."""

@@ -1,0 +1,16 @@
+"""Prints what the checks find under several settings of the project, in one process."""
+
+import json
+import sys
+
+import django
+from django.core.checks import run_checks
+from django.test.utils import override_settings
+
+if __name__ == "__main__":
+    django.setup()
+    for settings in json.loads(sys.argv[1]):
+        with override_settings(**settings):
+            found = run_checks(tags=["unique_task"])
+        print(json.dumps([[one.id, one.msg, one.hint] for one in found]))
+    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
