@@ -18,12 +18,14 @@ from tests.backends.stores import (
 from unique_task.backends.record import HELD
 from unique_task.backends.steps import Acquired, Held, Renewal, Renewed, Reserved
 
-HOLD = replace(record_of("hold-1"), worker="", state=HELD, by="ann", why="migration 17")
+HOLD = replace(
+    record_of("hold-1"), worker="", state=HELD, by="ann", reason="migration 17"
+)
 
 
-@pytest.mark.parametrize("why", AWKWARD.values(), ids=AWKWARD)
-def test_who_holds_a_lock_and_why_comes_back_as_it_was(backend, why):
-    hold = replace(HOLD, why=why, by=why)
+@pytest.mark.parametrize("reason", AWKWARD.values(), ids=AWKWARD)
+def test_who_holds_a_lock_and_why_comes_back_as_it_was(backend, reason):
+    hold = replace(HOLD, reason=reason, by=reason)
     taken = backend.acquire("key", hold, LEASE)
 
     assert backend.get("key").record == replace(hold, fence=taken.fence)
@@ -35,13 +37,13 @@ def test_a_run_meets_a_hold_as_any_holder(backend):
     refused = backend.acquire("key", FIRST, LEASE, remember_for=LEASE)
 
     assert isinstance(refused, Held)
-    assert (refused.record.by, refused.record.why) == ("ann", "migration 17")
+    assert (refused.record.by, refused.record.reason) == ("ann", "migration 17")
 
 
-@pytest.mark.parametrize("why", ["17", "migration 17", ""], ids=repr)
-def test_no_message_takes_the_place_of_a_hold(backend, why):
+@pytest.mark.parametrize("reason", ["17", "migration 17", ""], ids=repr)
+def test_no_message_takes_the_place_of_a_hold(backend, reason):
     """The number at the end of its record is no fence of a message."""
-    hold = replace(HOLD, why=why)
+    hold = replace(HOLD, reason=reason)
     backend.acquire("key", hold, LEASE)
 
     refused = reserve(backend, TWO)

@@ -33,7 +33,7 @@ def test_whatever_is_written_is_read_again(owner, task, worker, numbers):
     assert Record.parse(record.text(fence)) == record
 
 
-HOLD = {"state": "held", "by": "ann", "why": "migration"}
+HOLD = {"state": "held", "by": "ann", "reason": "migration"}
 
 
 @pytest.mark.parametrize("fields", [{"first": 5}, {"final": True}, HOLD])
@@ -46,14 +46,16 @@ def test_what_is_said_at_the_end_of_a_record_is_read_again(fields):
 
 
 @settings(deadline=None)
-@given(by=text(), why=text() | integers(0).map(str) | just("final"))
-def test_who_holds_a_lock_and_why_is_read_again_and_is_nothing_else(by, why):
+@given(by=text(), reason=text() | integers(0).map(str) | just("final"))
+def test_who_holds_a_lock_and_why_is_read_again_and_is_nothing_else(by, reason):
     """A word of digits would be taken for `first`, that of a replaceable message."""
-    record = Record("hold-1/0/0//ab", "shop", state="held", fence=17, by=by, why=why)
+    record = Record(
+        "hold-1/0/0//ab", "shop", state="held", fence=17, by=by, reason=reason
+    )
 
     assert Record.parse(record.text(17)) == record
     assert re.fullmatch(r"1 17 \S+ held  shop  by:[!-~]* why:[!-~]*", record.text(17))
-    assert record.hold == f"held by {by}: {why}"
+    assert record.hold == f"held by {by}: {reason}"
 
 
 @settings(deadline=None)
@@ -68,7 +70,7 @@ def test_a_record_is_one_line_of_seven_words(owner, task, worker):
 
 @pytest.mark.parametrize("state", ["pending", "running", "called", "held"])
 def test_a_holder_is_named_as_what_it_is(state):
-    record = Record("task-1/0/0//ab", "shop", state=state, by="ann", why="migration")
+    record = Record("task-1/0/0//ab", "shop", state=state, by="ann", reason="migration")
     held = state == "held"
 
     assert record.refusal == "held by ann: migration" if held else "duplicate of task-1"

@@ -65,10 +65,10 @@ HOLDS = {
     "by:ann@h%C3%B8st why:a%20migration,%20100%25": Record(
         *("hold-0badcafe0bad/0/0//a1b2c3d4e5f6", "shop.charge", "", "held"),
         by="ann@høst",
-        why="a migration, 100%",
+        reason="a migration, 100%",
     ),
     f"1 {FENCE} {PLAIN} held    by:17 why:4711": Record(
-        PLAIN, state="held", by="17", why="4711"
+        PLAIN, state="held", by="17", reason="4711"
     ),
 }
 RECORDS.update(HOLDS)

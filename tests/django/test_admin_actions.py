@@ -113,7 +113,7 @@ def test_locks_of_several_keys_are_released_at_once(ann, hold, backend, dead):
 
 
 def test_the_page_of_a_lock_leads_to_its_release(ann, hold, backend):
-    hold(KEY, "hold-1", state="held", by="cat", why="migration")
+    hold(KEY, "hold-1", state="held", by="cat", reason="migration")
 
     page = ann.client.get(f"{OPS}{KEY}/change/").text
     [link] = re.findall(r'href="([^"]*release/[^"]*)"', page)
@@ -149,7 +149,7 @@ def test_a_key_is_held_and_noted(ann, backend, redis_url):
 
     assert text.startswith("Held for 5 min: migration.")
     [held] = backend.holders(KEY)
-    assert (held.record.by, held.record.why) == ("ann", "migration")
+    assert (held.record.by, held.record.reason) == ("ann", "migration")
     assert 290 < held.remaining <= 300
     assert "ann Held for 5 min: migration" in ann.get(f"{OPS}{KEY}/history/")
 

@@ -22,7 +22,7 @@ def five(hold):
     hold(KEYS[1], "lives", IMPORT, worker="one@shop", process=this_process())
     hold(KEYS[2], "died", IMPORT, worker="two@shop", process=dead)
     hold(KEYS[3], "in-place", state="called", process="elsewhere/1/2")
-    hold(KEYS[4], "hold-1", state="held", by="cat", why="migration")
+    hold(KEYS[4], "hold-1", state="held", by="cat", reason="migration")
 
 
 def owners(text: str) -> set[str]:

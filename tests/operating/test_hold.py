@@ -47,7 +47,7 @@ def test_a_hold_tells_what_it_took(app):
     [held] = store_of(app).holders(key_of(task))
     assert isinstance(taken, Hold)
     assert (taken.key, taken.task, taken.places) == (key_of(task), "work", 1)
-    assert (taken.by, taken.why, taken.seconds) == ("ann", "migration", 60)
+    assert (taken.by, taken.reason, taken.seconds) == ("ann", "migration", 60)
     assert (taken.owner, taken.fence) == (held.record.owner, held.record.fence)
     assert 50 < held.remaining <= 60
     assert abs(taken.until - time.time() - 60) < 10
@@ -326,7 +326,7 @@ def test_a_hold_is_listed_and_alive(app):
 
     [one] = lock.holders
     assert (one.owner, one.state, one.worker) == (taken.owner, "held", "")
-    assert (one.by, one.why, one.hold) == ("ann", "migration", CALLED)
+    assert (one.by, one.hold_reason, one.hold) == ("ann", "migration", CALLED)
     assert (one.verdict, one.reason) == ("alive", CALLED)
 
 

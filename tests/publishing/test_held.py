@@ -90,7 +90,7 @@ def test_a_callable_sees_the_hold(held):
     [duplicate] = met
     record = duplicate.holders[0].record
     assert (duplicate.owner, duplicate.hold) == (hold.owner, CALLED)
-    assert (record.by, record.why) == ("ann", "migration")
+    assert (record.by, record.reason) == ("ann", "migration")
 
 
 def test_the_log_names_who_holds_the_key(held, caplog):

@@ -115,7 +115,7 @@ def test_a_key_is_held_with_a_reason(acting, task):
     done = sent(acting, "/hold", **HOLD, args="[7]")
 
     record = holder(task, 7)
-    assert (record.state, record.by, record.why) == ("held", "ann", "migration")
+    assert (record.state, record.by, record.reason) == ("held", "ann", "migration")
     assert f"{key_of(task, 7)} is held by ann for 10 min" in text_of(done)
     assert "held by ann: migration" in text_of(done)
 

@@ -10,6 +10,7 @@ from tests.waiting import wait_until
 from tests.worker.app import app
 from tests.worker.tasks_exits import leave
 from tests.worker.tasks_outage import report
+from unique_task.operating import Hold, hold
 
 pytestmark = pytest.mark.worker
 
@@ -32,6 +33,13 @@ def _in_shadow(module_urls):
     app.conf.unique_enabled = "shadow"
     yield
     app.conf.unique_enabled = True
+
+
+@pytest.fixture
+def enforced_here():
+    app.conf.unique_enabled = True
+    yield
+    app.conf.unique_enabled = "shadow"
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +125,18 @@ def test_who_enforces_locks_and_who_does_not_are_not_in_each_others_way(
     assert alone.get(timeout=TIMEOUT)["fence"]
     assert waits.get(timeout=TIMEOUT)["fence"]
     assert first.get(timeout=TIMEOUT) == second.get(timeout=TIMEOUT) == NOTHING
+
+
+def test_a_hold_by_who_enforces_locks_names_the_workers_that_do_not(
+    worker, enforcing, key, enforced_here
+):
+    held = hold(app, report.name, [key], seconds=60, by="ann", reason="migration")
+
+    assert isinstance(held, Hold)
+    assert [str(finding) for finding in held.findings] == [
+        f'{worker.name}: unique_enabled is "shadow" there: it runs calls of the key '
+        "all the same"
+    ]
 
 
 def test_a_killed_child_leaves_no_lock(worker, witness, key):

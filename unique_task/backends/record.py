@@ -33,7 +33,7 @@ HELD = "held"
 
 # Words of a hold begin with one of these: who, and why. So none is a number, which
 # would be read as `first`, or equals `final`. Part of the wire format.
-_BY, _WHY = "by:", "why:"
+_BY, _REASON = "by:", "why:"
 
 # Characters that stand unquoted in a field: all but blanks and control characters.
 _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -117,7 +117,7 @@ class Record:
         final: whether the attempt ends with its process, as its message does not come
             again. False in a record of an older version, which does not tell.
         by: who holds it as an operator.
-        why: that one's reason.
+        reason: that one's reason.
     """
 
     # Written as version, fence, token, state, worker, task, process, [final], [by:...],
@@ -132,7 +132,7 @@ class Record:
     first: int | None = None
     final: bool = False
     by: str = ""
-    why: str = ""
+    reason: str = ""
 
     @property
     def owner(self) -> str:
@@ -154,7 +154,7 @@ class Record:
     @property
     def hold(self) -> str | None:
         """What a hold is called: ``held by ann: migration``; None if it is none."""
-        return hold_text(self.by, self.why) if self.state == HELD else None
+        return hold_text(self.by, self.reason) if self.state == HELD else None
 
     @property
     def refusal(self) -> str:
@@ -171,7 +171,8 @@ class Record:
         """The words of the text between the fence and `first`."""
         run = _words(self.state, self.worker, self.task, self.process)
         if self.state == HELD:
-            return f"{self.token} {run} {_word(_BY, self.by)} {_word(_WHY, self.why)}"
+            words = f"{_word(_BY, self.by)} {_word(_REASON, self.reason)}"
+            return f"{self.token} {run} {words}"
         return f"{self.token} {run} {_FINAL}" if self.final else f"{self.token} {run}"
 
     def text(self, fence: int) -> str:
@@ -205,7 +206,7 @@ class Record:
                 _FINAL in more,
             )
             if state == HELD:
-                record.by, record.why = _after(_BY, more), _after(_WHY, more)
+                record.by, record.reason = _after(_BY, more), _after(_REASON, more)
             return record
         except ValueError as error:
             raise LockRecordError(
@@ -217,9 +218,9 @@ class Record:
 
 # They come again and again: a process runs the same tasks.
 @lru_cache(maxsize=1024)
-def hold_text(by: str, why: str) -> str:
+def hold_text(by: str, reason: str) -> str:
     """Return what people call a hold, wherever a call or an operator meets it."""
-    return f"held by {by}: {why}"
+    return f"held by {by}: {reason}"
 
 
 def _words(state: str, worker: str, task: str, process: str) -> str:

@@ -39,11 +39,13 @@ def _held(hold: operating.Hold) -> Iterable[tuple[str, object]]:
     if hold.task:
         yield "task", hold.task
     yield "key", hold.key
-    yield "held by", f"{hold.by}: {hold.why}"
+    yield "held by", f"{hold.by}: {hold.reason}"
     yield "until", f"{until}, for {duration(hold.seconds)}"
     if hold.places > 1:
         yield "places", f"all {hold.places}"
     yield "fence", "-" if hold.fence is None else hold.fence
+    for finding in hold.findings:
+        yield "but", finding
     yield "to end it", f"celery -A proj unique release {hold.key} --force"
 
 

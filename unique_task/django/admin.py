@@ -207,7 +207,9 @@ class LockAdmin(admin.ModelAdmin):
         held = form.hold(app, request.user.get_username(), self.timeout)
         if held is None:
             return self.render(request, "hold", "Hold a key", adminform=in_admin(form))
-        text = f"Held for {duration(held.seconds)}: {held.why}"
+        text = f"Held for {duration(held.seconds)}: {held.reason}"
         self.log_change(request, Lock(key=held.key), text)
         self.message_user(request, f"{text}. It ends by its time, or by a release.")
+        for finding in held.findings:
+            self.message_user(request, str(finding), messages.WARNING)
         return self._to("change", held.key)

@@ -35,17 +35,18 @@ def examine_workers(app: Celery, timeout: float, now: Clock) -> Iterator[Finding
     if answers.missing is not None:
         yield Finding("workers", Level.UNKNOWN, answers.missing.reason)
         return
-    strangers = [pair for pair in answers.replies if not _is_known(pair[1])]
+    strangers = [pair for pair in answers.replies if not is_known(pair[1])]
     for node, answer in strangers:
         yield replace(_stranger(answer), where=node)
-    known = [(node, one) for node, one in answers.replies if _is_known(one)]
+    known = [(node, one) for node, one in answers.replies if is_known(one)]
     if known:
         found = f"{len(known)} answer: {', '.join(node for node, _ in known)}"
         yield Finding("workers", Level.OK, found)
         yield from _compared(about(app, now), known, before, after)
 
 
-def _is_known(answer: Any) -> bool:
+def is_known(answer: Any) -> bool:
+    """Tell whether a worker has answered what :func:`.about` returns."""
     return isinstance(answer, dict) and isinstance(answer.get("tasks"), dict)
 
 

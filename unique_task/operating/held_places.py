@@ -22,18 +22,20 @@ class Places:
 
     Arguments:
         by: who holds it.
-        why: the reason.
+        reason: why, for people.
         seconds: for which to hold it, once all places are taken.
 
     Attributes:
         record: of one place; all have the same owner.
     """
 
-    def __init__(self, target: Target, by: str, why: str, seconds: float) -> None:
+    def __init__(self, target: Target, by: str, reason: str, seconds: float) -> None:
         owner = f"hold-{os.urandom(6).hex()}"
         self._target = target
         self._records = [
-            Record(Token.of_attempt(owner), target.task, state=HELD, by=by, why=why)
+            Record(
+                Token.of_attempt(owner), target.task, state=HELD, by=by, reason=reason
+            )
             for _ in range(target.limit)
         ]
         self.record = self._records[0]

@@ -35,7 +35,7 @@ class Holder:
             again.
         replaceable: whether a later message may take its place.
         by: who holds it, if that is an operator.
-        why: the reason of that one.
+        hold_reason: why that one does.
         verdict: ``alive``, ``dead`` or ``unknown``.
         reason: of the verdict, for people.
     """
@@ -53,7 +53,7 @@ class Holder:
     final: bool
     replaceable: bool
     by: str = ""
-    why: str = ""
+    hold_reason: str = ""
     verdict: str = UNKNOWN
     reason: str = "nobody was asked"
 
@@ -75,13 +75,13 @@ class Holder:
             final=record.final,
             replaceable=record.state == "pending" and record.first is not None,
             by=record.by,
-            why=record.why,
+            hold_reason=record.reason,
         )
 
     @property
     def hold(self) -> str | None:
         """What a hold is called: ``held by ann: migration``; None if it is none."""
-        return hold_text(self.by, self.why) if self.state == HELD else None
+        return hold_text(self.by, self.hold_reason) if self.state == HELD else None
 
     def judged(self, verdict: str, reason: str) -> Holder:
         """Return the same holder with a verdict."""

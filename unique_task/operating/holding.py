@@ -9,10 +9,12 @@ from typing import Any
 
 from celery import Celery
 
+from ..backends.findings import Finding
 from ..durations import Duration
 from ..durations import seconds as in_seconds
 from ..exceptions import ConfigurationError
 from .held_places import Places
+from .hold_reach import not_reached
 from .holders import Holder, Lock
 from .targets import Target, target_of
 from .verdicts import judged
@@ -35,11 +37,13 @@ class Hold:
         store: where its lock lives.
         owner: names the hold as an id names a task: ``release`` takes it.
         by: who holds it.
-        why: the reason.
+        reason: why, for people.
         seconds: for which it was taken.
         until: when it ends, in seconds since 1970 by this process's clock.
         places: how many places of the key it has: all.
         fence: see :class:`.Acquired`; of several places the greatest.
+        findings: one for each worker that answers and runs calls of the key all the
+            same, such as one in shadow mode.
     """
 
     key: str
@@ -47,11 +51,12 @@ class Hold:
     store: str
     owner: str
     by: str
-    why: str
+    reason: str
     seconds: float
     until: float
     places: int
     fence: int | None
+    findings: tuple[Finding, ...] = ()
 
 
 def hold(
@@ -84,7 +89,8 @@ def hold(
         limit: for a key: how many may hold it at once; None for the most that any task
             in the store allows.
         store: for a key: name of the store; None if the app has one.
-        timeout: seconds to wait for the workers' answers about a holder; 0 not to ask.
+        timeout: seconds to wait for the workers' answers, about a holder or whether
+            they heed the hold; 0 not to ask.
 
     Returns:
         The hold; the lock with its judged holders, if others hold the key.
@@ -99,15 +105,15 @@ def hold(
     by, reason = one_line("by", by), one_line("reason", reason)
     target = target_of(app, wanted, args, kwargs, limit, store)
     target.check(duration)
-    places = Places(target, by, reason, duration)
+    places, workers = Places(target, by, reason, duration), Workers(app, timeout)
     try:
-        taken = _take(places, time.monotonic() + patience)
+        if _take(places, time.monotonic() + patience):
+            findings = tuple(not_reached(target, workers))
+            return _hold(target, places, duration, findings)
     except BaseException:  # Ctrl-C, too
         places.give_back()
         raise
-    if taken:
-        return _hold(target, places, duration)
-    return _held_by_others(app, target, places, timeout)
+    return _held_by_others(app, target, places, workers)
 
 
 def _patience(wait: Duration) -> float:
@@ -138,7 +144,9 @@ def _take(places: Places, end: float) -> bool:
     return True
 
 
-def _hold(target: Target, places: Places, duration: float) -> Hold:
+def _hold(
+    target: Target, places: Places, duration: float, findings: tuple[Finding, ...]
+) -> Hold:
     record = places.record
     return Hold(
         key=target.key,
@@ -146,16 +154,17 @@ def _hold(target: Target, places: Places, duration: float) -> Hold:
         store=target.backend.name,
         owner=record.owner,
         by=record.by,
-        why=record.why,
+        reason=record.reason,
         seconds=duration,
         until=time.time() + duration,
         places=target.limit,
         fence=places.fence,
+        findings=findings,
     )
 
 
 def _held_by_others(
-    app: Celery, target: Target, places: Places, timeout: float
+    app: Celery, target: Target, places: Places, workers: Workers
 ) -> Lock:
     """Give the places back; return who holds the others."""
     others = places.others()
@@ -170,4 +179,4 @@ def _held_by_others(
         holders=tuple(map(Holder.of, others)),
         remaining=max((held.remaining for held in others), default=0.0),
     )
-    return judged(app, [lock], Workers(app, timeout))[0]
+    return judged(app, [lock], workers)[0]

@@ -97,6 +97,8 @@ def do_hold() -> Any:
     if isinstance(answer, operating.Lock):
         return _hold_form(asked, f"not held: {others_hold(answer)} the key"), 409
     _tell(f"{answer.key} is held by {answer.by} for {duration(answer.seconds)}")
+    for finding in answer.findings:
+        _tell(str(finding))
     return _back([answer.key])
 
 
