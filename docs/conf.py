@@ -17,6 +17,8 @@ html_theme = "furo"
 html_title = f"unique_task {release}"
 html_copy_source = False
 html_show_copyright = False
+# Not of two dashes: they begin options of commands.
+smartquotes_action = "qe"
 # The README shows one of them by its address in the site.
 html_static_path = ["pictures"]
 # Text after "::" is of no language that can be told.
