@@ -58,8 +58,8 @@ class User:
 def text_of(response: httpx.Response) -> str:
     """Return the text of a page in one line, without the navigation."""
     assert response.status_code == 200, (response.status_code, response.text[-2000:])
-    main = response.text.partition('<main id="content-start"')[2]
-    text = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", f"<{main}")
+    main = re.split('<[^>]* id="content-start"[^>]*>', response.text)[-1]
+    text = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", main)
     return " ".join(html.unescape(text).split())
 
 
