@@ -15,7 +15,7 @@ from tests.worker.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.worker
 
-IMPORT = "tests.django_project.tasks.import_orders"
+IMPORT = "tests.django.project.orders.tasks.import_orders"
 
 
 @pytest.fixture
@@ -51,8 +51,11 @@ def worker(
         backend=urls["backend"],
         locks="",
         pool="threads",
-        app="tests.django_project",
-        environment={"UNIQUE_TEST_CACHE": json.dumps(cache)},
+        app="tests.django.project",
+        environment={
+            "UNIQUE_TEST_CACHE": json.dumps(cache),
+            "UNIQUE_TEST_STORE": "django-cache://default",
+        },
     ) as worker:
         yield worker
 
@@ -83,6 +86,6 @@ def test_of_two_equal_calls_one_runs_at_a_time(worker, caller, cache, tmp_path):
     assert (tmp_path / "started").read_text() == "started\n" * 2
     place = cache["LOCATION"]
     place = place if "//" in place else f"memcached://{place}"
-    message = f"locks of 1 unique tasks are in django-cache://default ({place})"
+    message = f"locks of 2 unique tasks are in django-cache://default ({place})"
     assert worker.log.count(message) == 1
     assert worker.log.count("cache.clear() deletes all locks") == 1
