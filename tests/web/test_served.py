@@ -113,6 +113,11 @@ def test_other_hosts_are_let_in_only_with_a_password_or_if_told_so(served, host)
         served(host)
 
 
+def test_where_all_are_let_in_the_name_of_the_page_has_to_be_said(served):
+    with pytest.raises(Usage, match="Say it by --trusted-host"):
+        served("0.0.0.0", open_to_all=True)
+
+
 def test_an_empty_password_is_none(served):
     with pytest.raises(Usage, match="the password is empty"):
         served(password="")

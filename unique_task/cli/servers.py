@@ -34,12 +34,12 @@ def exporter(context: click.Context, /, **given: Any) -> None:
     envvar="UNIQUE_WEB_PASSWORD",
     help="Ask for it. Others see a command: better set UNIQUE_WEB_PASSWORD.",
 )
-@option("--open-to-all", is_flag=True, help="Other hosts need no password.")
+@option("--open-to-all", is_flag=True, help="Ask other hosts for no password.")
 @option(
     "--trusted-host",
     "trusted_hosts",
     multiple=True,
-    help="Name under which a proxy serves it.",
+    help="Name under which it is reached, as by a proxy.",
 )
 @option(
     "--refresh",

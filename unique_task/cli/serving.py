@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
@@ -38,8 +38,9 @@ def serve_page(
         raise Failed(
             f"the module {error.name} is missing: pip install 'unique_task[web]'"
         ) from error
-    who = _nobody_asked(host, password, open_to_all, anybody)
-    names = _names(host, password, trusted_hosts)
+    _check_access(host, password, open_to_all, trusted_hosts)
+    who = anybody if password is None else None
+    names = _names(host, trusted_hosts)
     web = create_web(app, password=password, who=who, trusted_hosts=names, **options)
     with _listening(host, port) as listener:
         server: Any = create_server(web, sockets=[listener], threads=_THREADS)
@@ -66,23 +67,24 @@ def _serve(server: Any, address: str) -> None:
         server.run()
 
 
-def _nobody_asked(
-    host: str,
-    password: str | None,
-    open_to_all: bool,
-    anybody: Callable[[Mapping[str, Any]], str],
-) -> Callable[[Mapping[str, Any]], str] | None:
-    """Return what lets everybody in; None if there is a password."""
-    if password:
-        return None
-    if password is not None:
+def _check_access(
+    host: str, password: str | None, open_to_all: bool, trusted_hosts: Sequence[str]
+) -> None:
+    """Refuse to let others in without a password, unless that is meant."""
+    if password == "":
         raise Usage("the password is empty: give one, or leave it away")
-    if not (open_to_all or _is_loopback(host)):
+    if password is not None or _is_loopback(host):
+        return
+    if not open_to_all:
         raise Usage(
             f"--host {host}: others could reach the page: set UNIQUE_WEB_PASSWORD, or "
             "say --open-to-all if something before it asks who they are"
         )
-    return anybody
+    if not trusted_hosts:
+        raise Usage(
+            "--open-to-all: under which name is the page reached? Say it by "
+            "--trusted-host, else any site could be the page in a browser"
+        )
 
 
 def _is_loopback(host: str) -> bool:
@@ -92,13 +94,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _names(
-    host: str, password: str | None, trusted_hosts: Sequence[str]
-) -> list[str] | None:
+def _names(host: str, trusted_hosts: Sequence[str]) -> list[str] | None:
     """Return the names under which the page is served; None for any.
 
-    Without a password, the page of a browser's tab could be made to be this one, by a
-    name that leads to this machine all of a sudden.
+    Without a password, another site could be this page in a browser: its name leads to
+    this machine all of a sudden.
     """
     if not trusted_hosts and not _is_loopback(host):
         return None
