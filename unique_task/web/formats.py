@@ -60,10 +60,8 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _clock(moment: float | None) -> str:
+def _clock(moment: float) -> str:
     """Return a moment, in seconds since 1970."""
-    if moment is None:
-        return "unknown"
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
     except (OverflowError, ValueError, OSError):  # a store may have any number
