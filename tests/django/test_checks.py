@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.django.project.settings import INSTALLED_APPS
 from tests.django_settings import POSTGRESQL
 from tests.docs.test_readme import ROOT
 from tests.programs import run
@@ -120,12 +119,19 @@ def test_a_project_without_a_celery_app_is_told_how_to_have_one():
 
 
 def test_tasks_that_cannot_be_imported_are_an_error_beside_the_others():
-    given = json.dumps({"INSTALLED_APPS": [*INSTALLED_APPS, "tests.django.broken"]})
-    done = in_project("-m", "django", "check", UNIQUE_TEST_SETTINGS=given)
+    more = json.dumps(["tests.django.broken"])
+    done = in_project("-m", "django", "check", UNIQUE_TEST_APPS=more)
 
     assert done.returncode == 1
     assert "(unique_task.E002) the Celery app cannot be checked: Conf" in done.stderr
     assert "until_done" in done.stderr
+
+
+def test_the_page_has_each_id():
+    page = (ROOT / "docs" / "django.rst").read_text()
+    on_page = re.findall(r"^``(\d{3})`` +``(\w+)``", page, re.MULTILINE)
+
+    assert dict((name, int(number)) for number, name in on_page) == NUMBERS
 
 
 def test_each_check_of_the_doctor_has_an_id():

@@ -63,5 +63,7 @@ CELERY_RESULT_BACKEND = os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_UNIQUE_BACKEND = os.environ.get("UNIQUE_TEST_STORE", "memory://")
 
+INSTALLED_APPS += json.loads(os.environ.get("UNIQUE_TEST_APPS", "[]"))
+
 #: What a test sets beside these.
 globals().update(json.loads(os.environ.get("UNIQUE_TEST_SETTINGS", "{}")))

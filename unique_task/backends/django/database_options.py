@@ -18,7 +18,7 @@ _ASKING = {
     *("autocommit", "connect_timeout", "isolation_level", "cursor_factory"),
     # Of psycopg and psycopg2.
     *("client_encoding", "connection_factory", "context", "prepare_threshold"),
-    *("row_factory", "tcp_user_timeout"),
+    *("pool", "row_factory", "tcp_user_timeout"),
     # Of mysqlclient, PyMySQL and MySQL Connector. Our columns name their character set.
     *("binary_prefix", "buffered", "charset", "client_flag", "collation", "compress"),
     *("consume_results", "conv", "converter_class", "cursorclass", "init_command"),
