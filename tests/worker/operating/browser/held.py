@@ -58,7 +58,7 @@ def of_each_kind(store: Backend) -> dict[str, str]:
         "dead": record("shop.ship", process=dead_process(), worker="celery@gone"),
         "pending": record("shop.mail", state="pending", process="", worker=""),
         "called": record("shop.count", state="called"),
-        "held": record("", state=HELD, by="ann", why="migration", process=""),
+        "held": record("", state=HELD, by="ann", reason="migration", process=""),
     }
     return {kind: take(store, held) for kind, held in records.items()}
 
@@ -67,7 +67,7 @@ def hostile(store: Backend) -> Iterator[Record]:
     """Have a run and a hold under each hostile name; yield the runs."""
     for name in HOSTILE:
         run = record(name, owner=name, worker=name)
-        hold = record("", f"hold {name}", state=HELD, by=name, why=name)
+        hold = record("", f"hold {name}", state=HELD, by=name, reason=name)
         for held in (run, hold):
             take(store, held)
         yield run
