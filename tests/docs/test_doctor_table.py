@@ -38,7 +38,8 @@ def names_on_the_page() -> Iterator[str]:
 
 
 def test_the_table_has_each_check():
-    code = set(names_in_the_code())
+    # A hold names the workers that it does not reach; the doctor does not.
+    code = set(names_in_the_code()) - {"hold"}
 
     assert len(code) > 20
     assert code <= set(names_on_the_page())
