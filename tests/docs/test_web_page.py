@@ -41,9 +41,8 @@ from werkzeug.test import Client
 from wsgi import application
 
 for name, is_staff in (("ann", True), ("bob", False)):
-    User.objects.create_user(name, password="secret", is_staff=is_staff)
     browser = OfDjango()
-    assert browser.login(username=name, password="secret")
+    browser.force_login(User.objects.create(username=name, is_staff=is_staff))
     client = Client(application)
     assert client.get("/locks/").status_code == 403
     client.set_cookie("sessionid", browser.cookies["sessionid"].value)

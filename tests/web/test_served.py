@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -25,29 +25,37 @@ pytest_plugins = "tests.inprocess_fixtures"
 
 pytestmark = pytest.mark.any_celery
 
-PASSWORD = {"UNIQUE_WEB_PASSWORD": "secret"}
+
+@dataclass
+class Served:
+    """A page as a process of its own, over a Redis of its own."""
+
+    redis: RedisServer
+    process: Any
+    address: str
+
+    def text(self, path: str) -> str:
+        with urlopen(self.address + path, timeout=30) as answer:
+            return Text(answer.read().decode()).text
 
 
-@pytest.fixture
-def unique(tmp_path, redis_url) -> Unique:
-    install_entry_points(tmp_path)
-    return unique_at(tmp_path, redis_url)
-
-
-def unique_at(folder: Any, locks: str) -> Unique:
-    urls = {"broker": "memory://", "backend": "cache+memory://", "locks": locks}
-    return Unique(folder, urls)
-
-
-@contextmanager
-def page(unique: Unique, *words: str) -> Iterator[tuple[str, Any]]:
-    """The address of a page that is served, and its process."""
-    command = ["web", "--port", "0", "--timeout", "0", *words]
-    with unique.started(*command, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        address = process.stdout.readline().decode().removeprefix("web page: ").strip()
-        assert address.startswith("http://"), address
-        yield address, process
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    install_entry_points(folder)
+    with RedisServer(folder) as redis:
+        urls = {
+            "broker": "memory://",
+            "backend": "cache+memory://",
+            "locks": redis.url,
+        }
+        command = ["web", "--port", "0", "--timeout", "0"]
+        unique = Unique(folder, urls)
+        with unique.started(*command, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            said = process.stdout.readline().decode()
+            assert said.startswith("web page: http://127.0.0.1:"), said
+            yield Served(redis, process, said.removeprefix("web page: ").strip())
 
 
 def status_of(address: str, **headers: str) -> int:
@@ -59,40 +67,31 @@ def status_of(address: str, **headers: str) -> int:
             return error.code
 
 
-def test_it_is_served_until_it_is_ended(unique):
-    with page(unique) as (address, process):
-        assert address.startswith("http://127.0.0.1:")
-        with urlopen(f"{address}locks", timeout=30) as answer:
-            shown = Text(answer.read().decode()).text
-        assert "No such lock is held" in shown
-        assert status_of(address, Host="evil.test") == 400
-
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+def test_it_is_served_under_the_names_of_this_machine_alone(page):
+    assert "No such lock is held" in page.text("locks")
+    assert status_of(page.address, Host="localhost") == 200
+    assert status_of(page.address, Host="evil.test") == 400
 
 
-def test_a_store_that_stands_still_keeps_nobody_from_the_rest(tmp_path):
-    install_entry_points(tmp_path)
-    with (
-        RedisServer(tmp_path) as server,
-        page(unique_at(tmp_path, server.url)) as (address, process),
-    ):
-        server.pause()
-        waits = [threading.Thread(target=status_of, args=[address]) for _ in range(4)]
-        for one in waits:
-            one.start()
+def test_a_store_that_stands_still_keeps_nobody_from_the_rest(page):
+    page.redis.pause()
+    waits = [threading.Thread(target=status_of, args=[page.address]) for _ in range(4)]
+    for one in waits:
+        one.start()
 
-        assert status_of(f"{address}static/style.css") == 200
-        assert all(one.is_alive() for one in waits)
-        for one in waits:
-            one.join(60)
-        with urlopen(f"{address}locks", timeout=30) as answer:
-            assert "None was seen." in Text(answer.read().decode()).text
-        server.resume()
-        with urlopen(f"{address}locks", timeout=30) as answer:
-            assert "No such lock is held." in Text(answer.read().decode()).text
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+    assert status_of(f"{page.address}static/style.css") == 200
+    assert all(one.is_alive() for one in waits)
+    for one in waits:
+        one.join(60)
+    assert "None was seen." in page.text("locks")
+    page.redis.resume()
+    assert "No such lock is held." in page.text("locks")
+
+
+def test_it_ends_when_it_is_told_to(page):
+    page.process.send_signal(signal.SIGTERM)
+
+    assert page.process.wait(30) == 0
 
 
 @pytest.fixture
