@@ -1,4 +1,4 @@
-"""The project's site for a module of tests, its users, and locks for them to see."""
+"""The project's site, one for all tests of a process, its users, and locks to see."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,14 +18,14 @@ IMPORT = "tests.django.project.orders.tasks.import_orders"
 Hold = Callable[..., str]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def store(redis_server: RedisServer) -> Iterator[Proxy]:
     """The project's store, which may be away."""
     with Proxy(redis_server.url) as proxy:
         yield proxy
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(store: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of the project's site."""
     directory = tmp_path_factory.mktemp("site")
@@ -33,19 +33,19 @@ def site(store: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ann(site: str) -> User:
     """She may do everything with locks."""
     return User(site, "ann")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bob(site: str) -> User:
     """He may look."""
     return User(site, "bob")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def eve(site: str) -> User:
     """She is of the staff, but locks are none of her business."""
     return User(site, "eve")

@@ -1,6 +1,5 @@
 """The page on Django: a project that is made as it says, with the code that it has."""
 
-import os
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_readme import DOCS, ROOT, python_blocks
-from tests.programs import run
+from tests.programs import run, unmeasured
 
 pytestmark = pytest.mark.any_celery
 
@@ -46,7 +45,7 @@ def project(blocks, tmp_path_factory) -> Path:
 
 def manage(folder: Path, *words: str) -> str:
     """Run a command of the project; return what it has printed, also as errors."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    env = {**unmeasured(), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     env.pop("DJANGO_SETTINGS_MODULE", None)
     command = (sys.executable, "manage.py", *words)
     done = run(*command, check=True, cwd=folder, env=env)

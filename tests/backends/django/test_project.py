@@ -1,7 +1,6 @@
 """A Django project whose locks are in Django's cache, with a real worker."""
 
 import gc
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,10 +51,8 @@ def worker(
         locks="",
         pool="threads",
         app="tests.django.project",
-        environment={
-            "UNIQUE_TEST_CACHE": json.dumps(cache),
-            "UNIQUE_TEST_STORE": "django-cache://default",
-        },
+        settings={"CACHES": {"default": cache}},
+        environment={"UNIQUE_TEST_STORE": "django-cache://default"},
     ) as worker:
         yield worker
 

@@ -55,9 +55,6 @@ DATABASES = {
     }
 }
 
-if "UNIQUE_TEST_CACHE" in os.environ:
-    CACHES = {"default": json.loads(os.environ["UNIQUE_TEST_CACHE"])}
-
 CELERY_BROKER_URL = os.environ.get("UNIQUE_TEST_BROKER", "memory://")
 CELERY_RESULT_BACKEND = os.environ.get("UNIQUE_TEST_BACKEND", "cache+memory://")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
