@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from tests.django.site import User, served
+from tests.forking import in_fork
 from tests.servers import Proxy, RedisServer
 from unique_task.backends.base import Backend
 from unique_task.backends.record import Record, Token
 from unique_task.backends.registry import open_backend
+from unique_task.leases.process import this_process
 
 #: The tasks of the project.
 SEND = "tests.django.project.mails.tasks.send_mail"
@@ -49,6 +51,12 @@ def bob(site: str) -> User:
 def eve(site: str) -> User:
     """She is of the staff, but locks are none of her business."""
     return User(site, "eve")
+
+
+@pytest.fixture(scope="session")
+def dead() -> str:
+    """A process that has ended."""
+    return in_fork(this_process)
 
 
 @pytest.fixture

@@ -6,18 +6,12 @@ import pytest
 
 from tests.django.conftest import IMPORT, SEND
 from tests.django.site import LOCKS, OPS, User
-from tests.forking import in_fork
 from unique_task.backends.base import Backend
 from unique_task.leases.process import this_process
 
 pytestmark = pytest.mark.any_celery
 
 KEY, OTHER = "ab" * 16, "cd" * 16
-
-
-@pytest.fixture
-def dead():
-    return in_fork(this_process)
 
 
 def owners(backend: Backend, key: str = KEY) -> set[str]:

@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 
 from tests.django.conftest import SEND
 from tests.django.site import LOCKS
-from tests.forking import in_fork
 from unique_task.leases.process import this_process
 
 pytest_plugins = "tests.browser_fixtures"
@@ -34,9 +33,9 @@ def log_in(open_page: Any, site: str) -> Callable[..., Page]:
 
 
 @pytest.fixture
-def two(hold: Callable[..., str]) -> None:
+def two(hold: Callable[..., str], dead: str) -> None:
     """The locks of a run that has died, and of one that lives."""
-    hold(KEY, "died", worker="one@shop", process=in_fork(this_process))
+    hold(KEY, "died", worker="one@shop", process=dead)
     hold("cd" * 16, "lives", worker="one@shop", process=this_process())
 
 
@@ -63,7 +62,7 @@ def test_a_lock_is_seen_released_and_held(log_in, two, backend):
 
     page.get_by_role("link", name="Explain a call").click()
     page.get_by_label("Task:").select_option(SEND)
-    page.get_by_label("Arguments:", exact=True).fill("[7]")
+    page.get_by_label("Arguments:", exact=True).fill("[10]")
     page.get_by_role("button", name="Explain").click()
     expect(row(page, "At run")).to_contain_text("runs")
     page.get_by_role("button", name="Hold the key of this call").click()
