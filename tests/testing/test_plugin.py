@@ -1,20 +1,13 @@
 """The plugin of pytest: a fixture, a marker, and a warning."""
 
-import os
-import sys
 from configparser import ConfigParser
 from importlib import import_module
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from tests.programs import run
-
-ROOT = Path(__file__).parents[2]
-
-#: Not by its entry point, which only an installed copy has.
-PLUGIN = ("-p", "no:unique_task", "-p", "unique_task.pytest_plugin")
+from tests.docs.test_readme import ROOT
+from tests.testing.projects import run_pytest, write
 
 SHOP = """
     from celery import Celery
@@ -35,15 +28,9 @@ def run_tests(tmp_path):
     """Run tests of a project with pytest, in a process of their own."""
 
     def run_tests(code, *options, store="redis://nowhere.invalid/0"):
-        (tmp_path / "shop.py").write_text(dedent(SHOP.format(store=store)))
-        (tmp_path / "test_it.py").write_text(dedent(code))
-        done = run(
-            *(sys.executable, "-m", "pytest", *PLUGIN),
-            *("--strict-markers", "-q", *options, tmp_path),
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        return done.stdout
+        files = {"shop.py": SHOP.format(store=store), "test_it.py": code}
+        write(tmp_path, {name: dedent(text) for name, text in files.items()})
+        return run_pytest(tmp_path, "-p", "no:django", *options)
 
     return run_tests
 
@@ -84,7 +71,7 @@ def test_each_test_has_a_store_of_its_own_and_a_marker_for_guards(run_tests):
             pass
     """
 
-    output = run_tests(code, "-W", "error")
+    output = run_tests(code)
 
     assert "4 passed, 1 error" in output
     assert "give enabled=True or enabled=False" in output
@@ -102,7 +89,7 @@ def test_locks_in_a_shared_store_are_warned_of_once(run_tests, tmp_path):
     """
     store = f"sqlite:///{tmp_path}/locks.db"
 
-    output = run_tests(code, store=store)
+    output = run_tests(code, "-W", "default", store=store)
 
     assert "2 passed, 1 warning" in output
     assert "SharedStoreWarning: an eager task of this test run" in output
@@ -119,6 +106,6 @@ def test_a_test_with_locks_of_its_own_is_not_warned_of(run_tests, tmp_path, stor
             assert charge.delay(1).get() == 1
     """
 
-    output = run_tests(code, "-W", "error", store=store.format(folder=tmp_path))
+    output = run_tests(code, store=store.format(folder=tmp_path))
 
     assert "1 passed" in output
