@@ -78,6 +78,7 @@ scaling: .venv/installed  ## Write the tables into the page on scaling
 
 pictures: .venv/installed servers  ## Draw the pictures, from what real workers do
 	$(PY) -m tests.docs.pictures
+	$(PY) -m tests.docs.screenshot
 
 clean:  ## Remove all that was made
 	rm -rf .venv .venv-celery53 .venv-celery-suite .celery-suite .virtualenv .servers .tox docs/_site .coverage* .hypothesis .*_cache build dist *.egg-info
