@@ -9,7 +9,7 @@ from celery import Celery
 
 from .. import operating
 from ..pages.explained import explained_fields
-from ..pages.timeline import left_behind_fields
+from ..pages.timeline import left_behind_fields, waiting_fields
 from ..pages.words import ago, duration
 from .found import Found
 from .output import (
@@ -94,13 +94,8 @@ def _echo_detail(detail: operating.Detail) -> None:
         echo("the lock is free")
     if detail.left_behind is not None:
         echo_fields(left_behind_fields(detail.left_behind))
-    for waiting in detail.waiting:
-        since = ago(waiting.since)
-        echo(f"waiting: {waiting.count} in {waiting.worker}, the first came {since}")
-    if detail.missing:
-        echo(f"waiting: unknown ({detail.missing[0].reason})")
-    elif not detail.waiting:
-        echo("waiting: none in the workers that answered")
+    for name, value in waiting_fields(detail):
+        echo(f"{name}: {value}")
 
 
 def echo_holders(locks: Sequence[operating.Lock]) -> None:

@@ -11,8 +11,7 @@ from .. import operating
 from ..operating import Detail, Explanation
 from ..pages.explained import explained_fields
 from ..pages.locks import rows_of
-from ..pages.timeline import left_behind_fields, timeline
-from ..pages.words import ago
+from ..pages.timeline import left_behind_fields, timeline, waiting_fields
 from .rows import HEADS, line_of
 
 
@@ -44,14 +43,7 @@ def _shown(detail: Detail) -> dict[str, Any]:
 def _fields(detail: Detail) -> Iterator[tuple[str, str]]:
     if detail.left_behind is not None:
         yield from left_behind_fields(detail.left_behind)
-    for waiting in detail.waiting:
-        since = ago(waiting.since)
-        text = f"{waiting.count} in {waiting.worker}, the first came {since}"
-        yield "waiting", text
-    if detail.missing:
-        yield "waiting", f"unknown ({detail.missing[0].reason})"
-    elif not detail.waiting:
-        yield "waiting", "none in the workers that answered"
+    yield from waiting_fields(detail)
 
 
 def explained(found: Explanation) -> dict[str, Any]:

@@ -101,3 +101,15 @@ def left_behind_fields(left: LeftBehind) -> Iterable[tuple[str, str]]:
         again = "does not run" if mark.finished else "waits for this one"
         told = f"a second delivery of {mark.owner} {again}"
         yield "remembered", f"{told}; for {duration(mark.remaining)}"
+
+
+def waiting_fields(detail: Detail) -> Iterable[tuple[str, str]]:
+    """Return who waits for a key, in words."""
+    for waiting in detail.waiting:
+        since = ago(waiting.since)
+        text = f"{waiting.count} in {waiting.worker}, the first came {since}"
+        yield "waiting", text
+    if detail.missing:
+        yield "waiting", f"unknown ({detail.missing[0].reason})"
+    elif not detail.waiting:
+        yield "waiting", "none in the workers that answered"
