@@ -1,14 +1,20 @@
-"""Prints what the checks find under several settings of the project, in one process."""
+"""Prints what the checks find under several settings of the project, in one process.
+
+Fails if a migration is missing.
+"""
 
 import json
 import sys
 
 import django
 from django.core.checks import run_checks
+from django.core.management import call_command
 from django.test.utils import override_settings
 
 if __name__ == "__main__":
     django.setup()
+    # It ends the process if a model has changed since.
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
     for settings in json.loads(sys.argv[1]):
         with override_settings(**settings):
             found = run_checks(tags=["unique_task"])

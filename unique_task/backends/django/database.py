@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -115,10 +116,13 @@ class DjangoDatabaseBackend(PrefixedBackend):
         options = _options(connection)
         place = place_of(connection, options)
         login = None if vendor == "sqlite" else partial(_login, self._alias, self.name)
-        store: Backend = kind(place.url, login=login, timeout=timeout)
+        store: Any = kind(place.url, login=login, timeout=timeout)
+        if vendor == "sqlite" and _is_of_tests(connection):
+            store.keep_none()
         _opened.add(store)
         self.name, self._more = f"{self.name} ({store.name})", place.more
-        return store
+        opened: Backend = store
+        return opened
 
     def _promises_with(self, store: Promises) -> Promises:
         if not self.shared:
@@ -176,6 +180,16 @@ def _connection(alias: str) -> Any:
 def _name_now(alias: str) -> str:
     """Return the name of a database; Django's tests change it in these settings."""
     return str(connections.settings[alias]["NAME"])
+
+
+def _is_of_tests(connection: Any) -> bool:
+    """Tell whether a file of SQLite is one that Django's tests make and delete.
+
+    Its log would stay behind if somebody had the file open, and spoil the next one.
+    """
+    named = connection.settings_dict["TEST"]["NAME"]
+    stem = os.path.splitext(str(named))[0]
+    return bool(named) and str(connection.settings_dict["NAME"]).startswith(stem)
 
 
 def _options(connection: Any) -> Mapping[str, Any]:

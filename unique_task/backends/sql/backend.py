@@ -107,6 +107,10 @@ class SQLBackend(StepwiseBackend, Lists, Counts):
         """Close the connections that no operation uses; the next one opens its own."""
         self._database.close_idle()
 
+    def keep_none(self) -> None:
+        """Close each connection after its use, as of a file that will be deleted."""
+        self._database.keep_none()
+
     def findings(self) -> list[Finding]:
         return [*super().findings(), in_turn(self, self._database.index)]
 

@@ -26,7 +26,12 @@ class Connections:
 
     Arguments:
         connect: opens a connection whose every statement is a transaction.
+
+    Attributes:
+        keep: False to close each connection after its use.
     """
+
+    keep = True
 
     def __init__(self, connect: Callable[[], sa.Connection]) -> None:
         self._connect = connect
@@ -45,6 +50,8 @@ class Connections:
             self._take_back(connection, error)
             raise
         self._idle.append(connection)
+        if not self.keep:
+            self.close()
         return result
 
     def _one(self) -> sa.Connection:

@@ -95,6 +95,10 @@ class Database:
         """Close the connections that no operation uses."""
         self._connections.close()
 
+    def keep_none(self) -> None:
+        """Close each connection after its use, from now on."""
+        self._connections.keep = False
+
     def one_operation(self, work: Callable[[], Result]) -> Result:
         """Do `work` in the time of one operation; see :func:`limited`."""
         return limited(self._timeout, work)

@@ -20,6 +20,7 @@ from unique_task.backends.findings import Level
 from unique_task.backends.registry import can_hold_locks, open_backend
 from unique_task.backends.sql import SQLBackend
 from unique_task.backends.steps import Acquired, Held
+from unique_task.counting.tally import tally
 
 LOCKS = "django-db://locks"
 
@@ -276,3 +277,20 @@ def test_each_process_of_djangos_tests_has_its_own(tested):
         f"{open_backend(LOCKS, timeout=20).name} (prefix 'shop:')"
     )
     creation.destroy_test_db(suffix="1", verbosity=0)
+
+
+def test_a_file_that_djangos_tests_have_made_is_gone_after_them(tmp_path):
+    name, of_tests = (str(tmp_path / f"{name}.sqlite") for name in ("site", "test"))
+    database = {"ENGINE": SQLITE, "NAME": name, "TEST": {"NAME": of_tests}}
+    with django_databases(locks=database):
+        creation = connections["locks"].creation
+        creation.create_test_db(verbosity=0, serialize=False)
+        backend = open_backend(LOCKS, timeout=20)
+        assert of_tests in backend.name
+        assert_locks(backend)
+        tally.count(backend, "shop.charge", "runs")
+        creation.destroy_test_db(name, verbosity=0)
+
+        # What is counted last would make the file again.
+        assert tally.flush(20)
+    assert list(tmp_path.glob("test*")) == []

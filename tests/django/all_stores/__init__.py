@@ -1,0 +1,1 @@
+"""The app for Django with a worker, and all the servers that a project has."""
