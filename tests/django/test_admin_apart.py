@@ -69,6 +69,7 @@ def said(memcached):
         ("cannot list", "?q=task-1", "None was seen."),
         ("cannot list", f"{KEY}/change/", "The lock is free."),
         ("cannot list", "counters/", "the store keeps no counters"),
+        ("cannot list", "counters/", "send_mail until_executed - "),
         ("wrong setting", "", "nowhere"),
         ("wrong setting", "call/", "nowhere"),
         ("no unique task", "", "the app has no unique tasks"),
