@@ -31,13 +31,10 @@ MANY = 10_000
 PAGES = {
     "tasks": ("/", 200),
     "locks": ("/locks", 200),
-    "no locks": ("/locks?task=nobody", 200),
     "a bad filter": ("/locks?older_than=soon", 400),
     "a lock": ("/lock?wanted={running}", 200),
-    "a hold": ("/lock?wanted={held}", 200),
     "an unknown lock": ("/lock?wanted=nobody", 404),
     "a call": ("/call?wanted=operated.renewed&args=[7]", 200),
-    "a bad call": ("/call?wanted=operated.renewed&args=seven", 400),
     "doctor": ("/doctor", 200),
     "release": ("/release?key={running}&key={dead}", 200),
     "hold": ("/hold", 200),
