@@ -19,7 +19,7 @@ from tests.servers import (
 from tests.surroundings import forget
 from unique_task.counting.tally import tally
 
-pytest_plugins = ["tests.hangs", "tests.store_fixtures"]
+pytest_plugins = ["tests.garbage", "tests.hangs", "tests.store_fixtures"]
 
 TESTS = Path(__file__).parent
 
