@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy.engine import URL
+from typing import TYPE_CHECKING, Any
 
 from ...exceptions import ConfigurationError
+
+# Drivers are imported late: that they are missing is an error that says what to do.
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 Options = Mapping[str, Any]
 
@@ -197,6 +199,8 @@ def _from_file(options: Options) -> Options:
 
 
 def _url(kind: str, options: Options, database: Any) -> Place:
+    from sqlalchemy.engine import URL
+
     host, port = options.get("host"), options.get("port")
     plain_host = host if host and _HOST.fullmatch(str(host)) else None
     plain_port = int(port) if port and str(port).isdigit() else None
@@ -213,7 +217,7 @@ def _url(kind: str, options: Options, database: Any) -> Place:
 
 
 def _sqlite(options: Options) -> Place:
-    return Place(URL.create("sqlite", database=options["database"]))
+    return _url("sqlite", {}, options["database"])
 
 
 #: Vendor of a connection -> what translates its options.

@@ -217,6 +217,26 @@ def test_the_name_by_which_celery_keeps_results_there_is_no_store_of_locks():
     assert not can_hold_locks("django-db")
 
 
+MISSING = """
+import sys
+sys.modules["sqlalchemy"] = None
+from django.conf import settings
+databases = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}}
+settings.configure(DATABASES=databases)
+from unique_task.backends.registry import open_backend
+try:
+    open_backend("django-db://", timeout=2)
+except Exception as error:
+    print(error)
+"""
+
+
+def test_it_says_what_to_install_for_this_database():
+    done = run_python(MISSING, check=True)
+
+    assert "is missing; pip install 'unique_task[postgresql]'" in done.stdout
+
+
 UNCONFIGURED = """
 from unique_task.backends.registry import open_backend
 try:
