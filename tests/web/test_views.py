@@ -174,6 +174,7 @@ def test_a_store_that_is_away_is_named_and_no_page_breaks(app):
         answer = client.get(path)
         assert answer.status_code == 200
         assert "refused" in text_of(answer)
+    assert "work unknown - -" in text_of(client.get("/"))  # not 0
     answer = client.get("/call?wanted=work")
     assert answer.status_code == 503 and "refused" in text_of(answer)
     assert "nobody" not in text_of(client.get("/locks")).lower()

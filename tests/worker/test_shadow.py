@@ -1,5 +1,6 @@
 """Shadow mode in real workers: every call runs, beside whoever enforces locks."""
 
+import json
 import time
 from typing import Any
 
@@ -7,10 +8,13 @@ import pytest
 
 from tests.servers import Proxy
 from tests.waiting import wait_until
+from tests.web.test_actions import sent
+from tests.web.test_views import text_of
 from tests.worker.app import app
 from tests.worker.tasks_exits import leave
 from tests.worker.tasks_outage import report
 from unique_task.operating import Hold, hold
+from unique_task.web import anybody, create_web
 
 pytestmark = pytest.mark.worker
 
@@ -137,6 +141,16 @@ def test_a_hold_by_who_enforces_locks_names_the_workers_that_do_not(
         f'{worker.name}: unique_enabled is "shadow" there: it runs calls of the key '
         "all the same"
     ]
+
+
+def test_the_web_page_names_them_once(worker, enforcing, key, enforced_here):
+    web = create_web(app, who=anybody, allow_actions=True).test_client()
+    asked = {"wanted": report.name, "args": json.dumps([key]), "seconds": "60"}
+
+    done = sent(web, "/hold", **asked, by="ann", reason="migration")
+
+    assert f"held by ann for 60.0 s {worker.name}: unique_enabled" in text_of(done)
+    assert text_of(done).count("it runs calls of the key all the same") == 1
 
 
 def test_a_killed_child_leaves_no_lock(worker, witness, key):

@@ -30,10 +30,9 @@ def counters(app: Celery) -> dict[str, Any]:
 
 def _row(found: Rates, one: TaskRates) -> dict[str, Any]:
     both = one.last_hour, one.lately
-    away = one.last_hour is None and one.store in {each.what for each in found.missing}
     counted = (
         # Nobody knows, which is not 0.
-        "-" if away else " / ".join(map(column.total, both))
+        " / ".join(map(column.total, both)) if one.known else "-"
         for column in found.columns
     )
     # A line of its own scale each: one busy task would make the others flat.

@@ -27,6 +27,7 @@ class TaskRates:
         last_hour: what was counted; None if nothing was, or the store is away.
         lately: the same of the last minutes.
         lines: of runs, and of duplicates; empty if nothing was counted.
+        known: whether the store told what was counted, if that was nothing.
     """
 
     task: str
@@ -35,6 +36,12 @@ class TaskRates:
     last_hour: Counters | None = None
     lately: Counters | None = None
     lines: tuple[Line, ...] = ()
+    known: bool = True
+
+    def cell(self, column: Column) -> tuple[str, str]:
+        """Return what stands in a column: of the last hour, and a minute lately."""
+        total = column.total(self.last_hour) if self.known else "-"
+        return total, column.rate(self.lately) if self.lately else "-"
 
 
 @dataclass(frozen=True)
@@ -67,21 +74,22 @@ def rates(app: Celery) -> Rates:
         else:
             found[one.task, one.store] = one
     plans = {(plan.task, plan.store): plan for plan in operating.tasks(app)}
+    away = {one.what for one in missing}
     tasks = tuple(
-        _of_task(*name, plans.get(name), found.get(name))
+        (
+            _counted(found[name], plans.get(name))
+            if name in found
+            else TaskRates(*name, plans[name], known=name[1] not in away)
+        )
         for name in sorted({*plans, *found})
     )
     counted = [one.last_hour for one in tasks if one.last_hour]
     return Rates(tasks, tuple(columns_of(counted)), tuple(missing))
 
 
-def _of_task(
-    task: str, store: str, plan: TaskPlan | None, history: History | None
-) -> TaskRates:
-    if history is None:
-        return TaskRates(task, store, plan)
-    hour, lately = history.last(MINUTES), history.last(LATELY)
-    return TaskRates(task, store, plan, hour, lately, tuple(_lines(history)))
+def _counted(history: History, plan: TaskPlan | None) -> TaskRates:
+    name, lines = (history.task, history.store), tuple(_lines(history))
+    return TaskRates(*name, plan, history.last(MINUTES), history.last(LATELY), lines)
 
 
 def _lines(history: History) -> Iterator[Line]:

@@ -99,8 +99,6 @@ def do_hold() -> Any:
     _tell(f"{answer.key} is held by {answer.by} for {duration(answer.seconds)}")
     for finding in answer.findings:
         _tell(str(finding))
-    for finding in answer.findings:
-        _tell(str(finding))
     return _back([answer.key])
 
 
