@@ -15,13 +15,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
+from threading import Lock
 from typing import IO, Any
 
 from tests.programs import unmeasured
 
 #: Bytes that the words and the environment of a command may have.
 LONGEST = 200_000
+
+#: Seconds in which the process that has imported Celery forks, and imports before.
+PATIENCE = 60.0
 
 #: The module of Celery that calls the entry points of others as soon as it is imported.
 PLUGINS = "celery.bin.celery"
@@ -41,7 +46,7 @@ class Forked:
 
     def __init__(self, answers: socket.socket) -> None:
         self._answers = answers
-        self.pid = int(answers.recv(LONGEST))
+        self.pid = self._answer(PATIENCE)
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -54,13 +59,24 @@ class Forked:
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it has ended, and return how."""
         if self.returncode is None:
-            self._answers.settimeout(timeout)
             try:
-                self.returncode = int(self._answers.recv(LONGEST))
+                self.returncode = self._answer(timeout)
             except (TimeoutError, BlockingIOError):
                 raise subprocess.TimeoutExpired("celery", timeout or 0) from None
             self._answers.close()
         return self.returncode
+
+    def kill(self) -> None:
+        """SIGKILL to it and to its children, if it has not ended."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _answer(self, timeout: float | None) -> int:
+        self._answers.settimeout(timeout)
+        answer = self._answers.recv(LONGEST)
+        if not answer:
+            raise ConnectionError("the process that waits for the command has ended")
+        return int(answer)
 
 
 def start_celery(
@@ -68,23 +84,45 @@ def start_celery(
 ) -> Forked:
     """Have ``python -m celery`` run with those words, in that environment.
 
-    It is not measured. Of variables that Python itself reads, it heeds ``PYTHONPATH``.
+    It is not measured. Of variables that Python itself reads, it heeds ``PYTHONPATH``,
+    without a ``sitecustomize`` there.
+
+    Raises:
+        RuntimeError: if no process that has imported Celery answers; the next call
+            starts another one.
     """
     answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    message = json.dumps([[str(word) for word in words], dict(env)]).encode()
-    with theirs:
-        fds = [stdout.fileno(), stderr.fileno(), theirs.fileno()]
-        socket.send_fds(_parent(), [message], fds)
-    return Forked(answers)
+    message = json.dumps([[str(word) for word in words], dict(env), os.getcwd()])
+    try:
+        with theirs:
+            fds = [stdout.fileno(), stderr.fileno(), theirs.fileno()]
+            socket.send_fds(_parent(), [message.encode()], fds)
+        return Forked(answers)
+    except OSError as error:
+        answers.close()
+        _start_parent.cache_clear()
+        text = f"no fork of the process that has imported Celery: {error}"
+        raise RuntimeError(text) from error
+
+
+def _parent() -> socket.socket:
+    with _starting:
+        return _start_parent()
+
+
+#: Workers start in several threads at once; one process is enough for them.
+_starting = Lock()
 
 
 @cache
-def _parent() -> socket.socket:
+def _start_parent() -> socket.socket:
     """Start the process that has imported Celery; it ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(theirs.fileno())],
+            # A test may be somewhere else, where it does not find this module.
+            cwd=Path(__file__).parents[2],
             env=unmeasured(),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
@@ -93,6 +131,8 @@ def _parent() -> socket.socket:
 
     def end() -> None:
         ours.close()
+        # A fork of this process may have the socket, too, and so keep it from ending.
+        process.kill()
         process.wait()
 
     atexit.register(end)
@@ -108,16 +148,18 @@ def main(calls: socket.socket) -> None:
             import_module(name)
     # Else each fork looks at all that was imported, and so gets copies of it.
     gc.freeze()
-    words, env = _fork_for_each(calls)
+    words, env, directory = _fork_for_each(calls)
     os.environ.clear()
     os.environ.update(env)
-    sys.path[1:1] = env.get("PYTHONPATH", "").split(os.pathsep)
+    os.chdir(directory)
+    paths = env.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:1] = [directory, *filter(None, paths)]
     sys.argv[1:] = words
     runpy.run_module("celery", run_name="__main__", alter_sys=True)
 
 
-def _fork_for_each(calls: socket.socket) -> tuple[list[str], dict[str, str]]:
-    """Return the words and the environment of a call, in a process for it alone."""
+def _fork_for_each(calls: socket.socket) -> tuple[list[str], dict[str, str], str]:
+    """Return the message of a call, in a process for it alone."""
     # Nobody waits for those who wait for a command.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -127,8 +169,8 @@ def _fork_for_each(calls: socket.socket) -> tuple[list[str], dict[str, str]]:
         if not os.fork():
             calls.close()
             _fork_and_wait(*fds)
-            words, env = json.loads(message)
-            return words, env
+            words, env, directory = json.loads(message)
+            return words, env, directory
         for fd in fds:
             os.close(fd)
 

@@ -71,7 +71,10 @@ class Unique:
         env = {**self._environment(), **environment}
         with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
             command = start_celery(self._words(words), env, out, err)
-            return Done(command.wait(LIMIT), _content(out), _content(err))
+            try:
+                return Done(command.wait(LIMIT), _content(out), _content(err))
+            finally:
+                command.kill()
 
     @contextmanager
     def started(self, *words: object, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
