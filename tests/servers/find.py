@@ -37,6 +37,7 @@ SERVERS = {
     "postgresql": Server("postgres", package="postgresql"),
     "mariadb": Server("mariadbd", package="mariadb-server-core"),
     "memcached": Server("memcached", package="memcached"),
+    "prometheus": Server("prometheus", package="prometheus"),
     # What PATH has of this name is a script that starts what is installed under /.
     "chromium": Server("chromium", package="chromium", folder="usr/lib/chromium"),
 }
