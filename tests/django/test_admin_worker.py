@@ -80,7 +80,7 @@ def test_a_call_waits_for_a_hold_of_the_admin_until_that_is_released(
     assert sent.get(timeout=30) == "7: "
     text = ann.get(f"{LOCKS}{key}/change/")
     assert "The lock is free." in text
-    assert "Waiting none in the workers that answered" in text
+    assert "Waiting none in the workers that answered: " in text
 
 
 def test_a_run_is_seen_and_the_next_one_starts_beside_it_once_it_is_released(

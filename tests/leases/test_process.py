@@ -16,6 +16,7 @@ from unique_task.leases.process import (
     _machine,
     is_alive,
     is_gone,
+    is_stopped,
     this_process,
 )
 
@@ -88,6 +89,9 @@ def test_a_process_that_stands_still_is_not_gone(other):
     wait_until(lambda: state(process.pid) == "T")
 
     assert not is_gone(name)
+    assert is_stopped(name) == bool(name)
+    process.send_signal(signal.SIGCONT)
+    wait_until(lambda: not is_stopped(name))
 
 
 @linux

@@ -185,6 +185,13 @@ def test_a_broker_that_does_not_tell_when_it_delivers_again_says_so(app, url, le
     assert levels(app)["time_limits"] is level
 
 
+def test_the_time_limits_of_no_task_are_no_question(app):
+    app.conf.broker_url = RABBITMQ
+    task_of(app, WORK)
+
+    assert finding(app, "time_limits").found == "no task has acks_late"
+
+
 @pytest.mark.parametrize(
     "options, level",
     [

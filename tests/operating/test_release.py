@@ -1,6 +1,8 @@
 """Release frees what is dead, pending or called; it never frees a successor."""
 
 import math
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.forking import in_fork
+from tests.forking import fork, in_fork, start_fork
 from tests.operating.test_explain import hold
 from tests.published_calls import holder, key_of, store_of, task_of
 from tests.servers.process import free_port
@@ -16,7 +18,7 @@ from tests.waiting import wait_until
 from unique_task import ConfigurationError, current_lock, unique
 from unique_task.backends.record import Record, Token
 from unique_task.backends.steps import Release, ReleasedBy, Renewal
-from unique_task.leases.process import this_process
+from unique_task.leases.process import is_stopped, this_process
 from unique_task.operating import Lock, Wanted, locks, release
 
 pytest_plugins = "tests.inprocess_fixtures"
@@ -101,6 +103,33 @@ def test_a_run_that_lives_is_refused(app):
     assert (refused.outcome, refused.needs_running) == ("refused", True)
     assert refused.reason == "its process lives"
     assert holder(task).owner == "living"
+
+
+@pytest.fixture
+def stopped():
+    names = fork.SimpleQueue()
+
+    def stand_still() -> None:
+        names.put(this_process())
+        signal.pause()
+
+    process = start_fork(stand_still)
+    name = names.get()
+    assert process.pid
+    os.kill(process.pid, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(name))
+    yield name
+    process.kill()
+    process.join()
+
+
+def test_of_a_run_that_stands_still_it_is_said(app, stopped):
+    hold(task_of(app), process=stopped)
+
+    [refused] = release(app, seen(app), force=True)
+
+    assert refused.outcome == "refused"
+    assert "its process lives, but is stopped" in refused.reason
 
 
 def test_a_run_of_which_nobody_knows_is_refused(app):

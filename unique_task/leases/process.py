@@ -14,6 +14,9 @@ _PROC = Path("/proc")
 #: States in which a thread runs nothing any more: zombie and dead.
 _ENDED = ("Z", "X", "x")
 
+#: States in which a process waits for a signal or a debugger, and runs nothing.
+_STOPPED = ("T", "t")
+
 
 def this_process() -> str:
     """Return ``machine/pid/start``, which no other process has or had.
@@ -40,6 +43,14 @@ def is_alive(process: str) -> bool:
     return _has_ended(process) is False
 
 
+def is_stopped(process: str) -> bool:
+    """Tell whether that process lives and stands still, as by SIGSTOP or a debugger."""
+    if not is_alive(process):
+        return False
+    seen = _state(int(process.split("/")[1]))
+    return seen is not None and seen[0] in _STOPPED
+
+
 def _has_ended(process: str) -> bool | None:
     """Tell whether a process has ended; None if this process cannot see it."""
     machine, _, rest = process.partition("/")
@@ -49,13 +60,13 @@ def _has_ended(process: str) -> bool | None:
     # Not by a look into /proc, which may hide the processes of other users.
     if not _exists(int(pid)):
         return True
-    seen = _ended_and_start(int(pid))
-    return None if seen is None else seen[0] or seen[1] != start
+    seen = _state(int(pid))
+    return None if seen is None else seen[0] in _ENDED or seen[1] != start
 
 
 @lru_cache(maxsize=1)
 def _identity(pid: int) -> str:
-    machine, seen = _machine(), _ended_and_start(pid)
+    machine, seen = _machine(), _state(pid)
     return f"{machine}/{pid}/{seen[1]}" if machine and seen else ""
 
 
@@ -89,8 +100,11 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _ended_and_start(pid: int) -> tuple[bool, str] | None:
-    """Return whether a process has ended, and its start in ticks since the boot."""
+def _state(pid: int) -> tuple[str, str] | None:
+    """Return the state of a process, and its start in ticks since the boot.
+
+    The state is empty for one that has not quite ended.
+    """
     try:
         # Not by a Path, which takes as long as the file: each duplicate gets here.
         with open(f"{_PROC}/{pid}/stat", errors="replace") as file:
@@ -101,5 +115,5 @@ def _ended_and_start(pid: int) -> tuple[bool, str] | None:
     fields = stat.rpartition(")")[2].split()
     # The state is that of the first thread. The others of a killed process may end some
     # milliseconds later, and keep its files and connections open until then.
-    ended = fields[0] in _ENDED and int(fields[17]) <= 1
-    return ended, fields[19]
+    still_ends = fields[0] in _ENDED and int(fields[17]) > 1
+    return "" if still_ends else fields[0], fields[19]

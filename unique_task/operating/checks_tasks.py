@@ -70,6 +70,8 @@ def _waits(guarded: Sequence[Guarded], broker: Broker) -> Finding:
 def _time_limits(guarded: Sequence[Guarded], broker: Broker) -> Finding:
     late = [one for one in guarded if one.task.acks_late]
     if broker.visibility is None:
+        if not late:
+            return Finding("time_limits", Level.OK, "no task has acks_late")
         return _by_no_clock("time_limits", broker, f"{len(late)} tasks have acks_late")
     limit = broker.visibility
     long = [one for one in late if (one.time_limit or 0) >= limit]
@@ -95,7 +97,8 @@ def _by_no_clock(name: str, broker: Broker, what: str) -> Finding:
     if broker.kind == "amqp":
         found = f"{what}; RabbitMQ closes a channel whose messages are older than its "
         found += "consumer_timeout (30 minutes if not set), which it does not tell"
-        return Finding(name, Level.UNKNOWN, found, "compare the two")
+        advice = "have consumer_timeout above the time of a wait, and of a run"
+        return Finding(name, Level.UNKNOWN, found, advice)
     found = f"{what}; when a broker of the kind {broker.kind} delivers again is unknown"
     return Finding(name, Level.UNKNOWN, found)
 

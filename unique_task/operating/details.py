@@ -34,6 +34,7 @@ class Detail:
         waiting: the calls that wait for the key, by worker.
         missing: what could not be seen.
         left_behind: by runs of the key; None if the store does not tell.
+        answered: the workers that told who waits in them.
     """
 
     key: str | None
@@ -42,6 +43,7 @@ class Detail:
     waiting: tuple[Waiting, ...]
     missing: tuple[Missing, ...] = ()
     left_behind: LeftBehind | None = None
+    answered: tuple[str, ...] = ()
 
 
 def show(
@@ -150,6 +152,7 @@ def _detail(
         waiting_for(answers, key),
         () if answers.missing is None else (answers.missing,),
         left,
+        tuple(sorted({node for node, _ in answers.replies})),
     )
 
 

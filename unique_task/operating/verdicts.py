@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from celery import Celery
 
-from ..leases.process import is_alive, is_gone
+from ..leases.process import is_alive, is_gone, is_stopped
 from ..options.plan import Plan
 from .app_tasks import plan_of_task
 from .holders import ALIVE, DEAD, UNKNOWN, Holder, Lock
@@ -51,6 +51,9 @@ def _by_record(app: Celery, lock: Lock, holder: Holder) -> Holder | None:
         return holder.judged(ALIVE, "it stands until its time is over")
     if is_gone(holder.process):
         return holder.judged(DEAD, "its process is gone")
+    if is_stopped(holder.process):
+        reason = "its process lives, but is stopped (SIGCONT lets it go on)"
+        return holder.judged(ALIVE, reason)
     if is_alive(holder.process):
         return holder.judged(ALIVE, "its process lives")
     return None

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from ..operating import Detail, Holder, LeftBehind, Lock
 from .words import ago, duration
 
+#: So many workers are named, the others only counted.
+_NAMED = 10
+
 
 @dataclass(frozen=True)
 class Event:
@@ -112,4 +115,11 @@ def waiting_fields(detail: Detail) -> Iterable[tuple[str, str]]:
     if detail.missing:
         yield "waiting", f"unknown ({detail.missing[0].reason})"
     elif not detail.waiting:
-        yield "waiting", "none in the workers that answered"
+        yield "waiting", nobody_waits(detail)
+
+
+def nobody_waits(detail: Detail) -> str:
+    """Say which workers know of no call that waits: another one may stand still."""
+    more = len(detail.answered) - _NAMED
+    nodes = [*detail.answered[:_NAMED], *([f"{more} more"] if more > 0 else [])]
+    return f"none in the workers that answered: {', '.join(nodes)}"

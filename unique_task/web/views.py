@@ -15,7 +15,7 @@ from ..pages.explained import explained_fields
 from ..pages.inputs import Asked, Fields, Filters, InputError
 from ..pages.locks import LocksPage, locks_page, rows_of
 from ..pages.rates import rates
-from ..pages.timeline import left_behind_fields, timeline
+from ..pages.timeline import left_behind_fields, nobody_waits, timeline
 from .state import site
 
 pages = Blueprint("pages", __name__)
@@ -54,7 +54,8 @@ def lock() -> Page:
     found, error, status = _answer(asked, operating.show)
     if found == []:
         status = 404
-    shown = {"timeline": timeline, "rows_of": rows_of, "left": left_behind_fields}
+    words = {"left": left_behind_fields, "nobody_waits": nobody_waits}
+    shown = {"timeline": timeline, "rows_of": rows_of, **words}
     page = render_template("lock.html", asked=asked, found=found, error=error, **shown)
     return page, status
 

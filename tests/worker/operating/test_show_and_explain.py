@@ -30,7 +30,7 @@ def test_a_held_lock_is_shown_with_its_holder(unique, running, worker, key):
     assert row[1:5] == [key_of(leave, key, "return"), "running", result.id, worker.name]
     assert row[-1] == "alive"
     assert f"{result.id} is alive: its process lives" in done.out
-    assert "waiting: none in the workers that answered" in done.out
+    assert f"waiting: none in the workers that answered: {worker.name}" in done.out
 
 
 def test_a_lock_is_shown_by_its_key(unique, running, key):
