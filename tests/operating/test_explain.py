@@ -272,3 +272,5 @@ def test_arguments_that_do_not_fit_are_an_error(app):
 
     with pytest.raises(UnknownCallError, match="do not fit"):
         explained(task, 1, 2, 3)
+    with pytest.raises(UnknownCallError, match="work: the arguments cannot be sent"):
+        explained(task, object())

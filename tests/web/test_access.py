@@ -29,6 +29,9 @@ def test_it_has_to_be_said_who_may_see_it(app, task):
             create_web(app, password=password, who=who)
     with pytest.raises(ConfigurationError, match="must be one letter or more"):
         create_web(app, password="")
+    for password in ("a\n", "\udcff"):
+        with pytest.raises(ConfigurationError, match="must be one line of UTF-8"):
+            create_web(app, password=password)
 
 
 def test_an_app_without_unique_tasks_is_an_error(app):
@@ -44,8 +47,9 @@ def test_the_password_is_asked_for_before_anything_is_told(guarded, path):
     assert refused.headers["WWW-Authenticate"].startswith("Basic")
     for given in (("ann", "wrong"), ("ann", ""), ("ann", SECRET + "x")):
         assert guarded.get(path, auth=given).status_code == 401
-    other = guarded.get(path, headers={"Authorization": f"Bearer {SECRET}"})
-    assert other.status_code == 401
+    for header in (f"Bearer {SECRET}", "Basic é", "Basic !", "Basic /w==", "Basic"):
+        other = guarded.get(path, headers={"Authorization": header})
+        assert other.status_code == 401
     let_in = guarded.get(path, auth=("ann", SECRET), buffered=True)
     assert let_in.status_code != 401
 
@@ -72,13 +76,15 @@ def test_who_asks_the_request_and_may_refuse(app, task):
 
 
 def test_a_name_of_another_site_is_refused(app, task):
-    client = client_of(app, trusted_hosts=["localhost", ".example.com"])
+    names = ["localhost", "[::1]", ".Example.com"]
+    client = client_of(app, trusted_hosts=names)
 
-    refused = client.get("/", headers={"Host": "evil.test"})
-
-    assert refused.status_code == 400
-    assert "not served under that name" in refused.text and "work" not in refused.text
-    for name in ("localhost:9809", "locks.example.com"):
+    for name in ("evil.test", "[::2]", "evilexample.com", "localhost.evil.test", "["):
+        refused = client.get("/", headers={"Host": name})
+        assert refused.status_code == 400
+        assert "not served under that name" in refused.text
+        assert "work" not in refused.text
+    for name in ("localhost:9809", "LOCALHOST", "[::1]:9809", "locks.example.com"):
         assert client.get("/", headers={"Host": name}).status_code == 200
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -72,6 +73,15 @@ def test_it_is_served_under_the_names_of_this_machine_alone(page):
     assert "No such lock is held" in page.text("locks")
     assert status_of(page.address, Host="localhost") == 200
     assert status_of(page.address, Host="evil.test") == 400
+
+
+def test_a_request_that_is_too_long_is_refused_before_it_is_there(page):
+    place = urlsplit(page.address)
+    head = f"POST / HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 2000000\r\n\r\n"
+    with socket.create_connection((place.hostname, place.port), timeout=10) as client:
+        client.sendall(head.encode())
+
+        assert client.recv(1000).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_store_that_stands_still_keeps_nobody_from_the_rest(page):

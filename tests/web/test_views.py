@@ -114,6 +114,8 @@ def test_a_call_is_explained(client, task):
         ("/locks?task=%5B&worker=%5B", 200, "No such lock is held"),
         ("/lock?wanted=work&args=[", 400, "arguments: [ is no JSON"),
         ("/call?wanted=work&args=[1,2,3]", 400, "the arguments do not fit"),
+        ('/call?wanted=work&args=[{"__type__":"date","__value__":"x"}]',)
+        + (400, "the arguments cannot be sent"),
         ("/call?wanted=nix", 400, "the app has no task 'nix'"),
         ("/nix", 404, "There is no such page"),
         ("/locks?_scheme=javascript&endpoint=x&_external=1", 200, "No such lock"),

@@ -16,6 +16,10 @@ from .output import Failed, Usage, echo
 #: Requests at one time: as long as a store does not answer, each waits for it.
 _THREADS = 8
 
+#: Bytes of a request. A longer one is refused before its password is looked at: the
+#: server keeps all of it on the disk first.
+_LARGEST = 1_000_000
+
 #: Names of this machine itself.
 _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 
@@ -43,7 +47,8 @@ def serve_page(
     names = _names(host, trusted_hosts)
     web = create_web(app, password=password, who=who, trusted_hosts=names, **options)
     with _listening(host, port) as listener:
-        server: Any = create_server(web, sockets=[listener], threads=_THREADS)
+        limits: Any = {"threads": _THREADS, "max_request_body_size": _LARGEST}
+        server: Any = create_server(web, sockets=[listener], **limits)
         _serve(server, f"{_in_url(host)}:{listener.getsockname()[1]}")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, Task
+from kombu.exceptions import DecodeError, EncodeError
 
 from ..backends.base import Backend
 from ..exceptions import ConfigurationError, UniqueError
@@ -42,13 +43,14 @@ class Call:
         """Return the call of the task of that name with these arguments.
 
         Raises:
-            UnknownCallError: if there is no such task, or they do not fit it.
+            UnknownCallError: if there is no such task, or they do not fit it, or cannot
+                be sent.
             ConfigurationError: if options and settings do not fit together.
             UniqueKeyError: if the arguments cannot be made a key.
             UniqueLimitError: if they cannot be made a limit.
         """
         task, spec = _found(app, name)
-        args, kwargs = as_sent(task, args, kwargs, None)
+        args, kwargs = _sent(task, args, kwargs)
         settings = settings_of(app)
         plan, backend = spec.plan(task, settings), spec.backend(task, settings)
         try:
@@ -59,6 +61,16 @@ class Call:
                 f"{name}: the arguments do not fit: {error}"
             ) from error
         return cls(task, spec, settings, plan, backend, args, kwargs, key, limit)
+
+
+def _sent(task: Task, args: Any, kwargs: Any) -> Any:
+    try:
+        return as_sent(task, args, kwargs, None)
+    # A person may write what a serializer takes for a date that it cannot read.
+    except (EncodeError, DecodeError) as error:
+        raise UnknownCallError(
+            f"{task.name}: the arguments cannot be sent: {error}"
+        ) from error
 
 
 def _found(app: Celery, name: str) -> tuple[Task, TaskSpec]:

@@ -7,6 +7,7 @@ from hmac import compare_digest
 from typing import Any, Optional
 
 from flask import Response, abort, g, request
+from werkzeug.datastructures import Authorization
 
 #: Gets the WSGI environ of a request; returns the name of the user, or None to refuse.
 Who = Callable[[Mapping[str, Any]], Optional[str]]
@@ -46,12 +47,19 @@ class Access:
     def _name(self) -> str | None:
         if self._who is not None:
             return self._who(request.environ)
-        given = request.authorization
+        given = _given()
         if given is None or given.type != "basic" or self._password is None:
             return None
         # In a time that does not tell how much of it is right.
         same = compare_digest((given.password or "").encode(), self._password)
         return (given.username or "") if same else None
+
+
+def _given() -> Authorization | None:
+    try:
+        return request.authorization
+    except ValueError:  # letters that no header of a browser has
+        return None
 
 
 def is_let_in() -> bool:

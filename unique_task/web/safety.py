@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask import Flask, Response, request
 from flask.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import SecurityError
+from werkzeug.sansio.utils import host_is_trusted
 
 #: All comes from this page itself: no script, no style and no picture from elsewhere.
 _POLICY = "; ".join(
@@ -35,6 +39,29 @@ def add_headers(response: Response) -> Response:
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+class Names:
+    """The names under which a page is served; it refuses requests to any other.
+
+    Flask's own ``TRUSTED_HOSTS`` knows no address of IPv6, and no capital letter.
+
+    Arguments:
+        names: with ``.example.com`` for all below; none for any.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = [name.lower() for name in names]
+
+    def check(self) -> None:
+        """Let a request in, or raise SecurityError."""
+        if self._names and not self._knows(request.host.lower()):
+            raise SecurityError(f"Host {request.host!r} is not trusted")
+
+    def _knows(self, host: str) -> bool:
+        if host.startswith("["):
+            return f"{host.partition(']')[0]}]" in self._names
+        return host_is_trusted(host, self._names)
 
 
 class Sessions(SecureCookieSessionInterface):

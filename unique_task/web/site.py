@@ -14,7 +14,7 @@ from ..exceptions import ConfigurationError
 from ..operating import stores
 from . import actions, errors, formats, views
 from .access import Access, Who
-from .safety import Sessions, add_headers
+from .safety import Names, Sessions, add_headers
 from .state import Site
 
 
@@ -60,13 +60,13 @@ def create_web(
         # that of another page on this machine: browsers do not tell ports apart.
         SESSION_COOKIE_NAME=f"unique_task_{_digest(secret)}",
         SESSION_COOKIE_SAMESITE="Strict",
-        TRUSTED_HOSTS=list(trusted_hosts) if trusted_hosts else None,
         MAX_CONTENT_LENGTH=1_000_000,
         # As long as the session.
         WTF_CSRF_TIME_LIMIT=None,
     )
     web.session_interface = Sessions()
     web.extensions["unique_task"] = Site(app, allow_actions, timeout, refresh)
+    web.before_request(Names(trusted_hosts or ()).check)
     web.before_request(access.check)
     web.before_request(actions.check_allowed)
     web.after_request(add_headers)
@@ -90,4 +90,7 @@ def _password_or_who(password: str | None, who: Who | None) -> str | None:
         )
     if password is not None and not password:
         raise ConfigurationError("password='': must be one letter or more")
+    if password is not None and not password.isprintable():
+        # Bytes that are no text are in there too, as an environment may have them.
+        raise ConfigurationError("password: must be one line of UTF-8")
     return password
