@@ -1,5 +1,6 @@
 """Django's admin where there is little to see: each case is a state of one process."""
 
+import json
 import os
 
 import pytest
@@ -12,8 +13,10 @@ KEY = "ab" * 16
 
 #: Prints what the pages say, each state behind its name.
 CODE = """
+import logging
 import django
 django.setup()
+logger = logging.getLogger("of.the.project")
 from celery import _state
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -25,16 +28,20 @@ call_command("migrate", verbosity=0)
 client = Client(headers={"host": "localhost"})
 client.force_login(User.objects.create_superuser("ann"))
 
-def say(state, *paths):
+def say(state, *paths, ask=client.get, **fields):
     for path in paths:
-        response = client.get(OPS + path, follow=True)
+        response = ask(OPS + path, fields, follow=True)
         response.text = response.content.decode()
         print(state, path, text_of(response), sep="|")
 
 say("cannot list", "", "?q=task-1", "ab" * 16 + "/change/", "counters/")
+print("a logger", "", "disabled" if logger.disabled else "as before", sep="|")
 print("a dump of the database", end="||")
 call_command("dumpdata", "unique_task", use_base_manager=True)
 print()
+app.conf.unique_backend = "django-db://default"
+hold = {"wanted": "ab" * 16, "seconds": "60", "reason": "migration", "post": "yes"}
+say("in a file", "hold/", ask=client.post, **hold)
 app.conf.unique_backend = "nowhere://"
 say("wrong setting", "", "call/")
 app.conf.unique_backend = "memory://"
@@ -46,9 +53,17 @@ say("no app", "", "call/")
 """
 
 
+#: A file of SQLite has one writer at a time; this logging disables other loggers.
+SETTINGS = {"LOGGING": {"version": 1}}
+FILE = {"ENGINE": "django.db.backends.sqlite3", "ATOMIC_REQUESTS": True}
+
+
 @pytest.fixture(scope="module")
-def said(memcached):
+def said(memcached, tmp_path_factory):
+    database = {**FILE, "NAME": str(tmp_path_factory.mktemp("apart") / "db.sqlite3")}
+    more = {**SETTINGS, "DATABASES": {"default": database}}
     settings = {
+        "UNIQUE_TEST_SETTINGS": json.dumps(more),
         "DJANGO_SETTINGS_MODULE": "tests.django.project.settings",
         "UNIQUE_TEST_STORE": memcached.url,
     }
@@ -70,6 +85,8 @@ def said(memcached):
         ("cannot list", f"{KEY}/change/", "The lock is free."),
         ("cannot list", "counters/", "the store keeps no counters"),
         ("cannot list", "counters/", "send_mail until_executed - "),
+        ("a logger", "", "as before"),
+        ("in a file", "hold/", "Held for 60.0 s: migration"),
         ("wrong setting", "", "nowhere"),
         ("wrong setting", "call/", "nowhere"),
         ("no unique task", "", "the app has no unique tasks"),

@@ -37,6 +37,10 @@ CASES: dict[str, dict[str, Any]] = {
         "CELERY_UNIQUE_BACKEND": "django-db://nobody",
         "MIGRATION_MODULES": {"unique_task": None},
     },
+    "no migration at all": {
+        "CELERY_UNIQUE_BACKEND": "django-db://nobody",
+        "MIGRATION_MODULES": "none",
+    },
     "migration": {"CELERY_UNIQUE_BACKEND": "django-db://nobody"},
 }
 
@@ -78,6 +82,10 @@ MESSAGES = {
     "long": ("unique_task.W008", "tests.django.project.orders.tasks.import_orders"),
     "router": ("unique_task.W005", "makes no tables for django-db://nobody"),
     "no migration": ("unique_task.W005", "makes no tables for django-db://nobody"),
+    "no migration at all": (
+        "unique_task.W005",
+        "makes no tables for django-db://nobody",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from weakref import WeakSet
 
 from celery import Celery, _state
+from django.conf import settings
 from django.urls import get_script_prefix, set_script_prefix
 
 from ..exceptions import ConfigurationError
@@ -60,13 +61,27 @@ def _import_tasks(app: Celery) -> None:
         # It calls django.setup(), too, which forgets the path of this request.
         prefix = get_script_prefix()
         try:
-            with _without_checks():
+            with _without_checks(), _without_logging():
                 app.loader.import_default_modules()
         except BaseException:
             _imported.discard(app)
             raise
         finally:
             set_script_prefix(prefix)
+
+
+@contextmanager
+def _without_logging() -> Iterator[None]:
+    """Let ``django.setup()`` leave loggers as they are.
+
+    By default, their configuration disables all loggers that exist and are not in it.
+    """
+    before = settings.LOGGING_CONFIG
+    settings.LOGGING_CONFIG = None
+    try:
+        yield
+    finally:
+        settings.LOGGING_CONFIG = before
 
 
 @contextmanager
