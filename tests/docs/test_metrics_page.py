@@ -3,9 +3,13 @@
 import json
 import re
 
+import pytest
+
 from tests.docs.test_readme import ROOT, python_blocks
 from tests.programs import run_python
 from unique_task.operating import MEASURES, Kind
+
+pytestmark = pytest.mark.any_celery
 
 PAGE = ROOT / "docs" / "metrics.rst"
 BOARD = ROOT / "docs" / "monitoring" / "grafana.json"

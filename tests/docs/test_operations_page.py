@@ -15,6 +15,8 @@ from tests.programs import run, run_python
 from tests.waiting import wait_until
 from tests.worker.operating.command import install_entry_points
 
+pytestmark = pytest.mark.any_celery
+
 PAGE = ROOT / "docs" / "operations.rst"
 
 #: Of a task; shortened on the page.

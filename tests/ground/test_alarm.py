@@ -6,6 +6,8 @@ import pytest
 from tests.alarm import Alarm
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.any_celery
+
 
 class Rung(Exception):
     """What an alarm raises."""

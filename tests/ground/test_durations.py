@@ -6,6 +6,8 @@ import pytest
 from unique_task import ConfigurationError
 from unique_task.durations import seconds
 
+pytestmark = pytest.mark.any_celery
+
 
 @pytest.mark.parametrize(
     "value, number",

@@ -4,6 +4,8 @@ import pytest
 
 from tests.forking import Fork, in_fork
 
+pytestmark = pytest.mark.any_celery
+
 
 def test_the_function_runs_in_a_child():
     assert in_fork(os.getppid) == os.getpid()

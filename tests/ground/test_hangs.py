@@ -7,6 +7,8 @@ import pytest
 from tests.docs.test_readme import ROOT
 from tests.programs import run, unmeasured
 
+pytestmark = pytest.mark.any_celery
+
 CONFTEST = """
 from tests import hangs
 hangs.GRACE = 1

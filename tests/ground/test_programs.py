@@ -4,6 +4,8 @@ import pytest
 
 from tests.programs import run_python
 
+pytestmark = pytest.mark.any_celery
+
 
 def test_it_returns_what_the_program_has_printed():
     assert run_python("import sys; print(sys.argv[1])", "this").stdout == "this\n"

@@ -5,6 +5,8 @@ import pytest
 
 from tests.waiting import in_time, wait_until
 
+pytestmark = pytest.mark.any_celery
+
 
 def test_the_first_true_value_is_returned():
     values = iter([None, 0, "ready"])

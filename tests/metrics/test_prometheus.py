@@ -21,6 +21,7 @@ from unique_task.counting.names import RUNS, duplicates
 from unique_task.prometheus import UniqueTaskCollector
 
 pytest_plugins = "tests.inprocess_fixtures"
+pytestmark = pytest.mark.any_celery
 
 HOSTILE = 'x"} 1\n# evil{\\ \ud800'
 

@@ -10,6 +10,7 @@ from unique_task.counting.names import RUNS
 from unique_task.operating.totals import Totals
 
 pytest_plugins = "tests.inprocess_fixtures"
+pytestmark = pytest.mark.any_celery
 
 MINUTE = 60
 WORK = ("work", RUNS)

@@ -23,6 +23,7 @@ from unique_task.pages.releasing import offered, released
 from unique_task.pages.timeline import timeline
 
 pytest_plugins = "tests.inprocess_fixtures"
+pytestmark = pytest.mark.any_celery
 
 
 class Listed(MemoryBackend):

@@ -9,6 +9,8 @@ import pytest
 from tests.docs.test_readme import ROOT
 from tests.testing.projects import run_pytest, write
 
+pytestmark = pytest.mark.any_celery
+
 SHOP = """
     from celery import Celery
     from unique_task import unique
