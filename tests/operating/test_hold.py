@@ -53,6 +53,15 @@ def test_a_hold_tells_what_it_took(app):
     assert abs(taken.until - time.time() - 60) < 10
 
 
+def test_a_hold_does_not_end_later_because_workers_were_asked(app):
+    task = task_of(app)
+
+    taken = hold_of(task, timeout=1)
+
+    [held] = store_of(app).holders(key_of(task))
+    assert taken.until - time.time() - held.remaining < 0.5
+
+
 @pytest.mark.parametrize("limit", [1, 2])
 @pytest.mark.parametrize("lock", LOCK_TYPES)
 def test_a_hold_of_any_lock_type_pauses_the_body(app, lock, limit):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Celery
@@ -108,8 +108,8 @@ def hold(
     places, workers = Places(target, by, reason, duration), Workers(app, timeout)
     try:
         if _take(places, time.monotonic() + patience):
-            findings = tuple(not_reached(target, workers))
-            return _hold(target, places, duration, findings)
+            taken = _hold(target, places, duration)
+            return replace(taken, findings=tuple(not_reached(target, workers)))
     except BaseException:  # Ctrl-C, too
         places.give_back()
         raise
@@ -144,9 +144,7 @@ def _take(places: Places, end: float) -> bool:
     return True
 
 
-def _hold(
-    target: Target, places: Places, duration: float, findings: tuple[Finding, ...]
-) -> Hold:
+def _hold(target: Target, places: Places, duration: float) -> Hold:
     record = places.record
     return Hold(
         key=target.key,
@@ -159,7 +157,6 @@ def _hold(
         until=time.time() + duration,
         places=target.limit,
         fence=places.fence,
-        findings=findings,
     )
 
 
