@@ -29,7 +29,7 @@ def explain_call(
     app: Celery, task: str, args: Any, kwargs: Any, timeout: float, as_json: bool
 ) -> None:
     """Print what would happen to a call."""
-    answer = operating.explain(app, task, args or (), kwargs, timeout=timeout)
+    answer = operating.explain(app, task, args, kwargs, timeout=timeout)
     if as_json:
         echo_json(operating.as_plain(answer))
         return
@@ -56,7 +56,7 @@ def show_lock(
             echo_json(operating.as_plain(detail))
         else:
             _echo_detail(detail)
-    away = [m for d in details for m in d.missing if m.what != "workers"]
+    away = [missing for detail in details for missing in detail.away]
     if away:
         raise Away("; ".join(map(str, away)))
 
@@ -84,8 +84,7 @@ def list_locks(
 
 
 def _echo_detail(detail: operating.Detail) -> None:
-    away = [missing for missing in detail.missing if missing.what != "workers"]
-    if away:
+    if detail.away:
         return
     echo_fields([("key", detail.key or "-"), ("store", detail.store)])
     if detail.locks:

@@ -87,7 +87,7 @@ def _of_one(
         for lock in detail.locks:
             yield from [lock] if whole else _of_task(lock, wanted)
         # Who waits does not matter here.
-        yield from (one for one in detail.missing if one.what != "workers")
+        yield from detail.away
 
 
 def _of_task(lock: operating.Lock, task_id: str) -> Iterator[operating.Lock]:

@@ -43,8 +43,7 @@ class CallForm(forms.Form):
             return None
         asked = Asked(**self.cleaned_data)
         try:
-            args, kwargs = asked.arguments
-            return explain(app, asked.wanted, args or (), kwargs, timeout=timeout)
+            return explain(app, asked.wanted, *asked.arguments, timeout=timeout)
         except UniqueError as error:
             self.add_error(None, shown(error))
             return None

@@ -86,9 +86,8 @@ def _link(page: LocksPage, number: int) -> str:
 def _found(app: Celery, query: str, timeout: float) -> dict[str, Any]:
     """Return the locks that a task holds by its id, or those of a key."""
     details = operating.show(app, query, timeout=timeout)
-    missing: list[Missing] = [one for each in details for one in each.missing]
     # Who waits does not matter here.
-    missing = [one for one in missing if one.what != "workers"]
+    missing = [one for each in details for one in each.away]
     return {
         "rows": list(rows_of([one for each in details for one in each.locks])),
         "missing": missing,

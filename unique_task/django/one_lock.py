@@ -29,14 +29,13 @@ def one_lock(app: Celery, wanted: str, timeout: float) -> list[dict[str, Any]]:
 
 
 def _shown(detail: Detail) -> dict[str, Any]:
-    away = [one for one in detail.missing if one.what != "workers"]
     return {
         "store": detail.store,
-        "missing": away,
+        "missing": detail.away,
         "heads": HEADS,
         "rows": [line_of(row, with_reason=True) for row in rows_of(detail.locks)],
         "events": timeline(detail),
-        "fields": [] if away else list(_fields(detail)),
+        "fields": [] if detail.away else list(_fields(detail)),
     }
 
 

@@ -12,7 +12,7 @@ from ..backends.base import Backend
 from ..backends.listing import PENDING, SUCCESSOR
 from ..exceptions import LockRecordError, LockStoreError
 from .app_tasks import Call, stores_of
-from .holders import Holder, Lock, Missing, Waiting
+from .holders import WORKERS, Holder, Lock, Missing, Waiting
 from .inventory import Wanted, locks
 from .left_behind import LeftBehind, left_behind
 from .targets import KEY, is_call
@@ -43,6 +43,12 @@ class Detail:
     waiting: tuple[Waiting, ...]
     missing: tuple[Missing, ...] = ()
     left_behind: LeftBehind | None = None
+
+    @property
+    def away(self) -> tuple[Missing, ...]:
+        """What is missing but for the workers' answers: the stores, and why."""
+        return tuple(one for one in self.missing if one.what != WORKERS)
+
     answered: tuple[str, ...] = ()
 
 

@@ -84,7 +84,7 @@ class Explanation:
 def explain(
     app: Celery,
     task: str,
-    args: Sequence[Any] = (),
+    args: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
     *,
     timeout: float = TIMEOUT,
@@ -102,7 +102,7 @@ def explain(
         ConfigurationError, UniqueKeyError, UniqueLimitError: as the call itself.
         LockStoreError: if the store does not answer.
     """
-    call = Call.of(app, task, list(args), dict(kwargs or {}))
+    call = Call.of(app, task, list(args or ()), dict(kwargs or {}))
     plan, (option, names) = call.plan, made_of(call.spec)
     locks = judged(app, locks_of_key(call.backend, call.key), Workers(app, timeout))
     stored = _stored(call)

@@ -136,12 +136,16 @@ class Waiting:
     since: float
 
 
+#: What is missing where no worker has answered.
+WORKERS = "workers"
+
+
 @dataclass(frozen=True)
 class Missing:
     """Something that could not be seen.
 
     Attributes:
-        what: a store, or ``workers``.
+        what: name of a store, or :data:`WORKERS`.
         reason: for people.
     """
 

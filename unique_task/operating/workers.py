@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 
 from .asking import BrokerAwayError, ask_broker
-from .holders import Missing, Waiting
+from .holders import WORKERS, Missing, Waiting
 
 #: Seconds to wait for the workers' answers, as Celery's own ``inspect`` does.
 TIMEOUT = 1.0
@@ -55,7 +55,7 @@ class Workers:
         self._count: int | None = None
         self._nobody: Answers | None = None
         if not timeout:
-            self._nobody = Answers((), Missing("workers", "they were not asked"))
+            self._nobody = Answers((), Missing(WORKERS, "they were not asked"))
 
     def ask(self, command: str, **arguments: Any) -> Answers:
         """Ask all workers by an inspect command."""
@@ -74,7 +74,7 @@ class Workers:
         try:
             return ask_broker(self._app, work, seconds, "unique_task asks workers")
         except BrokerAwayError as error:
-            return Answers((), Missing("workers", str(error)))
+            return Answers((), Missing(WORKERS, str(error)))
 
 
 def _ask(
@@ -94,7 +94,7 @@ def _ask(
         limit=count,
     )
     pairs = tuple(pair for reply in replies or () for pair in reply.items())
-    nobody = Missing("workers", f"none answered within {timeout:g} s")
+    nobody = Missing(WORKERS, f"none answered within {timeout:g} s")
     return Answers(pairs, None if pairs else nobody)
 
 

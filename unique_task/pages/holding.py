@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from celery import Celery
 
 from .. import operating
-from .inputs import Asked, Fields, InputError, seconds_of, text_of
-from .words import shown
+from .inputs import Asked, Fields, InputError, repeated, seconds_of, text_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class AskedHold:
             return None
         if re.fullmatch("[0-9]{1,6}", self.limit):
             return int(self.limit)
-        raise InputError(f"limit: {shown(self.limit)[:80]} is no number of holders")
+        raise InputError(f"limit: {repeated(self.limit)} is no number of holders")
 
 
 def others_hold(lock: operating.Lock) -> str:

@@ -8,11 +8,12 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.wrappers import Response
 
 from .. import operating
-from ..exceptions import LockStoreError, UniqueError
+from ..exceptions import UniqueError
 from ..pages.holding import AskedHold, others_hold
 from ..pages.releasing import Outcomes, offered, released
 from ..pages.words import duration, shown
 from .access import user
+from .errors import status_of
 from .state import site
 from .views import query
 
@@ -92,8 +93,7 @@ def do_hold() -> Any:
     try:
         answer = asked.take(site().app, site().timeout)
     except UniqueError as error:
-        status = 503 if isinstance(error, LockStoreError) else 400
-        return _hold_form(asked, error), status
+        return _hold_form(asked, error), status_of(error)
     if isinstance(answer, operating.Lock):
         return _hold_form(asked, f"not held: {others_hold(answer)} the key"), 409
     _tell(f"{answer.key} is held by {answer.by} for {duration(answer.seconds)}")

@@ -7,7 +7,6 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from ..exceptions import ConfigurationError, LockStoreError, UniqueError
-from ..pages.inputs import InputError
 
 _WORDS = {
     403: "This is not allowed here.",
@@ -33,6 +32,11 @@ def install(web: Flask) -> None:
     web.register_error_handler(UniqueError, _of_ours)
 
 
+def status_of(error: UniqueError) -> int:
+    """Return the status of a page that could not do what it was asked for."""
+    return 503 if isinstance(error, LockStoreError) else 400
+
+
 def _of_http(error: HTTPException) -> Response | tuple[str, int]:
     if error.response is not None or error.code is None or error.code < 400:
         return error.get_response()  # type: ignore[return-value]
@@ -42,8 +46,6 @@ def _of_http(error: HTTPException) -> Response | tuple[str, int]:
 
 
 def _of_ours(error: UniqueError) -> tuple[str, int]:
-    if isinstance(error, InputError):
-        return _page(400, str(error))
     if isinstance(error, LockStoreError):
         return _page(503, f"The store does not answer: {error}")
     if isinstance(error, ConfigurationError):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from celery import Celery
 from flask import Blueprint, render_template, request
 
 from .. import operating
-from ..exceptions import LockStoreError, UniqueError
+from ..exceptions import UniqueError
 from ..operating import Level
 from ..pages.explained import explained_fields
 from ..pages.inputs import Asked, Fields, Filters, InputError
 from ..pages.locks import LocksPage, locks_page, rows_of
 from ..pages.rates import rates
 from ..pages.timeline import left_behind_fields, nobody_waits, timeline
+from .errors import status_of
 from .state import site
 
 pages = Blueprint("pages", __name__)
@@ -64,7 +64,7 @@ def lock() -> Page:
 def call() -> Page:
     """What would happen to a call now."""
     asked = Asked.of(query())
-    answer, error, status = _answer(asked, _explain)
+    answer, error, status = _answer(asked, operating.explain)
     page = render_template(
         "call.html",
         asked=asked,
@@ -77,10 +77,6 @@ def call() -> Page:
     return page, status
 
 
-def _explain(app: Celery, task: str, args: Any, kwargs: Any, **how: Any) -> Any:
-    return operating.explain(app, task, args or (), kwargs, **how)
-
-
 def _answer(
     asked: Asked, operation: Callable[..., Any]
 ) -> tuple[Any, UniqueError | None, int]:
@@ -91,7 +87,7 @@ def _answer(
         call = asked.wanted, *asked.arguments
         return operation(site().app, *call, timeout=site().timeout), None, 200
     except UniqueError as error:
-        return None, error, 503 if isinstance(error, LockStoreError) else 400
+        return None, error, status_of(error)
 
 
 @pages.get("/doctor")
