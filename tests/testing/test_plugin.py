@@ -96,6 +96,7 @@ def test_locks_in_a_shared_store_are_warned_of_once(run_tests, tmp_path):
     assert "2 passed, 1 warning" in output
     assert "SharedStoreWarning: an eager task of this test run" in output
     assert store in output and "unique_store" in output
+    assert "ignore unique_task.testing.SharedStoreWarning" in output
 
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite:///{folder}/locks.db"])

@@ -50,7 +50,7 @@ class InTests:
             f"an eager task of this test run takes its lock in {backend.name}, which "
             "other test runs, or your workers, may share: let the test use the fixture "
             "unique_store (or unique_task.testing.fresh_store()), or ignore "
-            f"{__name__}.{SharedStoreWarning.__name__} if you mean it",
+            f"unique_task.testing.{SharedStoreWarning.__name__} if you mean it",
             SharedStoreWarning,
             stacklevel=2,
         )
