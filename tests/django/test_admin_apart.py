@@ -17,7 +17,7 @@ import logging
 import django
 django.setup()
 logger = logging.getLogger("of.the.project")
-from celery import _state
+from celery import Celery, _state
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
@@ -40,6 +40,7 @@ print("a dump of the database", end="||")
 call_command("dumpdata", "unique_task", use_base_manager=True)
 print()
 app.conf.unique_backend = "django-db://default"
+User.get_username = lambda user: 7
 hold = {"wanted": "ab" * 16, "seconds": "60", "reason": "migration", "post": "yes"}
 say("in a file", "hold/", ask=client.post, **hold)
 app.conf.unique_backend = "nowhere://"
@@ -48,6 +49,10 @@ app.conf.unique_backend = "memory://"
 for name in [name for name in app.tasks if "project" in name]:
     app.tasks.unregister(name)
 say("no unique task", "", "counters/", "ab" * 16 + "/change/")
+broken = Celery("broken", imports=["of_workers_alone"], set_as_current=False)
+broken.set_as_current = True
+_state.set_default_app(broken)
+say("broken tasks", "")
 _state.set_default_app(None)
 say("no app", "", "call/")
 """
@@ -92,6 +97,7 @@ def said(memcached, tmp_path_factory):
         ("no unique task", "", "the app has no unique tasks"),
         ("no unique task", "counters/", "the app has no unique tasks"),
         ("no unique task", f"{KEY}/change/", "the app has no unique tasks"),
+        ("broken tasks", "", "the tasks cannot be imported: ModuleNotFoundError: "),
         ("no app", "", "the project has no Celery app: make one in proj/celery.py"),
         ("no app", "call/", "the project has no Celery app"),
         ("a dump of the database", "", "[]"),

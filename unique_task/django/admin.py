@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import update_wrapper, wraps
 from typing import Any
@@ -18,7 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from .. import operating
-from ..exceptions import UniqueError
+from ..exceptions import ConfigurationError, UniqueError
 from ..pages.words import duration, shown
 from .counters import counters
 from .forms import CallForm, HoldForm, in_admin
@@ -29,6 +30,8 @@ from .project_app import celery_app
 from .releasing import Selection, log_texts, messages_of
 
 View = Callable[..., HttpResponse]
+
+logger = logging.getLogger(__name__)
 
 
 def page(*permissions: str) -> Callable[[View], View]:
@@ -49,13 +52,30 @@ def page(*permissions: str) -> Callable[[View], View]:
                 if not self.may(request, action):
                     raise PermissionDenied
             try:
-                return view(self, request, celery_app(), *args, **kwargs)
+                return view(self, request, _celery_app(), *args, **kwargs)
             except UniqueError as error:
                 return self.render(request, "page", "Locks", missing=[error])
 
         return guarded
 
     return decorate
+
+
+def _celery_app() -> Celery:
+    try:
+        return celery_app()
+    except UniqueError:
+        raise
+    # Of a module of tasks it may be any: one that only workers can import, say.
+    except Exception as error:
+        logger.exception("the tasks cannot be imported")
+        text = f"the tasks cannot be imported: {type(error).__name__}: {error}"
+        raise ConfigurationError(text) from error
+
+
+def user_name(request: HttpRequest) -> str:
+    """Return the name of the user, which a project's own model may keep as a number."""
+    return str(request.user.get_username())
 
 
 @admin.register(Lock)
@@ -196,9 +216,7 @@ class LockAdmin(admin.ModelAdmin):
         if "post" not in request.POST:
             context = chosen.offered(app, self.timeout)
             return self.render(request, "release", "Release locks", **context)
-        outcomes = chosen.released(
-            app, request.POST, request.user.get_username(), self.timeout
-        )
+        outcomes = chosen.released(app, request.POST, user_name(request), self.timeout)
         for key, text in log_texts(outcomes):
             self.log_change(request, Lock(key=key), text)
         for level, text in messages_of(outcomes):
@@ -210,7 +228,7 @@ class LockAdmin(admin.ModelAdmin):
         """Ask for a key and a reason; hold it."""
         given = (request.POST or request.GET).dict()
         form = HoldForm(request.POST if "post" in request.POST else None, initial=given)
-        held = form.hold(app, request.user.get_username(), self.timeout)
+        held = form.hold(app, user_name(request), self.timeout)
         if held is None:
             return self.render(request, "hold", "Hold a key", adminform=in_admin(form))
         text = f"Held for {duration(held.seconds)}: {held.reason}"
