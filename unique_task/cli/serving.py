@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
 from celery import Celery
 
 from .output import Failed, Usage, echo
+from .served import in_url, needing, until_ended
 
 #: Requests at one time: as long as a store does not answer, each waits for it.
 _THREADS = 8
@@ -34,14 +33,10 @@ def serve_page(
     **options: Any,
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM."""
-    try:
+    with needing("web"):
         from waitress.server import create_server
 
         from ..web import anybody, create_web
-    except ModuleNotFoundError as error:
-        raise Failed(
-            f"the module {error.name} is missing: pip install 'unique_task[web]'"
-        ) from error
     _check_access(host, password, open_to_all, trusted_hosts)
     who = anybody if password is None else None
     names = _names(host, trusted_hosts)
@@ -49,7 +44,7 @@ def serve_page(
     with _listening(host, port) as listener:
         limits: Any = {"threads": _THREADS, "max_request_body_size": _LARGEST}
         server: Any = create_server(web, sockets=[listener], **limits)
-        _serve(server, f"{_in_url(host)}:{listener.getsockname()[1]}")
+        _serve(server, f"{in_url(host)}:{listener.getsockname()[1]}")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -60,14 +55,8 @@ def _listening(host: str, port: int) -> socket.socket:
         raise Failed(f"cannot serve at {host}:{port}: {error}") from error
 
 
-def _in_url(host: str) -> str:
-    return f"[{host.strip('[]')}]" if ":" in host else host
-
-
 def _serve(server: Any, address: str) -> None:
-    # As the first process of a container it would not hear SIGTERM without a handler.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
+    with until_ended():
         echo(f"web page: http://{address}/")
         server.run()
 
@@ -107,4 +96,4 @@ def _names(host: str, trusted_hosts: Sequence[str]) -> list[str] | None:
     """
     if not trusted_hosts and not _is_loopback(host):
         return None
-    return [*_LOOPBACK, _in_url(host), *trusted_hosts]
+    return [*_LOOPBACK, in_url(host), *trusted_hosts]
