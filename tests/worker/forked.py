@@ -20,6 +20,8 @@ from pkgutil import iter_modules
 from threading import Lock
 from typing import IO, Any
 
+import coverage
+
 from tests.programs import unmeasured
 
 #: Bytes that the words and the environment of a command may have.
@@ -84,8 +86,8 @@ def start_celery(
 ) -> Forked:
     """Have ``python -m celery`` run with those words, in that environment.
 
-    It is not measured. Of variables that Python itself reads, it heeds ``PYTHONPATH``,
-    without a ``sitecustomize`` there.
+    It is measured if its environment says so. Of variables that Python itself reads, it
+    heeds ``PYTHONPATH``, without a ``sitecustomize`` there.
 
     Raises:
         RuntimeError: if no process that has imported Celery answers; the next call
@@ -155,6 +157,9 @@ def main(calls: socket.socket) -> None:
     paths = env.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:1] = [directory, *filter(None, paths)]
     sys.argv[1:] = words
+    # As it begins in each process that has this variable.
+    if "COVERAGE_PROCESS_CONFIG" in env:
+        coverage.process_startup()
     runpy.run_module("celery", run_name="__main__", alter_sys=True)
 
 

@@ -97,8 +97,11 @@ class Unique:
 
     def _environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(self.directory), str(ROOT)))
+        # A command does the same on each store: its coverage is that on one of them.
+        measured = self.urls["locks"].startswith("redis:")
+        inherited = os.environ if measured else unmeasured()
         return {
-            **unmeasured(),
+            **inherited,
             "PYTHONPATH": path,
             "UNIQUE_TEST_BROKER": self.urls["broker"],
             "UNIQUE_TEST_BACKEND": self.urls["backend"],
