@@ -48,6 +48,7 @@ def test_a_server_that_refuses_is_a_store_error_that_names_it(proxy):
 
     assert "s3cret" not in str(error.value)
     assert "INSERT" not in str(error.value)
+    assert "\n" not in str(error.value), "one line for a log or a table"
 
 
 @pytest.mark.parametrize("connected", [True, False])

@@ -47,8 +47,8 @@ def translated(error: Exception, connection: sa.Connection) -> Any:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the driver's message, without the statement and its parameters."""
-    return str(getattr(error, "orig", None) or error).strip()
+    """Return the driver's message in one line, without statement and parameters."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def is_for_now(error: DBAPIError) -> bool:
