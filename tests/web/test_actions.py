@@ -75,6 +75,15 @@ def test_a_run_loses_its_lock_by_a_tick_alone(acting, task):
     assert holder(task) is None
 
 
+def test_of_a_store_that_is_away_nobody_says_that_the_lock_is_free(app, acting, task):
+    app.conf.unique_backend = "redis://127.0.0.1:1"
+    form = {**form_of(acting, "/hold"), "key": "0" * 32, "token": "seen", "by": "ann"}
+
+    done = text_of(acting.post("/release", data=form, follow_redirects=True))
+
+    assert "nothing was released: not all could be seen; redis://127.0.0.1:1" in done
+
+
 def test_several_locks_are_chosen_and_released_together(acting, task):
     for item in (1, 2, 3):
         hold(task, item, owner=f"run {item}", state="pending")

@@ -132,6 +132,17 @@ def test_what_is_wrong_is_a_page_in_plain_words(client, path, status, said):
     assert "javascript:" not in answer.text
 
 
+def test_a_call_of_a_store_that_is_away_is_looked_at_again(app, client):
+    app.conf.unique_backend = "redis://127.0.0.1:1"
+
+    answer = client.get("/call?wanted=work")
+
+    fixed, live, looked_at = answer.text.partition('id="live"')
+    assert answer.status_code == 503
+    assert live and "redis://127.0.0.1:1" in looked_at
+    assert 'role="alert"' not in fixed
+
+
 def test_a_request_of_another_kind_is_refused_with_a_page(client):
     answer = client.delete("/locks")
 

@@ -44,7 +44,8 @@ class Outcomes:
         """How many there are of each outcome: ``2 released, 1 refused``."""
         found = [one.outcome for one in self.released]
         counts = (f"{found.count(each)} {each}" for each in dict.fromkeys(found))
-        return ", ".join(counts) or "nothing was released: nobody holds the lock"
+        why = "not all could be seen" if self.missing else "nobody holds the lock"
+        return ", ".join(counts) or f"nothing was released: {why}"
 
 
 def offered(

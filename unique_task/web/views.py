@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 
 from .. import operating
-from ..exceptions import UniqueError
+from ..exceptions import LockStoreError, UniqueError
 from ..operating import Level
 from ..pages.explained import explained_fields
 from ..pages.inputs import Asked, Fields, Filters, InputError
@@ -56,7 +56,14 @@ def lock() -> Page:
         status = 404
     words = {"left": left_behind_fields, "nobody_waits": nobody_waits}
     shown = {"timeline": timeline, "rows_of": rows_of, **words}
-    page = render_template("lock.html", asked=asked, found=found, error=error, **shown)
+    page = render_template(
+        "lock.html",
+        asked=asked,
+        found=found,
+        error=error,
+        away=_is_away(error),
+        **shown,
+    )
     return page, status
 
 
@@ -70,6 +77,7 @@ def call() -> Page:
         asked=asked,
         answer=answer,
         error=error,
+        away=_is_away(error),
         fields=explained_fields,
         rows_of=rows_of,
         tasks=operating.tasks(site().app),
@@ -88,6 +96,11 @@ def _answer(
         return operation(site().app, *call, timeout=site().timeout), None, 200
     except UniqueError as error:
         return None, error, status_of(error)
+
+
+def _is_away(error: UniqueError | None) -> bool:
+    """Tell whether a later look may find what this one did not."""
+    return isinstance(error, LockStoreError)
 
 
 @pages.get("/doctor")
