@@ -83,7 +83,7 @@ def test_a_call_waits_for_a_hold_of_the_admin_until_that_is_released(
     assert "Waiting none in the workers that answered: " in text
 
 
-def test_a_run_is_seen_and_the_next_one_starts_beside_it_once_it_is_released(
+def test_a_run_is_seen_and_the_next_one_starts_beside_it_once_that_is_released(
     ann, worker, caller, tmp_path: Path
 ):
     first = caller.send_task(IMPORT, [str(tmp_path)])
@@ -98,10 +98,7 @@ def test_a_run_is_seen_and_the_next_one_starts_beside_it_once_it_is_released(
 
     assert told.startswith("Locks: 1 released.")
     assert first.get(timeout=30) == second.get(timeout=30) == "imported"
-
-
-def test_what_the_worker_has_counted_is_shown(ann, worker):
-    # It brings it to the store every few seconds.
+    # The worker brings what it has counted to the store every few seconds.
     wait_until(
         lambda: f"{IMPORT} while_executing 2 / 2" in ann.get(f"{LOCKS}counters/"),
         message=lambda: ann.get(f"{LOCKS}counters/"),

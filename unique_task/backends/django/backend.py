@@ -16,6 +16,7 @@ from ..findings import Finding
 from ..prefixed import PrefixedBackend
 from ..promises import Promises
 from .any_cache import AnyCacheBackend
+from .misconfigured import misconfigured
 from .native import kinds, native_store
 from .url import alias_of, cache_url
 
@@ -127,11 +128,7 @@ def _cache(alias: str) -> Any:
     try:
         known = settings.CACHES
     except ImproperlyConfigured as error:
-        if settings.configured:
-            raise ConfigurationError(f"Django's settings: {error}") from error
-        raise ConfigurationError(
-            "Django's settings are not configured: set DJANGO_SETTINGS_MODULE"
-        ) from error
+        raise misconfigured(error) from error
     if alias not in known:
         raise ConfigurationError(
             f"Django's CACHES has no {alias!r}; it has {', '.join(sorted(known))}"

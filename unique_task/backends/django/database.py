@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 from weakref import WeakSet
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.backends.base.base import NO_DB_ALIAS
@@ -24,6 +23,7 @@ from ..prefixed import PrefixedBackend
 from ..promises import Promises
 from ..registry import backend_class
 from .database_options import driver_options, is_known, login_options, place_of
+from .misconfigured import misconfigured
 from .url import database_alias_of, database_url
 
 _LOCKED = (
@@ -170,11 +170,7 @@ def _connection(alias: str) -> Any:
             f"Django's DATABASES has no {alias!r}; it has {', '.join(sorted(known))}"
         ) from None
     except ImproperlyConfigured as error:
-        if settings.configured:
-            raise ConfigurationError(f"Django's settings: {error}") from error
-        raise ConfigurationError(
-            "Django's settings are not configured: set DJANGO_SETTINGS_MODULE"
-        ) from error
+        raise misconfigured(error) from error
 
 
 def _name_now(alias: str) -> str:
@@ -196,7 +192,7 @@ def _options(connection: Any) -> Mapping[str, Any]:
     try:
         return driver_options(connection)
     except ImproperlyConfigured as error:
-        raise ConfigurationError(f"Django's settings: {error}") from error
+        raise misconfigured(error) from error
 
 
 def _login(alias: str, name: str) -> Mapping[str, Any]:
