@@ -12,7 +12,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ...exceptions import ConfigurationError
 from ..base import Backend
-from ..findings import Finding
 from ..prefixed import PrefixedBackend
 from ..promises import Promises
 from .any_cache import AnyCacheBackend
@@ -116,11 +115,6 @@ class DjangoCacheBackend(PrefixedBackend):
         twin.store = self.store.with_prefix(prefix)
         twin.name = f"{self.name} (prefix {prefix!r})"
         return twin
-
-    def findings(self) -> list[Finding]:
-        known = self.store.promises.finding()
-        of_store = [one for one in self.store.findings() if one != known]
-        return [self.promises.finding(), *of_store]
 
 
 def _cache(alias: str) -> Any:

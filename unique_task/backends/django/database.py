@@ -17,7 +17,6 @@ from django.utils.connection import ConnectionDoesNotExist
 
 from ...exceptions import ConfigurationError, LockStoreError
 from ..base import Backend
-from ..findings import Finding
 from ..memory import MemoryBackend
 from ..prefixed import PrefixedBackend
 from ..promises import Promises
@@ -132,11 +131,6 @@ class DjangoDatabaseBackend(PrefixedBackend):
 
     def _identity(self) -> str:
         return f"{super()._identity()}{self._more}"
-
-    def findings(self) -> list[Finding]:
-        known = self.store.promises.finding()
-        of_store = [one for one in self.store.findings() if one != known]
-        return [self.promises.finding(), *of_store]
 
     def _reason(self, error: Exception) -> str:
         reason = super()._reason(error)
