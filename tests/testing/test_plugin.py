@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from tests.docs.test_readme import ROOT
-from tests.testing.projects import run_pytest, write
+from tests.testing.projects import DJANGO_PROJECT, run_module, run_pytest, write
 
 pytestmark = pytest.mark.any_celery
 
@@ -97,6 +97,41 @@ def test_locks_in_a_shared_store_are_warned_of_once(run_tests, tmp_path):
     assert "SharedStoreWarning: an eager task of this test run" in output
     assert store in output and "unique_store" in output
     assert "ignore unique_task.testing.SharedStoreWarning" in output
+
+
+def test_those_of_a_test_run_of_django_are_warned_of_once_too(tmp_path):
+    store = f"sqlite:///{tmp_path}/locks.db"
+    more = f"""
+INSTALLED_APPS.append("unique_task.django")
+CELERY_TASK_ALWAYS_EAGER = True
+CELERY_UNIQUE_BACKEND = "{store}"
+"""
+    settings = DJANGO_PROJECT["shop/settings.py"] + more
+    tests = """
+from celery import shared_task
+from django.test import SimpleTestCase
+from unique_task import unique
+
+@shared_task
+@unique
+def charge(order_id):
+    return order_id
+
+class ChargeTest(SimpleTestCase):
+    def test_one(self):
+        self.assertEqual(charge.delay(1).get(), 1)
+
+    def test_other(self):
+        self.assertEqual(charge.delay(2).get(), 2)
+"""
+    files = {"shop/settings.py": settings, "orders/tests.py": tests}
+    write(tmp_path, {**DJANGO_PROJECT, **files})
+
+    output = run_module(tmp_path, "django", "test", "--settings", "shop.settings")
+
+    assert "Ran 2 tests" in output and "OK" in output, output
+    assert output.count("SharedStoreWarning: an eager task") == 1, output
+    assert store in output
 
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite:///{folder}/locks.db"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.apps import AppConfig
 from django.core import checks
+
+from ..options.in_tests import in_tests
 
 
 class UniqueTaskConfig(AppConfig):
@@ -17,6 +20,9 @@ class UniqueTaskConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(_check, "unique_task")
+        # `manage.py test` tells no app that it begins. Under pytest, our plugin warns.
+        if sys.argv[1:2] == ["test"]:
+            in_tests.warns = True
 
 
 def _check(app_configs: Any, **how: Any) -> list[checks.CheckMessage]:
