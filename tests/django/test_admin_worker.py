@@ -14,7 +14,7 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 from tests.worker.worker_process import WorkerProcess
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.any_celery]
 
 
 @pytest.fixture(scope="module")

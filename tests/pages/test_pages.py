@@ -66,7 +66,7 @@ def test_what_there_was_no_time_to_look_at_is_missing(app, task):
 
     assert (found.locks, found.more) == ((), False)
     [missing] = found.missing
-    assert "too many locks to look at all in time" in str(missing)
+    assert "no time to look at all its locks" in str(missing)
 
 
 def test_a_row_says_who_holds_a_lock_and_what_names_it(app, task):

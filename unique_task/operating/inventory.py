@@ -167,7 +167,7 @@ def _wanted(
     """
     for lock in _listed(backend, missing):
         if monotonic() >= until:
-            reason = "it has too many locks to look at all in time: ask for fewer"
+            reason = "there was no time to look at all its locks: ask for fewer"
             missing.append(Missing(backend.name, reason))
             return
         holders = tuple(filter(wanted.fits, lock.holders))

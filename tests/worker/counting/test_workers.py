@@ -7,7 +7,10 @@ from tests.waiting import wait_until
 from tests.worker.app import app
 from tests.worker.tasks_policies import EARLY
 
-pytestmark = [pytest.mark.worker, pytest.mark.usefixtures("celery_app")]
+pytestmark = [
+    *(pytest.mark.worker, pytest.mark.any_celery),
+    pytest.mark.usefixtures("celery_app"),
+]
 
 TASK = EARLY["ignore"]
 

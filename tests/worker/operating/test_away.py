@@ -9,7 +9,7 @@ from tests.servers import Proxy
 from tests.servers.process import free_port
 from tests.worker.tasks_exits import leave
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.any_celery]
 
 #: Seconds for which a command waits for a store, and for the workers, at most; and
 #: what a busy machine needs to start a program.

@@ -10,7 +10,7 @@ import pytest
 from tests.worker.operating.command import Unique
 from tests.worker.worker_process import WorkerProcess
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.any_celery]
 
 OF_WORKERS = {"workers", "versions", "stores", "keys", "options", "clocks"}
 

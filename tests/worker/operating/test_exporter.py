@@ -15,7 +15,10 @@ from unique_task.counting import names
 from unique_task.counting.tally import count
 from unique_task.operating.app_tasks import stores_of
 
-pytestmark = [pytest.mark.worker, pytest.mark.usefixtures("worker")]
+pytestmark = [
+    *(pytest.mark.worker, pytest.mark.any_celery),
+    pytest.mark.usefixtures("worker"),
+]
 
 
 def test_the_exporter_serves_what_is_counted_held_and_waited_for(unique, witness, key):
