@@ -70,7 +70,8 @@ def counted(worker_app):
 
         @task_postrun.connect(weak=False)
         def note(task=None, **_):
-            if task.name == work.name:
+            # Of a test before, one of the same name may end late.
+            if work == task:
                 tries.append(task.request.retries)
 
         ended.append(note)
